@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "bench/pktgen/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+
+enum {
+	BACKLOG_MAX = 2 * BURST,
+	GAP_US = 100,
+	CONTROL_US = 500,
+	QUIET_MS = 30,
+	DRAIN_MAX_MS = 2000,
+};
+
+int load_init(struct load *l, const struct options *o, struct ports *ports, struct turn_client *client,
+	struct templates *t, uint64_t hz)
+{
+	*l = (struct load){.o = o, .ports = ports, .client = client, .t = t, .hz = hz, .sequence = {1, 1}};
+	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++) {
+		l->last[dir] = calloc(o->sessions, sizeof *l->last[dir]);
+		if (l->last[dir] == NULL) {
+			fprintf(stderr, "sluice-pktgen: no memory for %u sessions\n", o->sessions);
+			load_fini(l);
+			return -1;
+		}
+		/* Half-way round, so that the two directions of a session do not come together. */
+		l->position[dir] = dir * (o->sessions / 2);
+	}
+	return 0;
+}
+
+void load_fini(struct load *l)
+{
+	free(l->last[0]);
+	free(l->last[1]);
+	l->last[0] = l->last[1] = NULL;
+}
+
+/* What is still inside the relay arrives after the clock has stopped: it counts against loss, not for the rate. */
+static void drain(struct load *l, struct result *r)
+{
+	struct result late = {0};
+	uint64_t ms = l->hz / 1000, begin = rte_rdtsc(), last = begin, now;
+
+	do {
+		now = rte_rdtsc();
+		if (load_receive(l, now, &late) != 0)
+			last = now;
+	} while (now - last < QUIET_MS * ms && now - begin < DRAIN_MAX_MS * ms);
+	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++)
+		r->dir[dir].received += late.dir[dir].received;
+	r->reordered += late.reordered;
+	r->bad_length += late.bad_length;
+	r->bad_content += late.bad_content;
+	r->sampled += late.sampled;
+	r->other += late.other;
+}
+
+/* How many frames are due now. A backlog from a stall of this machine is forgotten rather than sent in one heap,
+ * which would overrun the relay's ring and be blamed on it. */
+static unsigned frames_due(uint64_t elapsed, double per_cycle, uint64_t *scheduled, unsigned least, struct result *r)
+{
+	uint64_t target = (uint64_t)((double)elapsed * per_cycle);
+	uint64_t due = target - *scheduled;
+
+	if (due < least)
+		return 0;
+	if (due > BACKLOG_MAX) {
+		r->skipped += due - BACKLOG_MAX;
+		*scheduled = target - BACKLOG_MAX;
+	}
+	unsigned n = due < BURST ? (unsigned)due : BURST;
+	*scheduled += n;
+	return n;
+}
+
+static double thread_cpu_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void load_run(struct load *l, double rate_pps, double seconds, struct result *r)
+{
+	const bool flat_out = rate_pps == 0;
+	const double per_cycle = rate_pps / (double)l->hz;
+	const unsigned least = rate_pps >= 1e6 ? BURST : 1 + (unsigned)(rate_pps / 1e6 * (BURST - 1));
+	const uint64_t gap = l->hz / 1000000 * GAP_US, control = l->hz / 1000000 * CONTROL_US;
+	uint64_t scheduled = 0, retransmits = l->client != NULL ? l->client->retransmits : 0;
+
+	memset(r, 0, sizeof *r);
+	l->run++;
+	double cpu_s = thread_cpu_s();
+	uint64_t begin = rte_rdtsc(), before = begin, next_control = begin, now;
+	const uint64_t end = begin + (uint64_t)(seconds * (double)l->hz);
+	while ((now = rte_rdtsc()) < end) {
+		if (unlikely(now - before > gap))
+			r->gaps++;
+		if (now - before > r->gap_max)
+			r->gap_max = now - before;
+		before = now;
+		r->rounds++;
+		load_receive(l, now, r);
+		if (flat_out) {
+			if (load_flush(l))
+				load_send(l, BURST, now, true, r);
+			else
+				r->blocked++;
+		} else {
+			unsigned n = frames_due(now - begin, per_cycle, &scheduled, least, r);
+			if (n != 0)
+				load_send(l, n, now, false, r);
+		}
+		if (unlikely(now >= next_control) && l->client != NULL) {
+			next_control = now + control;
+			turn_client_step(l->client, now);
+		}
+	}
+	r->seconds = (double)(now - begin) / (double)l->hz;
+	r->cpu_share = (thread_cpu_s() - cpu_s) / r->seconds;
+	r->rate_pps = rate_pps;
+	load_drop_held(l, r);
+	drain(l, r);
+	if (l->client != NULL)
+		r->retransmits = l->client->retransmits - retransmits;
+}

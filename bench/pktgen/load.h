@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The generator proper: one thread, sending and receiving in turn. load.c keeps the pace, send.c makes frames,
+ * receive.c judges what comes back. */
+
+#include "bench/pktgen/ports.h"
+#include "bench/pktgen/stats.h"
+#include "bench/pktgen/templates.h"
+#include "bench/pktgen/turn_client.h"
+
+enum { BURST = 32 };
+#define TSC_MASK ((1ull << RUN_SHIFT) - 1)
+
+struct load {
+	const struct options *o;
+	struct ports *ports;
+	struct turn_client *client; /* NULL with --raw */
+	struct templates *t;
+	uint64_t hz;
+
+	uint32_t position[N_DIRECTIONS]; /* in the order of sessions */
+	uint32_t sequence[N_DIRECTIONS]; /* grows by one each time round all sessions */
+	uint32_t *last[N_DIRECTIONS];    /* highest sequence received, by session */
+	int64_t share;                   /* error carried from burst to burst by the ratio */
+	uint8_t run;                     /* number of the present run, in every stamp */
+
+	/* What the port did not take, kept for the next round where there is no rate to keep. */
+	struct rte_mbuf *held[MAX_PORTS][BURST];
+	unsigned n_held[MAX_PORTS];
+};
+
+/* 0 or -1, after a message. */
+int load_init(struct load *l, const struct options *o, struct ports *ports, struct turn_client *client,
+	struct templates *t, uint64_t hz);
+void load_fini(struct load *l);
+
+/* Offer rate_pps (0 = as fast as the ports take frames) for seconds, then wait for what is on its way. */
+void load_run(struct load *l, double rate_pps, double seconds, struct result *r);
+
+/* send.c: make n frames (at most BURST) stamped with now, mixed in the ratio asked for, and send them. With keep, what a
+ * port refuses waits in held; otherwise it is counted as unsent. */
+void load_send(struct load *l, unsigned n, uint64_t now, bool keep, struct result *r);
+/* Send again what was held back; true when nothing is left of it. */
+bool load_flush(struct load *l);
+/* Give up what is still held back: it was never offered. */
+void load_drop_held(struct load *l, struct result *r);
+
+/* receive.c: take in what has come on all ports; returns how many of the load's frames that were. */
+unsigned load_receive(struct load *l, uint64_t now, struct result *r);
+
+/* Frames that are not the load's: neighbour discovery and STUN. */
+void control_input(struct ports *ports, const struct options *o, struct turn_client *client, struct port *port,
+	const uint8_t *frame, unsigned len, uint64_t now);

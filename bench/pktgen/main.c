@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+/* sluice-pktgen: sets up TURN sessions like a crowd of clients would, then loads the relay both ways. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+
+#include "bench/pktgen/load.h"
+#include "bench/pktgen/ndr.h"
+#include "bench/pktgen/neigh.h"
+#include "bench/pktgen/options.h"
+#include "bench/pktgen/ping_pong.h"
+#include "bench/pktgen/ports.h"
+#include "bench/pktgen/templates.h"
+#include "bench/pktgen/turn_client.h"
+
+enum { PACKED_BELOW_CYCLES = 450, RESOLVE_S = 10, ASK_MS = 200, RELEASE_S = 10 };
+
+struct generator {
+	struct options o;
+	struct ports ports;
+	struct turn_client client;
+	struct templates templates;
+	struct load load;
+	uint64_t hz;
+};
+
+static int print_ping_pong(const struct options *o)
+{
+	uint64_t cycles = ping_pong_cycles(o->ping_pong_cores[0], o->ping_pong_cores[1]);
+	if (cycles == 0)
+		return 1;
+	printf("{\"event\":\"ping-pong\",\"cores\":[%u,%u],\"cycles\":%llu,\"placement\":\"%s\"}\n", o->ping_pong_cores[0],
+		o->ping_pong_cores[1], (unsigned long long)cycles, cycles < PACKED_BELOW_CYCLES ? "packed" : "spread");
+	return 0;
+}
+
+/* One look at all ports, outside a measured run. */
+static void poll_control(struct generator *g, struct turn_client *client, uint64_t now)
+{
+	struct rte_mbuf *m[BURST];
+
+	for (unsigned p = 0; p < g->ports.n; p++) {
+		struct port *port = &g->ports.port[p];
+		unsigned n = rte_eth_rx_burst(port->id, 0, m, BURST);
+		for (unsigned i = 0; i < n; i++)
+			control_input(&g->ports, &g->o, client, port, rte_pktmbuf_mtod(m[i], uint8_t *),
+				m[i]->data_len, now);
+		rte_pktmbuf_free_bulk(m, n);
+	}
+}
+
+static int resolve(struct generator *g, struct port *port, const struct sl_ip *next_hop, const struct sl_ip *own)
+{
+	char text[SL_ADDR_TEXT_MAX];
+	uint64_t begin = rte_rdtsc(), asked = 0, now;
+
+	if (g->o.has_gateway_mac || g->o.raw) {
+		static const uint8_t reflector[6] = {0x02, 0, 0, 0, 0, 1};
+		memcpy(port->next_hop, g->o.has_gateway_mac ? g->o.gateway_mac : reflector, 6);
+		port->resolved = true;
+	}
+	if (port->resolved)
+		return 0;
+	port->next_hop_ip = *next_hop;
+	while (!port->resolved && (now = rte_rdtsc()) - begin < RESOLVE_S * g->hz) {
+		if (now - asked > ASK_MS * g->hz / 1000) {
+			asked = now;
+			neigh_ask(&g->ports, port, own);
+		}
+		poll_control(g, NULL, now);
+	}
+	if (!port->resolved)
+		fprintf(stderr, "sluice-pktgen: nobody answers for %s on port %u\n", sl_ip_text(next_hop, text), port->id);
+	return port->resolved ? 0 : -1;
+}
+
+/* Take all sessions to a goal; limit_s 0 waits as long as something moves. */
+static int run_client(struct generator *g, enum turn_goal goal, unsigned limit_s)
+{
+	uint64_t begin = rte_rdtsc(), now = begin;
+
+	turn_client_begin(&g->client, goal, now);
+	while (!turn_client_done(&g->client)) {
+		now = rte_rdtsc();
+		if (limit_s != 0 && now - begin > limit_s * g->hz)
+			return -1;
+		poll_control(g, &g->client, now);
+		if (!turn_client_step(&g->client, now)) {
+			fprintf(stderr, "sluice-pktgen: set-up failed at %s\n", g->client.error);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int set_up_sessions(struct generator *g)
+{
+	uint64_t begin = rte_rdtsc();
+
+	if (run_client(g, GOAL_SETUP, 0) != 0)
+		return -1;
+	double seconds = (double)(rte_rdtsc() - begin) / (double)g->hz;
+	printf("{\"event\":\"setup\",\"sessions\":%u,\"seconds\":%.3f,\"transactions\":%llu,\"retransmits\":%llu}\n",
+		g->o.sessions, seconds, (unsigned long long)g->client.transactions,
+		(unsigned long long)g->client.retransmits);
+	fflush(stdout);
+	return 0;
+}
+
+static int prepare(struct generator *g)
+{
+	const struct options *o = &g->o;
+	struct port *client_side = g->ports.side[CLIENT_TO_PEER], *peer_side = g->ports.side[PEER_TO_CLIENT];
+
+	if (resolve(g, client_side, o->has_client_gateway ? &o->client_gateway : &o->server.ip, &o->clients.first) != 0)
+		return -1;
+	if (!o->raw && set_up_sessions(g) != 0)
+		return -1;
+	const struct sl_ip *relayed = o->raw ? &o->server.ip : &turn_client_relayed(&g->client, 0)->ip;
+	if (resolve(g, peer_side, o->has_peer_gateway ? &o->peer_gateway : relayed, &o->peers.first) != 0)
+		return -1;
+	return templates_make(&g->templates, o, &g->ports, &g->client);
+}
+
+static bool wait_for_line(const struct options *o, const char *event)
+{
+	int c;
+
+	if (!o->step)
+		return true;
+	printf("{\"event\":\"%s\"}\n", event);
+	fflush(stdout);
+	while ((c = getchar()) != '\n')
+		if (c == EOF)
+			return false;
+	return true;
+}
+
+static void print_for_people(const struct result *r, uint64_t hz)
+{
+	double us = 1e6 / (double)hz;
+	fprintf(stderr, "%.4f Mpps relayed of %.4f offered, loss %.2e, latency p50 %.1f us, p99 %.1f us, max %.1f us\n",
+		result_mpps(r), (double)result_offered(r) / r->seconds / 1e6, result_loss(r),
+		(double)histogram_quantile(&r->latency, 0.5) * us, (double)histogram_quantile(&r->latency, 0.99) * us,
+		(double)r->latency.max * us);
+}
+
+static void measure(struct generator *g)
+{
+	static struct result r;
+	struct result_context context = {.o = &g->o, .frame_bytes = g->templates.frame_bytes, .hz = g->hz};
+	double rate = g->o.rate_pps;
+
+	if (g->o.warmup_s > 0)
+		load_run(&g->load, rate, g->o.warmup_s, &r);
+	if (g->o.ndr) {
+		struct ndr ndr;
+		ndr_search(&g->load, &ndr);
+		printf("{\"event\":\"ndr\",\"ndr_mpps\":%.4f,\"trials\":%u,\"trial_seconds\":%.2f,\"loss_allowed\":%g}\n",
+			ndr.pps / 1e6, ndr.trials, g->o.ndr_step_s, g->o.ndr_loss);
+		if (ndr.pps <= 0)
+			return;
+		rate = 0.8 * ndr.pps; /* latency is quoted below the knee */
+	}
+	load_run(&g->load, rate, g->o.seconds, &r);
+	result_print_json(stdout, "result", &r, &context);
+	print_for_people(&r, g->hz);
+}
+
+static int run(struct generator *g)
+{
+	struct turn_client *client = g->o.raw ? NULL : &g->client;
+
+	if (prepare(g) != 0 || load_init(&g->load, &g->o, &g->ports, client, &g->templates, g->hz) != 0)
+		return 1;
+	if (client != NULL)
+		turn_client_begin(client, GOAL_KEEP, rte_rdtsc());
+	int rc = 1;
+	if (wait_for_line(&g->o, "ready")) {
+		measure(g);
+		rc = wait_for_line(&g->o, "measured") ? 0 : 1;
+	}
+	if (client != NULL && client->failed)
+		fprintf(stderr, "sluice-pktgen: keeping alive failed at %s\n", client->error);
+	if (client != NULL && !g->o.no_release) {
+		client->failed = false;
+		if (run_client(g, GOAL_IDLE, RELEASE_S) == 0)
+			(void)run_client(g, GOAL_RELEASE, RELEASE_S);
+	}
+	load_fini(&g->load);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	static struct generator g;
+
+	int rc = options_parse(&g.o, argc, argv);
+	if (rc != 0)
+		return rc < 0 ? 2 : 0;
+	if (g.o.ping_pong)
+		return print_ping_pong(&g.o);
+	if (ports_start_eal(&g.o, argv[0]) != 0)
+		return 1;
+	g.hz = rte_get_tsc_hz();
+	rc = 1;
+	if (ports_open(&g.ports, &g.o) == 0 && turn_client_init(&g.client, &g.o, &g.ports, g.hz) == 0) {
+		rc = run(&g);
+		templates_free(&g.templates);
+		turn_client_fini(&g.client);
+	}
+	ports_close(&g.ports);
+	rte_eal_cleanup();
+	return rc;
+}

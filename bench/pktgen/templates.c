@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "bench/pktgen/templates.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/pktgen/frame.h"
+
+enum { RTP_VERSION = 0x80, RAW_RELAY_PORT = 49152, RAW_RELAY_PORTS = 16384 };
+
+static void put_payload(uint8_t *p, unsigned len, unsigned dir, uint32_t session)
+{
+	uint32_t ssrc = htonl(session), magic = PAYLOAD_MAGIC_VALUE | dir;
+	static const uint8_t rtp[PAYLOAD_SESSION] = {RTP_VERSION, 8, 0, 1, 0, 0, 0, 160};
+
+	memset(p, FILLER, len);
+	memcpy(p, rtp, sizeof rtp);
+	memcpy(p + PAYLOAD_SESSION, &ssrc, 4);
+	memcpy(p + PAYLOAD_MAGIC, &magic, 4);
+	memset(p + PAYLOAD_STAMP, 0, STAMP_END - PAYLOAD_STAMP);
+}
+
+/* A whole frame with the stamp zero; returns its length and where the payload stands. */
+static unsigned make_frame(uint8_t *frame, const struct options *o, const struct ports *ports, unsigned dir,
+	uint32_t i, const struct sl_endpoint *relayed, unsigned *payload_at)
+{
+	const struct port *port = ports->side[dir];
+	struct flow flow = {.src_mac = port->mac, .dst_mac = port->next_hop};
+
+	if (dir == CLIENT_TO_PEER) {
+		session_client(o, i, &flow.src);
+		flow.dst = o->server;
+	} else {
+		session_peer(o, i, &flow.src);
+		flow.dst = *relayed;
+	}
+	unsigned at = frame_header_bytes(&flow.src.ip), udp_payload = o->payload_bytes;
+	if (dir == CLIENT_TO_PEER) {
+		uint16_t header[2] = {htons(session_channel(i)), htons((uint16_t)o->payload_bytes)};
+		memcpy(frame + at, header, CHANNEL_BYTES);
+		at += CHANNEL_BYTES;
+		udp_payload += CHANNEL_BYTES;
+	}
+	put_payload(frame + at, o->payload_bytes, dir, i);
+	*payload_at = at;
+	return frame_finish(frame, &flow, udp_payload);
+}
+
+static void make_image(struct templates *t, const struct options *o, const struct ports *ports, unsigned dir, uint32_t i,
+	const struct sl_endpoint *relayed)
+{
+	uint8_t frame[FRAME_MAX] = {0};
+	uint16_t cksum;
+
+	t->frame_bytes[dir] = make_frame(frame, o, ports, dir, i, relayed, &t->payload_at[dir]);
+	memcpy(&cksum, frame + t->cksum_at[dir], 2);
+	cksum = (uint16_t)~cksum; /* the sum itself: the stamp's words are added to it packet by packet */
+	memcpy(frame + t->cksum_at[dir], &cksum, 2);
+	memcpy((uint8_t *)template_image(t, dir, i), frame, t->image_bytes[dir]);
+}
+
+static void invent_relayed(const struct options *o, uint32_t i, struct sl_endpoint *out)
+{
+	out->ip = o->peers.first; /* of the peers' family; a reflector does not look */
+	out->port_be = htons((uint16_t)(RAW_RELAY_PORT + i % RAW_RELAY_PORTS));
+}
+
+/* Every buffer holds the filler from its first byte on: images and stamps overwrite the beginning, and a buffer only
+ * ever carries frames of one direction and length. */
+static void fill_buffer(struct rte_mempool *pool, void *arg, void *obj, unsigned index)
+{
+	struct rte_mbuf *m = obj;
+	memset(rte_pktmbuf_mtod(m, void *), FILLER, m->buf_len - m->data_off);
+}
+
+/* xorshift64*: any even spread will do. */
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545F4914F6CDD1Dull;
+}
+
+static void make_order(struct templates *t, const struct options *o)
+{
+	uint64_t state = o->seed * 0x9E3779B97F4A7C15ull + 1;
+	uint32_t n = o->sessions;
+
+	for (uint32_t i = 0; i < n; i++)
+		t->order[i] = i;
+	for (uint32_t i = n - 1; i > 0; i--) {
+		uint32_t k = (uint32_t)(((unsigned __int128)next_random(&state) * (i + 1)) >> 64);
+		uint32_t swap = t->order[i];
+		t->order[i] = t->order[k];
+		t->order[k] = swap;
+	}
+	for (uint32_t i = 0; i < LOOKAHEAD; i++)
+		t->order[n + i] = t->order[i % n];
+}
+
+int templates_make(struct templates *t, const struct options *o, struct ports *ports, const struct turn_client *client)
+{
+	const struct sl_ip *family[N_DIRECTIONS] = {&o->server.ip, &o->peers.first};
+
+	*t = (struct templates){.order = malloc(((size_t)o->sessions + LOOKAHEAD) * sizeof *t->order)};
+	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++) {
+		t->image_bytes[dir] = sl_ip_is_v4(family[dir]) ? IMAGE_V4_BYTES : IMAGE_V6_BYTES;
+		t->cksum_at[dir] = frame_header_bytes(family[dir]) - 2;
+		t->images[dir] = aligned_alloc(IMAGE_V6_BYTES,
+			((size_t)o->sessions * t->image_bytes[dir] + IMAGE_V6_BYTES - 1) & ~(size_t)(IMAGE_V6_BYTES - 1));
+		rte_mempool_obj_iter(ports->tx_pool[dir], fill_buffer, NULL);
+	}
+	if (t->order == NULL || t->images[0] == NULL || t->images[1] == NULL) {
+		fprintf(stderr, "sluice-pktgen: no memory for the templates of %u sessions\n", o->sessions);
+		templates_free(t);
+		return -1;
+	}
+	for (uint32_t i = 0; i < o->sessions; i++) {
+		struct sl_endpoint relayed;
+		if (o->raw)
+			invent_relayed(o, i, &relayed);
+		else
+			relayed = *turn_client_relayed(client, i);
+		make_image(t, o, ports, CLIENT_TO_PEER, i, &relayed);
+		make_image(t, o, ports, PEER_TO_CLIENT, i, &relayed);
+	}
+	make_order(t, o);
+	return 0;
+}
+
+void templates_free(struct templates *t)
+{
+	free(t->order);
+	free(t->images[0]);
+	free(t->images[1]);
+	*t = (struct templates){0};
+}

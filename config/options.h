@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The configuration file (libconfig), read by both programs: one immutable object per load. Every option is documented
+ * in config/sluice.conf.sample, and a test loads the samples. Unknown options are errors, so that a typo never passes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/wire/addr.h"
+
+enum {
+	SL_CONF_MAX_PORTS = 16,
+	SL_CONF_MAX_WORKERS = 32,
+	SL_CONF_MAX_VLANS = 16,   /* per port */
+	SL_CONF_MAX_ADDRESSES = 8, /* per port and VLAN */
+	SL_CONF_MAX_LISTENERS = 32,
+	SL_CONF_MAX_RELAY = 64,
+	SL_CONF_MAX_EAL = 16,
+	SL_CONF_NAME_MAX = 15, /* fits an interface name */
+	SL_CONF_RELAY_BLOCK = 256, /* relay ports go to workers in aligned blocks of this size */
+};
+
+enum sl_conf_tristate { SL_AUTO, SL_YES, SL_NO };
+enum sl_conf_idle { SL_IDLE_POLL, SL_IDLE_ADAPTIVE };
+
+/* One L3 interface: a port's untagged side (vlan 0) or one VLAN on it, each with its own exception TAP. */
+struct sl_conf_interface {
+	uint16_t vlan;
+	char tap[SL_CONF_NAME_MAX + 1];
+	unsigned n_addresses;
+	struct {
+		struct sl_ip ip;
+		uint8_t prefix_len; /* of the 16-byte form */
+	} addresses[SL_CONF_MAX_ADDRESSES]; /* put on the TAP at start, if the operator wants Sluice to do it */
+};
+
+struct sl_conf_port {
+	char name[SL_CONF_NAME_MAX + 1];
+	char *device;     /* EAL device string: "0000:03:00.0", "net_af_packet0,iface=eth1", "net_memif0,role=client,..." */
+	unsigned queues;  /* 0 = one per worker, as far as the device has them */
+	uint16_t mtu;     /* 0 = the device's */
+	uint16_t rx_descriptors, tx_descriptors;
+	enum sl_conf_tristate checksum_offload; /* SL_NO = always in software */
+	bool silence;     /* af_packet, af_xdp: keep the kernel from answering the same frames; default true */
+	unsigned n_interfaces; /* [0] is the untagged one */
+	struct sl_conf_interface interfaces[1 + SL_CONF_MAX_VLANS];
+};
+
+struct sl_conf_dataplane {
+	unsigned n_workers;
+	uint16_t worker_cores[SL_CONF_MAX_WORKERS];
+	uint16_t housekeeper_core;
+	enum sl_conf_tristate hugepages;
+	unsigned memory_mb;        /* for packet buffers and tables */
+	enum sl_conf_idle idle;
+	unsigned n_ports;
+	struct sl_conf_port ports[SL_CONF_MAX_PORTS];
+	unsigned n_eal;
+	char *eal[SL_CONF_MAX_EAL]; /* further EAL arguments */
+	char *socket;              /* UNIX socket of the contract */
+	char *run_as;              /* user the working half drops to; NULL = stay */
+	unsigned max_allocations;  /* whole node, shared evenly by the workers */
+	unsigned max_peers;        /* permissions and channels, whole node */
+	unsigned exception_pps;    /* packets per second to Linux, per worker */
+	unsigned unauthenticated_pps; /* error answers per second to requests without credentials, per worker */
+	unsigned fragment_datagrams;  /* datagrams in reassembly, per worker */
+	unsigned fragment_per_source; /* of which from one source */
+	unsigned fragment_timeout_ms;
+};
+
+struct sl_conf_user {
+	char *name;
+	char *password;
+};
+
+struct sl_conf_peer_rule {
+	struct sl_prefix prefix;
+	bool allow;
+};
+
+struct sl_conf_turn {
+	unsigned n_listeners;
+	struct sl_endpoint listeners[SL_CONF_MAX_LISTENERS];
+	unsigned n_relay;
+	struct sl_ip relay[SL_CONF_MAX_RELAY]; /* relay addresses, each with ports relay_port_min..max */
+	uint16_t relay_port_min, relay_port_max; /* multiples of the block size are best; 49152..65535 by default */
+	char *realm;
+	char *software;
+	unsigned n_users;
+	struct sl_conf_user *users;
+	unsigned n_secrets;
+	char **secrets;
+	unsigned default_lifetime_s, max_lifetime_s, permission_lifetime_s, channel_lifetime_s, nonce_lifetime_s;
+	unsigned user_quota, max_permissions;
+	bool sha256; /* offer PASSWORD-ALGORITHMS */
+	bool rfc5766_channels; /* accept channel numbers up to 0x7FFF */
+	unsigned n_peer_rules;
+	/* In order of precedence, first match decides; the built-in denials (loopback, private, link-local, multicast,
+	 * reserved) follow after them, then allow. */
+	struct sl_conf_peer_rule *peer_rules;
+};
+
+struct sl_conf_control {
+	char *api_socket;      /* UNIX socket of the HTTP API */
+	bool has_api_tcp;
+	struct sl_endpoint api_tcp;
+	char *api_token;       /* needed for TCP; read from api_token_file when that is set */
+	char *database;        /* SQLite file */
+	char *client_name;     /* name at the contract */
+};
+
+struct sl_config {
+	char *path;
+	char *log_level; /* "error", "warning", "info", "debug" */
+	struct sl_conf_dataplane dataplane;
+	struct sl_conf_turn turn;
+	struct sl_conf_control control;
+};
+
+/* Load and validate path. On success *out is owned by the caller (sl_config_free). On error returns -EINVAL (or the
+ * errno of opening), leaves *out NULL, and err holds one line "FILE:LINE: option 'NAME': what is wrong; what is allowed". */
+int sl_config_load(const char *path, struct sl_config **out, char *err, size_t err_len);
+/* The same, judged for a machine with n_cores cores instead of this one. */
+int sl_config_load_for(const char *path, unsigned n_cores, struct sl_config **out, char *err, size_t err_len);
+void sl_config_free(struct sl_config *c); /* wipes secrets; NULL is fine */
+
+/* Does the file of c hold passwords, secrets or a token, and may everybody on this machine read it? */
+bool sl_config_is_exposed(const struct sl_config *c);
+
+/* Does going from a to b need a restart of the dataplane (ports, workers, listeners, relay addresses, memory)?
+ * True, with the option's name in what (what_len bytes). */
+bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *b, char *what, size_t what_len);

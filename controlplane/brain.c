@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "controlplane/brain.h"
+
+#include "controlplane/http/api.h"
+#include "dataplane/abi/keeper.h"
+#include "dataplane/abi/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SU_ROOT_MAGIC_T struct sl_brain
+#define SU_WAKEUP_ARG_T struct sl_brain
+#include <sofia-sip/su_wait.h>
+
+enum { MAILBOX = 1024, LETTERS_PER_TURN = 64, ALIVE_TICKS = 10 };
+
+/* The loop is Sofia's, which SIP will need. Our own timer is one timerfd among its descriptors: Sofia rounds
+ * the time to its timers down to whole milliseconds and spins through the rest. */
+struct sl_brain_loop {
+	su_root_t *root;
+	int signal_fd, timer_fd;
+	int watched_sock, watched_event_fd; /* su_root_register()'s indices, -1 = none */
+	int watched_signals, watched_timer, watched_mail;
+	unsigned ticks;
+};
+
+int64_t sl_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+static int watch(struct sl_brain *b, int fd, su_wakeup_f callback)
+{
+	su_wait_t wait[1] = {SU_WAIT_INIT};
+
+	if (su_wait_create(wait, fd, SU_WAIT_IN | SU_WAIT_HUP) < 0)
+		return -1;
+	return su_root_register(b->loop->root, wait, callback, b, 0);
+}
+
+static void unwatch(struct sl_brain *b, int index)
+{
+	if (index > 0)
+		su_root_deregister(b->loop->root, index);
+}
+
+static void stop(struct sl_brain *b, int status)
+{
+	b->exit_status = status;
+	su_root_break(b->loop->root);
+}
+
+/* ---- wake-ups ---- */
+
+static int on_mail(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
+{
+	sl_mailbox_run(b->mail, LETTERS_PER_TURN);
+	return 0;
+}
+
+static int on_dataplane(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
+{
+	sl_dp_readable(b->dp, sl_now_ms());
+	return 0;
+}
+
+static void reload_by_signal(struct sl_brain *b)
+{
+	/* A replay under way would refuse it: the signal's answer is nobody, so it can wait. */
+	if (!b->reload_wanted || b->reload_runs || sl_dp_replaying(b->dp))
+		return;
+	b->reload_wanted = false;
+	sl_brain_reload(b, NULL, NULL);
+}
+
+static int on_timer(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
+{
+	uint64_t expirations;
+	int64_t now_ms = sl_now_ms();
+
+	if (read(b->loop->timer_fd, &expirations, sizeof expirations) < 0)
+		return 0;
+	sl_dp_tick(b->dp, now_ms);
+	sl_brain_user_ops_tick(b, now_ms);
+	reload_by_signal(b);
+	if (b->loop->ticks++ % ALIVE_TICKS == 0)
+		sl_keeper_notify(SL_KEEPER_ALIVE);
+	return 0;
+}
+
+static int on_signal(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
+{
+	struct signalfd_siginfo si;
+
+	while (read(b->loop->signal_fd, &si, sizeof si) == (ssize_t)sizeof si) {
+		if (si.ssi_signo == SIGHUP)
+			b->reload_wanted = true;
+		else
+			stop(b, 0);
+	}
+	reload_by_signal(b);
+	return 0;
+}
+
+/* ---- what the dataplane link asks ---- */
+
+static int desired(void *ctx, struct sl_desired *out)
+{
+	struct sl_brain *b = ctx;
+
+	return b->users_known ? sl_brain_desired(b, b->config, &b->config_users, out) : -EAGAIN;
+}
+
+static void watch_dataplane(void *ctx, int sock, int event_fd)
+{
+	struct sl_brain *b = ctx;
+	struct sl_brain_loop *l = b->loop;
+
+	unwatch(b, l->watched_sock);
+	unwatch(b, l->watched_event_fd);
+	l->watched_sock = sock >= 0 ? watch(b, sock, on_dataplane) : -1;
+	l->watched_event_fd = event_fd >= 0 ? watch(b, event_fd, on_dataplane) : -1;
+}
+
+static void users_loaded(void *ctx, int error, const char *text, struct sl_user **users, size_t n)
+{
+	struct sl_brain *b = ctx;
+
+	if (error) { /* going on would take users away from a dataplane that has them */
+		sl_log(SL_LOG_ERROR, "cannot read the users: %s", text);
+		stop(b, 1);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (sl_users_put(&b->store_users, users[i]) < 0)
+			sl_user_unref(users[i]);
+	}
+	b->users_known = true;
+	sl_log(SL_LOG_INFO, "%u users in the configuration, %zu in the store", b->config->turn.n_users, n);
+	sl_dp_replay_now(b->dp);
+	sl_keeper_notify(SL_KEEPER_READY);
+}
+
+/* ---- life ---- */
+
+static int open_loop(struct sl_brain *b)
+{
+	struct itimerspec every = {.it_interval = {0, SL_BRAIN_TICK_MS * 1000000L}, .it_value = {0, 1}};
+	struct sl_brain_loop *l = b->loop;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	/* Blocked before any thread is made: signals are the brain's. */
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	l->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	b->mail = sl_mailbox_new(MAILBOX);
+	l->root = su_root_create(b);
+	if (l->signal_fd < 0 || l->timer_fd < 0 || !b->mail || !l->root ||
+	        timerfd_settime(l->timer_fd, 0, &every, NULL) < 0 ||
+	        (l->watched_signals = watch(b, l->signal_fd, on_signal)) < 0 ||
+	        (l->watched_timer = watch(b, l->timer_fd, on_timer)) < 0 ||
+	        (l->watched_mail = watch(b, sl_mailbox_fd(b->mail), on_mail)) < 0) {
+		sl_log(SL_LOG_ERROR, "cannot set the loop up: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static int open_hands(struct sl_brain *b)
+{
+	struct sl_dp_ops ops = {desired, watch_dataplane, b};
+	const struct sl_conf_control *c = &b->config->control;
+	struct sl_http_options http = {.unix_path = c->api_socket,
+	        .has_tcp = c->has_api_tcp,
+	        .tcp = c->api_tcp,
+	        .token = c->api_token,
+	        .handle = sl_api_handle,
+	        .ctx = b};
+	char text[240] = "no memory";
+
+	b->dp = sl_dp_new(b->config->dataplane.socket, c->client_name, &ops);
+	if (!b->dp || sl_brain_config_users(b->config, &b->config_users) < 0 ||
+	        !(b->store = sl_store_open(c->database, b->mail, text, sizeof text)) ||
+	        !(b->http = sl_http_open(&http, b->mail, text, sizeof text)) ||
+	        sl_store_load_users(b->store, users_loaded, b) < 0) {
+		sl_log(SL_LOG_ERROR, "%s", text);
+		return -1;
+	}
+	return 0;
+}
+
+static void close_all(struct sl_brain *b)
+{
+	struct sl_brain_loop *l = b->loop;
+
+	/* The store first: what it was asked is committed, and answered while there is somebody to tell. */
+	sl_store_close(b->store);
+	if (b->mail)
+		sl_mailbox_run(b->mail, MAILBOX);
+	sl_dp_free(b->dp);
+	sl_http_close(b->http);
+	if (l->root) {
+		unwatch(b, l->watched_signals);
+		unwatch(b, l->watched_timer);
+		unwatch(b, l->watched_mail);
+		su_root_destroy(l->root);
+	}
+	sl_mailbox_free(b->mail);
+	if (l->signal_fd >= 0)
+		close(l->signal_fd);
+	if (l->timer_fd >= 0)
+		close(l->timer_fd);
+	sl_users_clear(&b->config_users);
+	sl_users_clear(&b->store_users);
+	sl_config_free(b->config);
+}
+
+int sl_brain_run(struct sl_config *config, int stored_fd)
+{
+	struct sl_brain_loop loop = {
+	        .signal_fd = -1, .timer_fd = -1, .watched_sock = -1, .watched_event_fd = -1};
+	struct sl_brain b = {.config = config, .stored_fd = stored_fd, .loop = &loop, .start_ms = sl_now_ms()};
+
+	su_init();
+	if (open_loop(&b) < 0 || open_hands(&b) < 0)
+		b.exit_status = SL_KEEPER_EXIT_CONFIG;
+	else
+		su_root_run(loop.root);
+	close_all(&b);
+	su_deinit();
+	return b.exit_status;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The brain: one thread, one loop, all state of the control plane. Everything that takes time (the dataplane,
+ * the store) answers by continuation; I/O threads reach it through its mailbox. Nothing here is touched by
+ * another thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/options.h"
+#include "controlplane/dp/dp.h"
+#include "controlplane/http/http.h"
+#include "controlplane/mailbox.h"
+#include "controlplane/store/store.h"
+
+enum {
+	SL_BRAIN_TICK_MS = 50,
+	SL_BRAIN_APPLY_MS = 2000, /* a change of users not answered by the dataplane in this time is reported
+	                             as pending */
+};
+
+struct sl_brain {
+	struct sl_config *config;
+	int stored_fd; /* the keeper's copy of what was accepted (config/stored.h); -1 = none */
+	struct sl_mailbox *mail;
+	struct sl_dp *dp;
+	struct sl_store *store;
+	struct sl_http *http;
+
+	struct sl_users config_users, store_users;
+	bool users_known;            /* the store has told its users */
+	struct sl_user_op *user_ops; /* changes under way */
+
+	bool reload_wanted, reload_runs;
+	char last_reload[240]; /* outcome of the last reload, empty = none yet */
+
+	int64_t start_ms; /* CLOCK_MONOTONIC */
+	struct sl_brain_loop *loop;
+	int exit_status;
+};
+
+/* Run the working half until SIGTERM; owns config. stored_fd: the keeper's copy of the configuration, -1 = none.
+ * Returns the exit status. */
+int sl_brain_run(struct sl_config *config, int stored_fd);
+
+int64_t sl_now_ms(void); /* CLOCK_MONOTONIC */
+
+/* ---- reload.c ---- */
+
+/* Load the file again and bring the dataplane to it, all or nothing; done (may be NULL) gets 0, -EINVAL when
+ * the file or the dataplane refuses it (text names the option), -EBUSY. What was in force goes on in every
+ * such case. */
+void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx);
+/* What the dataplane shall have, by this configuration. 0 or -ENOMEM. config_users: filled from config. */
+int sl_brain_config_users(const struct sl_config *config, struct sl_users *out);
+int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
+        const struct sl_users *config_users, struct sl_desired *out);
+
+/* ---- user_ops.c ---- */
+
+enum sl_user_outcome {
+	SL_USER_APPLIED, /* stored, and the dataplane has it */
+	SL_USER_STORED,  /* stored; the dataplane is away or slow and gets it by replay */
+	SL_USER_REFUSED, /* stored, but the dataplane refused it */
+	SL_USER_FAILED,  /* not stored: nothing has changed */
+	SL_USER_UNKNOWN, /* deletion: there is none of that name */
+};
+typedef void (*sl_user_done)(void *ctx, enum sl_user_outcome outcome, const char *text);
+
+/* Store u (a reference is taken), then tell the dataplane; done once. */
+void sl_brain_put_user(struct sl_brain *b, struct sl_user *u, sl_user_done done, void *ctx);
+void sl_brain_delete_user(struct sl_brain *b, const char *name, size_t len, sl_user_done done, void *ctx);
+/* Report what the dataplane has not answered in time. */
+void sl_brain_user_ops_tick(struct sl_brain *b, int64_t now_ms);

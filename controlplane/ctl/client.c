@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "controlplane/ctl/ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+struct buffer {
+	char *text;
+	size_t len;
+};
+
+static size_t collect(char *data, size_t size, size_t n, void *ctx)
+{
+	struct buffer *b = ctx;
+	char *grown = realloc(b->text, b->len + size * n + 1);
+
+	if (!grown)
+		return 0;
+	memcpy(grown + b->len, data, size * n);
+	b->text = grown;
+	b->len += size * n;
+	b->text[b->len] = '\0';
+	return size * n;
+}
+
+/* What a script reads; people get advice instead. */
+static void explain_json(const struct ctl *c, CURLcode code)
+{
+	json_t *o = json_pack("{s:s, s:s}", "error",
+	        code == CURLE_OPERATION_TIMEDOUT ? "the control plane did not answer in time"
+	                                         : "the control plane cannot be reached",
+	        "reason", curl_easy_strerror(code));
+
+	json_object_set_new(o, "socket", json_string(c->socket)); /* left out when it is not UTF-8 */
+	ctl_print_json(o);
+	json_decref(o);
+}
+
+static void explain(const struct ctl *c, CURLcode code)
+{
+	if (c->json)
+		explain_json(c, code);
+	else if (code == CURLE_OPERATION_TIMEDOUT)
+		fprintf(stderr,
+		        "sluicectl: the control plane took the request and has not answered it in %d s\n"
+		        "  look:   sluicectl status; journalctl -u sluice-controlplane\n",
+		        c->timeout_s);
+	else if (access(c->socket, F_OK) < 0 && errno == ENOENT)
+		fprintf(stderr,
+		        "sluicectl: the control plane is not running: there is no socket %s\n"
+		        "  start it:  systemctl start sluice-controlplane\n"
+		        "       or:  sluice-controlplane --config /etc/sluice/sluice.conf --daemon\n"
+		        "  elsewhere: sluicectl --socket PATH, or SLUICE_API=PATH (option "
+		        "control.api_socket)\n",
+		        c->socket);
+	else if (access(c->socket, R_OK | W_OK) < 0)
+		fprintf(stderr,
+		        "sluicectl: %s: %s\n"
+		        "  the socket is for root, the control plane's user and its group: sudo sluicectl "
+		        "...\n",
+		        c->socket, strerror(errno));
+	else if (code == CURLE_COULDNT_CONNECT)
+		fprintf(stderr,
+		        "sluicectl: nobody answers at %s: the control plane is not running, or just starting "
+		        "again\n"
+		        "  look:   systemctl status sluice-controlplane; journalctl -u sluice-controlplane\n"
+		        "  start:  systemctl start sluice-controlplane\n",
+		        c->socket);
+	else
+		fprintf(stderr, "sluicectl: %s: %s\n", c->socket, curl_easy_strerror(code));
+}
+
+long ctl_request(const struct ctl *c, const char *method, const char *path, const char *body, json_t **answer)
+{
+	struct buffer b = {0};
+	char url[4096];
+	long status = 0;
+	CURL *curl = curl_easy_init();
+
+	*answer = NULL;
+	if (!curl) {
+		fputs("sluicectl: no memory\n", stderr);
+		return -CTL_FAILED;
+	}
+	snprintf(url, sizeof url, "http://sluice%s", path);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)c->timeout_s);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &b);
+	if (strcmp(method, "POST") == 0)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
+	else
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+
+	CURLcode code = curl_easy_perform(curl);
+	if (code == CURLE_OK) {
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	} else {
+		explain(c, code);
+		status = code == CURLE_OPERATION_TIMEDOUT ? -CTL_TIMEOUT : -CTL_UNREACHABLE;
+	}
+	if (code == CURLE_OK && b.text)
+		*answer = json_loads(b.text, 0, NULL);
+	free(b.text);
+	curl_easy_cleanup(curl);
+	return status;
+}
+
+char *ctl_escape(const char *text)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *out = malloc(3 * strlen(text) + 1), *p = out;
+
+	if (!out)
+		abort();
+	for (; *text; text++) {
+		unsigned char ch = (unsigned char)*text;
+		if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')) {
+			*p++ = (char)ch;
+		} else {
+			*p++ = '%';
+			*p++ = digits[ch >> 4];
+			*p++ = digits[ch & 15];
+		}
+	}
+	*p = '\0';
+	return out;
+}
+
+void ctl_print_json(const json_t *o)
+{
+	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+}
+
+int ctl_complain(long status, json_t *answer)
+{
+	const char *why = ctl_text(answer, "error"), *field = ctl_text(answer, "field");
+
+	if (why[0])
+		fprintf(stderr, "sluicectl: %s%s%s\n", field, field[0] ? ": " : "", why);
+	else
+		fprintf(stderr, "sluicectl: the control plane answered %ld\n", status);
+	json_decref(answer);
+	return CTL_FAILED;
+}
+
+int ctl_get(const struct ctl *c, const char *path, json_t **answer)
+{
+	long status = ctl_request(c, "GET", path, NULL, answer);
+
+	if (status < 0)
+		return (int)-status;
+	if (status != 200 || !*answer) {
+		if (c->json && *answer)
+			ctl_print_json(*answer);
+		ctl_complain(status, *answer);
+		*answer = NULL;
+		return CTL_FAILED;
+	}
+	if (c->json) {
+		ctl_print_json(*answer);
+		json_decref(*answer);
+		*answer = NULL;
+	}
+	return CTL_OK;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* sluicectl: asks the control plane's HTTP API over its UNIX socket; tables for people, --json for scripts.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <jansson.h>
+
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_FAILED = 1,      /* the API refused it, or the file is bad */
+	CTL_USAGE = 2,       /* the command line is wrong */
+	CTL_UNREACHABLE = 3, /* no control plane at the socket */
+	CTL_UNHEALTHY = 4,   /* healthz: the appliance does not serve */
+	CTL_TIMEOUT = 5,     /* the control plane took the request and did not answer it in time */
+};
+
+struct ctl {
+	const char *socket;
+	int timeout_s; /* for an answer */
+	bool json, watch, all, password_stdin;
+	const char *user, *password, *limit, *offset;
+	int n_args; /* what follows the command's words */
+	char **args;
+};
+
+/* ---- client.c ---- */
+
+/* Ask; body NULL = none. Returns the HTTP status and *answer (NULL when it is not JSON; the caller's), or, when there
+ * was no answer, minus the exit code after saying on stderr why and what to do; with --json that is an object with
+ * "error" on stdout. */
+long ctl_request(
+        const struct ctl *c, const char *method, const char *path, const char *body, json_t **answer);
+/* GET path: *answer on 200. Otherwise says why and returns the exit code; with --json prints the answer and
+ * returns with *answer NULL. */
+int ctl_get(const struct ctl *c, const char *path, json_t **answer);
+/* Print an answer's "error" on stderr; takes the reference. Returns CTL_FAILED. */
+int ctl_complain(long status, json_t *answer);
+void ctl_print_json(const json_t *o);
+/* Percent-encoded copy for a query or path; free(). */
+char *ctl_escape(const char *text);
+
+/* ---- table.c ---- */
+
+enum { CTL_COLUMNS_MAX = 12, CTL_CELL_MAX = 96 };
+
+struct ctl_table {
+	unsigned n_columns, n_rows, capacity;
+	const char *heads[CTL_COLUMNS_MAX]; /* a leading '>' sets the column to the right */
+	char (*cells)[CTL_COLUMNS_MAX][CTL_CELL_MAX];
+};
+
+/* heads: n names. */
+void ctl_table_begin(struct ctl_table *t, unsigned n, const char *const heads[]);
+/* One cell of the row under way; the first of a row begins it. */
+void ctl_cell(struct ctl_table *t, unsigned column, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+void ctl_table_print(struct ctl_table *t); /* and free */
+
+/* Numbers for people. buf: CTL_CELL_MAX; returned. */
+const char *ctl_duration(long long seconds, char *buf); /* "3 d 4 h", "12 min 5 s" */
+const char *ctl_rate(double per_second, char *buf);     /* "1.23 M" */
+const char *ctl_bytes(double bytes, char *buf);         /* "1.2 GB" */
+
+/* Members of objects, forgiving: absent is 0 or "". */
+long long ctl_int(const json_t *o, const char *name);
+const char *ctl_text(const json_t *o, const char *name);
+
+/* ---- commands ---- */
+
+int ctl_status(const struct ctl *c);
+int ctl_ports(const struct ctl *c);
+int ctl_workers(const struct ctl *c);
+int ctl_counters(const struct ctl *c);
+int ctl_allocations(const struct ctl *c);
+int ctl_allocation_delete(const struct ctl *c);
+int ctl_users_list(const struct ctl *c);
+int ctl_users_add(const struct ctl *c);
+int ctl_users_remove(const struct ctl *c);
+int ctl_config_check(const struct ctl *c);
+int ctl_reload(const struct ctl *c);
+int ctl_healthz(const struct ctl *c);

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "controlplane/dp/internal.h"
+
+#include "dataplane/abi/log.h"
+#include "dataplane/abi/validate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+struct sl_dp *sl_dp_new(const char *path, const char *name, const struct sl_dp_ops *ops)
+{
+	struct sl_dp *dp = calloc(1, sizeof *dp);
+
+	if (!dp)
+		return NULL;
+	snprintf(dp->path, sizeof dp->path, "%s", path);
+	snprintf(dp->name, sizeof dp->name, "%s", name);
+	dp->ops = *ops;
+	dp->last = &dp->first;
+	return dp;
+}
+
+void sl_dp_free(struct sl_dp *dp)
+{
+	if (!dp)
+		return;
+	if (dp->attached)
+		sl_dp_detach(dp, "the control plane stops");
+	free(dp);
+}
+
+/* ---- attaching ---- */
+
+static void try_attach(struct sl_dp *dp, int64_t now_ms)
+{
+	char text[160] = "";
+
+	dp->next_attach_ms = now_ms + SL_DP_ATTACH_MS;
+	/* The dataplane answers within a millisecond or two; a brain that waits longer for a stuck one serves
+	 * nobody. */
+	int rc = sl_client_attach(&dp->client, dp->path, dp->name, 50, text, sizeof text);
+	if (rc == -ETIMEDOUT) /* it hangs: do not wait for it most of the time */
+		dp->next_attach_ms = now_ms + 20 * SL_DP_ATTACH_MS;
+	if (rc < 0) {
+		if (!dp->quiet)
+			sl_log(SL_LOG_WARNING, "no dataplane yet: %s; trying every %d ms", text,
+			        SL_DP_ATTACH_MS);
+		dp->quiet = true;
+		snprintf(dp->trouble, sizeof dp->trouble, "not attached to the dataplane: %s", text);
+		return;
+	}
+	dp->quiet = false;
+	dp->attached = true;
+	dp->counts.attachments++;
+	sl_log(SL_LOG_INFO, "attached to the dataplane: generation %u, %u workers, slot %u",
+	        dp->client.generation, dp->client.n_workers, dp->client.slot);
+	dp->ops.watch(dp->ops.ctx, dp->client.sock, dp->client.event_fd);
+	sl_dp_sync_begin(dp, now_ms);
+	/* What this very dataplane refused it would refuse again: a reload may bring something better. */
+	if (dp->refused_generation != dp->client.generation)
+		sl_dp_replay_now(dp);
+}
+
+static void answer(struct sl_dp_flight *f, int error, const char *text)
+{
+	struct sl_dp_flight copy = *f;
+
+	f->seq = 0; /* first: what is told may send again */
+	if (copy.done)
+		copy.done(copy.ctx, error, text);
+}
+
+static void drop_changes(struct sl_dp *dp)
+{
+	while (dp->first) {
+		struct sl_dp_change *c = dp->first;
+		dp->first = c->next;
+		if (c->done)
+			c->done(c->ctx, -ENOTCONN, "the dataplane went away");
+		free(c);
+	}
+	dp->last = &dp->first;
+	dp->n_changes = 0;
+}
+
+void sl_dp_detach(struct sl_dp *dp, const char *why)
+{
+	sl_log(SL_LOG_WARNING, "detached from the dataplane: %s", why);
+	if (!dp->refused_generation)
+		snprintf(dp->trouble, sizeof dp->trouble, "not attached to the dataplane: %s", why);
+	dp->attached = false;
+	dp->standby = false;
+	dp->next_replay_ms = 0;
+	dp->ops.watch(dp->ops.ctx, -1, -1);
+	sl_client_detach(&dp->client);
+	sl_dp_replay_abandon(dp, -ENOTCONN, "the dataplane went away");
+	for (unsigned i = 0; i < SL_DP_IN_FLIGHT; i++) {
+		if (dp->flights[i].seq)
+			answer(&dp->flights[i], -ENOTCONN, "the dataplane went away");
+	}
+	dp->n_flights = 0;
+	drop_changes(dp);
+	sl_dp_sync_end(dp);
+}
+
+/* ---- commands ---- */
+
+int sl_dp_send(struct sl_dp *dp, struct sl_command *cmd, sl_dp_done done, void *ctx)
+{
+	uint32_t seq = dp->seq + 1 ? dp->seq + 1 : 1;
+	struct sl_dp_flight *f = &dp->flights[seq % SL_DP_IN_FLIGHT];
+
+	if (!dp->attached)
+		return -ENOTCONN;
+	if (f->seq)
+		return -ENOBUFS;
+	cmd->h.seq = seq;
+	int rc = sl_client_send(&dp->client, 0, cmd);
+	if (rc < 0)
+		return rc;
+	dp->seq = seq;
+	*f = (struct sl_dp_flight){seq, done, ctx};
+	dp->n_flights++;
+	dp->counts.commands++;
+	return 0;
+}
+
+static void pump(struct sl_dp *dp)
+{
+	if (dp->attached && dp->replay.phase != PHASE_NONE)
+		sl_dp_replay_pump(dp);
+	while (dp->attached && dp->replay.phase == PHASE_NONE && dp->first) {
+		struct sl_dp_change *c = dp->first;
+		if (sl_dp_send(dp, &c->cmd, c->done, c->ctx) < 0)
+			return;
+		dp->first = c->next;
+		if (!dp->first)
+			dp->last = &dp->first;
+		dp->n_changes--;
+		OPENSSL_cleanse(c, sizeof *c);
+		free(c);
+	}
+}
+
+int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_done done, void *ctx)
+{
+	if (!dp->attached)
+		return -ENOTCONN;
+	if (dp->standby)
+		return -EBUSY;
+	if (dp->n_changes >= SL_DP_QUEUE_MAX)
+		return -ENOBUFS;
+
+	struct sl_dp_change *c = calloc(1, sizeof *c);
+	if (!c)
+		return -ENOMEM;
+	c->cmd.h.type = type;
+	c->cmd.user = u->keys;
+	c->done = done;
+	c->ctx = ctx;
+	*dp->last = c;
+	dp->last = &c->next;
+	dp->n_changes++;
+	pump(dp);
+	return 0;
+}
+
+/* ---- events ---- */
+
+/* A client that writes where it should not could send any number: the log gets the first, then fewer and fewer. */
+static void bad_event(struct sl_dp *dp, unsigned set, const struct sl_event *evt, const char *why)
+{
+	uint64_t n = ++dp->counts.events_bad;
+
+	if ((n & (n - 1)) == 0)
+		sl_log(SL_LOG_WARNING, "bad event %" PRIu64 " from the dataplane (type %u, ring set %u): %s", n,
+		        evt->h.type, set, why);
+}
+
+static void take_ack(struct sl_dp *dp, unsigned set, const struct sl_event *evt)
+{
+	struct sl_dp_flight *f = &dp->flights[evt->h.seq % SL_DP_IN_FLIGHT];
+
+	if (evt->h.seq == 0 || f->seq != evt->h.seq) {
+		bad_event(dp, set, evt, "seq: nothing of that number was asked");
+		return;
+	}
+	dp->n_flights--;
+	if (evt->ack.error)
+		dp->counts.command_errors++;
+	answer(f, evt->ack.error, evt->ack.text);
+}
+
+static void take_event(struct sl_dp *dp, unsigned set, const struct sl_event *evt, int64_t now_ms)
+{
+	bool housekeeping = evt->h.type == SL_EVT_ACK || evt->h.type == SL_EVT_LOG;
+	char text[80] = "";
+
+	dp->counts.events++;
+	if (sl_event_validate(evt, text, sizeof text) < 0)
+		bad_event(dp, set, evt, text);
+	else if (housekeeping != (set == 0))
+		bad_event(dp, set, evt, "type: not sent by this end");
+	else if (evt->h.type == SL_EVT_ACK)
+		take_ack(dp, set, evt);
+	else if (evt->h.type == SL_EVT_LOG)
+		sl_log((int)evt->log.severity, "dataplane: %s", evt->log.text);
+	else if (!sl_dp_sync_event(dp, set - 1, evt, now_ms))
+		bad_event(dp, set, evt, "worker: not the allocation's own");
+}
+
+static bool went_away(struct sl_dp *dp)
+{
+	char byte;
+	ssize_t n = recv(dp->client.sock, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		sl_dp_detach(dp, "it closed the connection");
+		return true;
+	}
+	if (atomic_load_explicit(&dp->client.region->generation, memory_order_acquire) !=
+	        dp->client.generation) {
+		sl_dp_detach(dp, "its generation changed");
+		return true;
+	}
+	return false;
+}
+
+void sl_dp_readable(struct sl_dp *dp, int64_t now_ms)
+{
+	struct sl_event evt;
+	uint64_t kicks;
+	unsigned set;
+	int rc = 0, n = 0;
+
+	dp->now_ms = now_ms;
+	if (!dp->attached)
+		return;
+	if (read(dp->client.event_fd, &kicks, sizeof kicks) < 0)
+		kicks = 0;
+	while (dp->attached && n < SL_DP_EVENTS_PER_TURN &&
+	        (rc = sl_client_receive(&dp->client, &evt, &set)) == 1) {
+		take_event(dp, set, &evt, now_ms);
+		n++;
+	}
+	if (dp->attached && rc < 0) {
+		sl_dp_detach(dp, "its ring indices are out of range");
+		return;
+	}
+	if (!dp->attached || went_away(dp))
+		return;
+	/* More may wait: let the loop serve others, then come back. */
+	kicks = 1;
+	if (n == SL_DP_EVENTS_PER_TURN && write(dp->client.event_fd, &kicks, sizeof kicks) < 0)
+		sl_log(SL_LOG_ERROR, "eventfd: %s", strerror(errno));
+	pump(dp);
+}
+
+void sl_dp_tick(struct sl_dp *dp, int64_t now_ms)
+{
+	dp->now_ms = now_ms;
+	if (!dp->attached && now_ms >= dp->next_attach_ms)
+		try_attach(dp, now_ms);
+	if (!dp->attached || went_away(dp))
+		return;
+	sl_dp_sync_tick(dp, now_ms);
+	sl_dp_replay_tick(dp);
+	pump(dp);
+}
+
+/* ---- looking ---- */
+
+enum sl_dp_state sl_dp_state(const struct sl_dp *dp)
+{
+	if (!dp->attached)
+		return SL_DP_AWAY;
+	if (dp->standby)
+		return SL_DP_STANDBY;
+	if (dp->replay.phase != PHASE_NONE)
+		return SL_DP_REPLAYING;
+	return dp->refused_generation ? SL_DP_REFUSED : SL_DP_STEADY;
+}
+
+const struct sl_region *sl_dp_region(const struct sl_dp *dp)
+{
+	return dp->attached ? dp->client.region : NULL;
+}
+
+unsigned sl_dp_n_workers(const struct sl_dp *dp)
+{
+	return dp->attached ? dp->client.n_workers : 0;
+}
+
+const struct sl_table *sl_dp_table(const struct sl_dp *dp)
+{
+	return &dp->table;
+}
+
+const struct sl_dp_counts *sl_dp_counts(const struct sl_dp *dp)
+{
+	return &dp->counts;
+}
+
+const char *sl_dp_trouble(const struct sl_dp *dp, int64_t now_ms)
+{
+	static char text[80]; /* the brain's thread only */
+
+	if (!dp->attached || dp->refused_generation)
+		return dp->trouble[0] ? dp->trouble : "not attached to the dataplane yet";
+	int64_t age_ms = now_ms - (int64_t)atomic_load_explicit(
+	                                  &dp->client.region->heartbeat_ms, memory_order_relaxed);
+	if (age_ms > SL_DP_STALE_MS) {
+		snprintf(text, sizeof text, "the dataplane's heartbeat is %lld ms old", (long long)age_ms);
+		return text;
+	}
+	if (!atomic_load_explicit(&dp->client.region->ready, memory_order_relaxed))
+		return "the dataplane's workers do not run yet";
+	if (dp->standby)
+		return NULL;
+	if (dp->replay.phase != PHASE_NONE || dp->next_replay_ms || dp->counts.replays == 0)
+		return "provisioning the dataplane";
+	return NULL;
+}
+
+const char *sl_dp_standby(const struct sl_dp *dp)
+{
+	return dp->attached && dp->standby ? dp->trouble : NULL;
+}

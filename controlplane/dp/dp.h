@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The brain's link to the dataplane: attaches and attaches again, replays the desired state, carries commands
+ * with their answers, follows allocations. Owner of everything here: the brain's thread; nothing blocks it.
+ *
+ * Flow control: at most SL_DP_IN_FLIGHT commands are unanswered, fewer than the ring holds, so the
+ * housekeeper's answers always fit too. What cannot go now goes when answers come or at the next tick. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/options.h"
+#include "controlplane/dp/table.h"
+#include "controlplane/dp/users.h"
+#include "dataplane/abi/region.h"
+
+enum {
+	SL_DP_IN_FLIGHT = 512,   /* a power of two below SL_COMMAND_SLOTS */
+	SL_DP_QUEUE_MAX = 4096,  /* changes waiting for a replay to end */
+	SL_DP_WAITING_MAX = 256, /* deletions and listings somebody waits for */
+	SL_DP_ATTACH_MS = 100,   /* between attempts */
+	SL_DP_STALE_MS = 300,    /* heartbeat older than this: the dataplane does not move */
+	SL_DP_EVENTS_PER_TURN = 512,
+	SL_DP_DELETE_MS = 1000, /* until a deletion unconfirmed is reported so */
+	SL_DP_LIST_MS = 500,
+	SL_DP_RETRY_MS = 1000,  /* until what could not be provisioned is tried again */
+	SL_DP_SILENT_MS = 5000, /* a reload is given up when the dataplane answers nothing for so long */
+	SL_DP_ALLOCATIONS_MAX = 4 * 1024 * 1024, /* more than any dataplane has: what exceeds it is not true */
+};
+
+struct sl_dp;
+
+/* Outcome of something asked: error is 0 or negative errno, text says more (never NULL). */
+typedef void (*sl_dp_done)(void *ctx, int error, const char *text);
+
+/* What the dataplane shall have. users: an array of n references, owned by whoever is given it. */
+struct sl_desired {
+	const struct sl_config *config;
+	struct sl_user **users;
+	size_t n_users;
+};
+
+struct sl_dp_ops {
+	/* Fill *out with the desired state: it is about to be replayed. config must stay until the replay is
+	 * over. 0, or negative errno: -EAGAIN when it is not known yet, -ENOMEM; asked again later. */
+	int (*desired)(void *ctx, struct sl_desired *out);
+	/* Attached or not any more: the descriptors to watch have changed (-1 = none). */
+	void (*watch)(void *ctx, int sock, int event_fd);
+	void *ctx;
+};
+
+enum sl_dp_state {
+	SL_DP_AWAY,
+	SL_DP_REPLAYING,
+	SL_DP_STEADY,
+	SL_DP_REFUSED, /* attached, but refused what we want */
+	SL_DP_STANDBY, /* attached, but another control plane provisions TURN: ours is tried every second */
+};
+
+/* path and name are copied. NULL when memory is short. */
+struct sl_dp *sl_dp_new(const char *path, const char *name, const struct sl_dp_ops *ops);
+void sl_dp_free(struct sl_dp *dp);
+
+/* Call every ~50 ms and when a watched descriptor is readable. now_ms: CLOCK_MONOTONIC. */
+void sl_dp_tick(struct sl_dp *dp, int64_t now_ms);
+void sl_dp_readable(struct sl_dp *dp, int64_t now_ms);
+
+/* Replay this desired state (taken over) instead of the one before. 0; or -EBUSY while another replay runs, -ENOTCONN
+ * when there is nobody to replay it to now (away, standby): then the caller still owns it, and done is not called.
+ * done: 0, -EINVAL and the like when the dataplane refused it, -EBUSY and -ETIMEDOUT when it did not take place,
+ * -ENOTCONN when the dataplane went away. */
+int sl_dp_replay(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, void *ctx);
+/* The desired state asked for by ops->desired is known now. */
+void sl_dp_replay_now(struct sl_dp *dp);
+/* True while a replay is under way: another would be refused. */
+bool sl_dp_replaying(const struct sl_dp *dp);
+
+/* Set or delete one user, after any replay under way. 0; -ENOTCONN, -EBUSY in standby (nothing to do: the next replay
+ * has it); -ENOBUFS, -ENOMEM (try again). */
+int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_done done, void *ctx);
+
+/* Delete an allocation: done with 0 once its end is reported, -ETIMEDOUT when no word came. 0, -ENOENT,
+ * -ENOTCONN, -ENOBUFS. */
+int sl_dp_delete_allocation(struct sl_dp *dp, uint64_t id, int64_t now_ms, sl_dp_done done, void *ctx);
+/* Ask every worker for its allocations, so that the table's byte counts are fresh; done when all have told,
+ * or with -ETIMEDOUT. Results as above. */
+int sl_dp_refresh(struct sl_dp *dp, int64_t now_ms, sl_dp_done done, void *ctx);
+
+enum sl_dp_state sl_dp_state(const struct sl_dp *dp);
+/* The region while attached, else NULL. Counters are read with relaxed loads; texts may be garbage. */
+const struct sl_region *sl_dp_region(const struct sl_dp *dp);
+unsigned sl_dp_n_workers(const struct sl_dp *dp);
+const struct sl_table *sl_dp_table(const struct sl_dp *dp);
+/* Why not all is well, in words; NULL when it is: attached, provisioned (by us, or by the one we stand by for),
+ * heartbeat fresh. */
+const char *sl_dp_trouble(const struct sl_dp *dp, int64_t now_ms);
+/* Who provisions TURN instead of us, in words; NULL unless SL_DP_STANDBY. */
+const char *sl_dp_standby(const struct sl_dp *dp);
+
+struct sl_dp_counts {
+	uint64_t attachments, replays, events, events_bad, commands, command_errors;
+};
+const struct sl_dp_counts *sl_dp_counts(const struct sl_dp *dp);

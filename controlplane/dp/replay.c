@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "controlplane/dp/internal.h"
+
+#include "dataplane/abi/log.h"
+#include "dataplane/wire/channel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+void sl_desired_clear(struct sl_desired *d)
+{
+	for (size_t i = 0; i < d->n_users; i++)
+		sl_user_unref(d->users[i]);
+	free(d->users);
+	*d = (struct sl_desired){0};
+}
+
+void sl_dp_replay_start(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, void *ctx)
+{
+	dp->replay =
+	        (struct sl_dp_replay){.phase = PHASE_BEGIN, .desired = *desired, .heard_ms = dp->now_ms, .done = done, .ctx = ctx};
+	dp->next_replay_ms = 0;
+	*desired = (struct sl_desired){0};
+	sl_dp_replay_pump(dp);
+}
+
+int sl_dp_replay(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, void *ctx)
+{
+	if (dp->replay.phase != PHASE_NONE)
+		return -EBUSY;
+	if (!dp->attached || dp->standby)
+		return -ENOTCONN;
+	sl_dp_replay_start(dp, desired, done, ctx);
+	return 0;
+}
+
+void sl_dp_replay_now(struct sl_dp *dp)
+{
+	struct sl_desired desired;
+
+	if (!dp->attached || dp->replay.phase != PHASE_NONE)
+		return;
+	if (dp->ops.desired(dp->ops.ctx, &desired) == 0)
+		sl_dp_replay_start(dp, &desired, NULL, NULL);
+	else
+		dp->next_replay_ms = dp->now_ms + SL_DP_RETRY_MS;
+}
+
+bool sl_dp_replaying(const struct sl_dp *dp)
+{
+	return dp->replay.phase != PHASE_NONE;
+}
+
+void sl_dp_replay_abandon(struct sl_dp *dp, int error, const char *text)
+{
+	struct sl_dp_replay *r = &dp->replay;
+	sl_dp_done done = r->done;
+
+	if (r->phase == PHASE_NONE)
+		return;
+	r->phase = PHASE_NONE;
+	r->done = NULL;
+	sl_desired_clear(&r->desired);
+	if (done)
+		done(r->ctx, error, text);
+}
+
+/* The dataplane holds our half-made snapshot until it is committed or we go. A refused reload is followed by
+ * what was in force before; if there is nothing better to send, attaching anew throws it away, and what was
+ * published goes on. */
+static void refused(struct sl_dp *dp)
+{
+	struct sl_dp_replay *r = &dp->replay;
+	bool reload = r->done != NULL;
+	char text[160];
+
+	memcpy(text, r->text, sizeof text);
+	sl_log(SL_LOG_ERROR, "the dataplane refused the configuration: %s", text);
+	sl_dp_replay_abandon(dp, r->error, text);
+	if (reload) {
+		sl_dp_replay_now(dp);
+		return;
+	}
+	dp->refused_generation = dp->client.generation;
+	snprintf(dp->trouble, sizeof dp->trouble, "the dataplane refused the configuration: %s", text);
+	sl_dp_detach(dp, "to withdraw what it refused");
+}
+
+/* Another control plane owns TURN's provisioning: wait until it goes. */
+static void stand_by(struct sl_dp *dp)
+{
+	char text[160];
+
+	memcpy(text, dp->replay.text, sizeof text);
+	if (!dp->standby)
+		sl_log(SL_LOG_WARNING, "standing by: %s; trying every %d ms", text, SL_DP_RETRY_MS);
+	dp->standby = true;
+	dp->next_replay_ms = dp->now_ms + SL_DP_RETRY_MS;
+	snprintf(dp->trouble, sizeof dp->trouble, "%s", text);
+	sl_dp_replay_abandon(dp, -EBUSY, text);
+}
+
+/* All items are answered, or the commit is: over, well or not. */
+static void finish(struct sl_dp *dp)
+{
+	struct sl_dp_replay *r = &dp->replay;
+
+	if (r->error == -EBUSY) {
+		stand_by(dp);
+		return;
+	}
+	/* -ETIMEDOUT: we were so slow that our draft was dropped. */
+	if (r->error == -EAGAIN || r->error == -ETIMEDOUT) {
+		r->phase = PHASE_AGAIN;
+		r->error = 0;
+		r->at = 0;
+		return;
+	}
+	if (r->error) {
+		refused(dp);
+		return;
+	}
+	dp->counts.replays++;
+	dp->refused_generation = 0;
+	dp->standby = false;
+	sl_log(SL_LOG_INFO, "the dataplane is provisioned: realm %s, %zu users, %u secrets, %u peer rules",
+	        r->desired.config->turn.realm, r->desired.n_users, r->desired.config->turn.n_secrets,
+	        r->desired.config->turn.n_peer_rules);
+	sl_dp_replay_abandon(dp, 0, "");
+}
+
+static void item_answered(void *ctx, int error, const char *text)
+{
+	struct sl_dp *dp = ctx;
+	struct sl_dp_replay *r = &dp->replay;
+
+	if (r->phase == PHASE_NONE) /* given up since */
+		return;
+	r->unanswered--;
+	r->heard_ms = dp->now_ms;
+	if (error && !r->error) {
+		r->error = error;
+		snprintf(r->text, sizeof r->text, "%s", text[0] ? text : strerror(-error));
+	}
+	if (r->unanswered == 0 && (r->error || r->phase == PHASE_LAST))
+		finish(dp);
+}
+
+static void fill_turn(struct sl_command *c, const struct sl_conf_turn *t)
+{
+	strncpy(c->turn.realm, t->realm, sizeof c->turn.realm - 1);
+	strncpy(c->turn.software, t->software ? t->software : "", sizeof c->turn.software - 1);
+	c->turn.default_lifetime_s = t->default_lifetime_s;
+	c->turn.max_lifetime_s = t->max_lifetime_s;
+	c->turn.permission_lifetime_s = t->permission_lifetime_s;
+	c->turn.channel_lifetime_s = t->channel_lifetime_s;
+	c->turn.nonce_lifetime_s = t->nonce_lifetime_s;
+	c->turn.user_quota = t->user_quota;
+	c->turn.max_permissions = t->max_permissions;
+	c->turn.offer_sha256 = t->sha256;
+	c->turn.channel_max = t->rfc5766_channels ? SL_CHANNEL_MAX_RFC5766 : SL_CHANNEL_MAX;
+}
+
+static void fill_rule(struct sl_command *c, const struct sl_conf_peer_rule *rule)
+{
+	c->peer_rule.ip = rule->prefix.ip;
+	c->peer_rule.prefix_len = rule->prefix.len;
+	c->peer_rule.allow = rule->allow;
+}
+
+static void fill_secret(struct sl_command *c, const char *secret)
+{
+	size_t len = strnlen(secret, SL_MSG_SECRET_MAX);
+
+	c->secret.len = (uint16_t)len;
+	memcpy(c->secret.secret, secret, len);
+}
+
+static size_t items_of(const struct sl_dp_replay *r)
+{
+	switch (r->phase) {
+	case PHASE_RULES:
+		return r->desired.config->turn.n_peer_rules;
+	case PHASE_SECRETS:
+		return r->desired.config->turn.n_secrets;
+	case PHASE_USERS:
+		return r->desired.n_users;
+	case PHASE_OPENING:
+	case PHASE_WAIT:
+	case PHASE_NONE:
+	case PHASE_LAST:
+	case PHASE_AGAIN:
+		return 0;
+	case PHASE_BEGIN:
+	case PHASE_TURN:
+	case PHASE_COMMIT:
+		break;
+	}
+	return 1;
+}
+
+static void fill_item(const struct sl_dp_replay *r, struct sl_command *c)
+{
+	static const uint32_t types[] = {
+	        [PHASE_BEGIN] = SL_CMD_CONFIG_BEGIN,
+	        [PHASE_TURN] = SL_CMD_TURN_CONFIG,
+	        [PHASE_RULES] = SL_CMD_PEER_RULE,
+	        [PHASE_SECRETS] = SL_CMD_SECRET,
+	        [PHASE_USERS] = SL_CMD_USER_SET,
+	        [PHASE_COMMIT] = SL_CMD_CONFIG_COMMIT,
+	};
+	const struct sl_conf_turn *t = &r->desired.config->turn;
+
+	*c = (struct sl_command){.h = {.type = types[r->phase]}};
+	if (r->phase == PHASE_TURN)
+		fill_turn(c, t);
+	else if (r->phase == PHASE_RULES)
+		fill_rule(c, &t->peer_rules[r->at]);
+	else if (r->phase == PHASE_SECRETS)
+		fill_secret(c, t->secrets[r->at]);
+	else if (r->phase == PHASE_USERS)
+		c->user = r->desired.users[r->at]->keys;
+}
+
+void sl_dp_replay_pump(struct sl_dp *dp)
+{
+	struct sl_dp_replay *r = &dp->replay;
+	struct sl_command cmd = {0};
+	int rc = 0;
+
+	/* Once an item is refused no more are sent; the answers still under way end the replay. */
+	while (rc == 0 && !r->error && r->phase != PHASE_NONE && r->phase < PHASE_LAST) {
+		if (r->at >= items_of(r)) {
+			if ((r->phase == PHASE_WAIT || r->phase == PHASE_OPENING) && r->unanswered)
+				return;
+			r->phase++;
+			r->at = 0;
+			continue;
+		}
+		fill_item(r, &cmd);
+		rc = sl_dp_send(dp, &cmd, item_answered, dp);
+		if (rc == 0) {
+			r->unanswered++;
+			r->at++;
+		}
+	}
+	OPENSSL_cleanse(&cmd, sizeof cmd);
+	if (rc < 0 && rc != -ENOBUFS && dp->attached)
+		sl_dp_detach(dp, rc == -ESTALE ? "it was restarted or cut us off"
+		                               : "its ring indices are out of range");
+}
+
+void sl_dp_replay_tick(struct sl_dp *dp)
+{
+	struct sl_dp_replay *r = &dp->replay;
+
+	if (dp->next_replay_ms && dp->now_ms >= dp->next_replay_ms)
+		sl_dp_replay_now(dp);
+	/* Somebody waits for this one. Detaching throws the draft away, so that what he is told stays true. */
+	if (r->done && dp->now_ms - r->heard_ms >= SL_DP_SILENT_MS) {
+		sl_dp_replay_abandon(dp, -ETIMEDOUT, "it answered nothing for 5 seconds");
+		sl_dp_detach(dp, "it answers nothing");
+		return;
+	}
+	if (r->phase == PHASE_AGAIN)
+		r->phase = PHASE_BEGIN;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The HTTP API, as the brain answers it. */
+
+#include "controlplane/brain.h"
+
+#include <jansson.h>
+
+/* Handler of every request (struct sl_http_options.handle); ctx is the brain. */
+void sl_api_handle(void *ctx, struct sl_http_request *r);
+
+/* ---- between the files of this folder ---- */
+
+void sl_api_json(struct sl_http_request *r, int status, json_t *body); /* takes the reference */
+/* {"error": text, "field": field}; field NULL = left out. */
+void sl_api_error(struct sl_http_request *r, int status, const char *field, const char *fmt, ...)
+        __attribute__((format(printf, 4, 5)));
+/* limit and offset of a listing, by ?limit= (1..10000, else fallback) and ?offset=. False: answered with an
+ * error. */
+bool sl_api_page(struct sl_http_request *r, size_t fallback, size_t *limit, size_t *offset);
+/* A JSON string of any bytes: what is not UTF-8 is shown as '?'. */
+json_t *sl_api_text(const char *s, size_t len);
+
+/* view.c: looking at the region */
+void sl_api_status(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_ports(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_workers(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_counters(struct sl_brain *b, struct sl_http_request *r);
+/* metrics.c */
+void sl_api_metrics(struct sl_brain *b, struct sl_http_request *r);
+/* api_allocations.c; id: the path's rest */
+void sl_api_allocations(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_allocation(struct sl_brain *b, struct sl_http_request *r, const char *id);
+/* api_users.c; name: the path's rest, or NULL */
+void sl_api_users(struct sl_brain *b, struct sl_http_request *r, const char *name);
+
+/* view.c: sums over workers, relaxed */
+uint64_t sl_view_counter(const struct sl_brain *b, enum sl_worker_counter c);
+uint64_t sl_view_load(const uint64_t *value);
+/* Name of a port, made safe to show. buf: SL_PORT_NAME_MAX + 1 bytes. */
+const char *sl_view_port_name(const struct sl_region *region, unsigned port, char *buf);
+unsigned sl_view_n_ports(const struct sl_region *region);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The HTTP edge: a thread that owns the listening sockets and connections (libwebsockets), reads whole
+ * requests, checks the token on TCP, and hands each request to the brain through its mailbox. It decides
+ * nothing else. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "controlplane/mailbox.h"
+#include "dataplane/wire/addr.h"
+
+enum {
+	SL_HTTP_BODY_MAX = 64 * 1024,
+	SL_HTTP_CONNECTIONS_MAX = 64,
+	SL_HTTP_TCP_MAX = 24, /* of which over TCP: who has no token yet must not keep out who sits at the machine */
+	SL_HTTP_PATH_MAX = 640, /* a user's name of 508 bytes fits */
+	SL_HTTP_ARGS_MAX = 8,
+	SL_HTTP_ANSWER_S = 30, /* the brain answers within this, or the connection ends */
+};
+
+enum sl_http_method { SL_HTTP_GET, SL_HTTP_POST, SL_HTTP_DELETE, SL_HTTP_OTHER };
+
+struct sl_http;
+
+/* Travels from the edge to the brain and back with the answer; whoever has it owns it. */
+struct sl_http_request {
+	enum sl_http_method method;
+	char path[SL_HTTP_PATH_MAX]; /* decoded, without arguments */
+	unsigned n_args;
+	char *args[SL_HTTP_ARGS_MAX]; /* "name=value", decoded */
+	char *body;                   /* NUL-terminated; NULL = none */
+	size_t body_len;
+
+	/* The edge's own. */
+	struct sl_http *http;
+	unsigned slot, generation;
+	int status;
+	const char *type;
+	char *answer; /* with LWS_PRE bytes in front */
+	size_t answer_len;
+};
+
+struct sl_http_options {
+	const char *unix_path;
+	bool has_tcp;
+	struct sl_endpoint tcp;
+	const char *token; /* wanted on TCP */
+	/* On the brain's thread: answer now or later with sl_http_answer(). */
+	void (*handle)(void *ctx, struct sl_http_request *r);
+	void *ctx;
+};
+
+/* Listen and start the thread. NULL with words in text. */
+struct sl_http *sl_http_open(
+        const struct sl_http_options *options, struct sl_mailbox *brain, char *text, size_t text_len);
+/* End the thread; requests not yet answered are forgotten (the brain must not answer them after this). */
+void sl_http_close(struct sl_http *h);
+
+/* Any thread: the token wanted from now on; copied, NULL = none is right. */
+void sl_http_set_token(struct sl_http *h, const char *token);
+
+/* Brain's thread: answer and give r up. type is a constant; body is copied. */
+void sl_http_answer(struct sl_http_request *r, int status, const char *type, const char *body, size_t len);
+/* Value of an argument, or NULL. */
+const char *sl_http_arg(const struct sl_http_request *r, const char *name);

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "controlplane/brain.h"
+
+#include "config/stored.h"
+#include "dataplane/abi/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int sl_brain_config_users(const struct sl_config *config, struct sl_users *out)
+{
+	const char *error;
+
+	*out = (struct sl_users){0};
+	for (unsigned i = 0; i < config->turn.n_users; i++) {
+		const struct sl_conf_user *c = &config->turn.users[i];
+		struct sl_user *u = sl_user_new(c->name, config->turn.realm, c->password, 0, &error);
+		if (!u || sl_users_put(out, u) < 0) {
+			sl_user_unref(u);
+			sl_users_clear(out);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
+        const struct sl_users *config_users, struct sl_desired *out)
+{
+	size_t foreign = 0;
+
+	*out = (struct sl_desired){.config = config};
+	out->users = calloc(config_users->n + b->store_users.n + 1, sizeof *out->users);
+	if (!out->users)
+		return -ENOMEM;
+	for (size_t i = 0; i < config_users->n; i++)
+		out->users[out->n_users++] = sl_user_ref(config_users->by_name[i]);
+	for (size_t i = 0; i < b->store_users.n; i++) {
+		struct sl_user *u = b->store_users.by_name[i];
+		if (sl_users_find(config_users, u->keys.name, u->keys.name_len))
+			continue;
+		if (strcmp(u->realm, config->turn.realm) == 0)
+			out->users[out->n_users++] = sl_user_ref(u);
+		else
+			foreign++;
+	}
+	if (foreign)
+		sl_log(SL_LOG_WARNING,
+		        "%zu users were added under another realm than %s and cannot be used: add them anew",
+		        foreign, config->turn.realm);
+	return 0;
+}
+
+/* ---- reload ---- */
+
+struct reload {
+	struct sl_brain *b;
+	struct sl_config *config;
+	int copy_fd; /* the text it was read from; -1 = none yet */
+	struct sl_users users;
+	sl_dp_done done;
+	void *ctx;
+};
+
+/* Every step of it succeeds: what is refused was refused before. */
+static void take_over(struct reload *r)
+{
+	struct sl_brain *b = r->b;
+	struct sl_config *old = b->config;
+	char copy[32];
+
+	snprintf(copy, sizeof copy, "/proc/self/fd/%d", r->copy_fd);
+	int rc = b->stored_fd < 0 ? 0 : sl_config_stored_write(b->stored_fd, copy, NULL);
+
+	if (rc < 0)
+		sl_log(SL_LOG_WARNING, "the new configuration is lost at the next crash: %s", strerror(-rc));
+	sl_log_set_level((enum sl_log_level)sl_log_level_of(r->config->log_level));
+	sl_http_set_token(b->http, r->config->control.api_token);
+	sl_users_clear(&b->config_users);
+	b->config_users = r->users;
+	r->users = (struct sl_users){0};
+	b->config = r->config;
+	r->config = old;
+	snprintf(b->last_reload, sizeof b->last_reload, "reloaded");
+	sl_log(SL_LOG_INFO, "configuration reloaded from %s", b->config->path);
+}
+
+static void conclude(struct reload *r, int error, const char *text)
+{
+	struct sl_brain *b = r->b;
+
+	b->reload_runs = false;
+	if (error == 0) {
+		take_over(r);
+	} else {
+		snprintf(b->last_reload, sizeof b->last_reload, "refused: %s", text);
+		sl_log(SL_LOG_ERROR, "configuration not reloaded, the old one goes on: %s", text);
+	}
+	sl_users_clear(&r->users);
+	sl_config_free(r->config);
+	if (r->copy_fd >= 0)
+		close(r->copy_fd);
+	if (r->done)
+		r->done(r->ctx, error, text);
+	free(r);
+}
+
+static void replayed(void *ctx, int error, const char *text)
+{
+	char why[200];
+
+	if (error == 0 || error == -ENOTCONN) { /* away: it gets the new one when it is back */
+		conclude(ctx, 0, "");
+		return;
+	}
+	bool refused = error != -EBUSY && error != -ETIMEDOUT;
+	snprintf(why, sizeof why, "the dataplane %s: %s", refused ? "refused it" : "did not take it", text);
+	conclude(ctx, refused ? -EINVAL : error, why);
+}
+
+/* An option that both programs or open sockets and files hang on; NULL = none of them differs. */
+static const char *control_changed(const struct sl_conf_control *a, const struct sl_conf_control *b)
+{
+	if (strcmp(a->api_socket, b->api_socket) != 0)
+		return "control.api_socket";
+	if (a->has_api_tcp != b->has_api_tcp || (a->has_api_tcp && !sl_endpoint_eq(&a->api_tcp, &b->api_tcp)))
+		return "control.api_tcp";
+	if (strcmp(a->database, b->database) != 0)
+		return "control.database";
+	return strcmp(a->client_name, b->client_name) != 0 ? "control.client_name" : NULL;
+}
+
+/* Take a copy of the file, so that what is judged, provisioned and kept for a crash is one text even while somebody
+ * edits it. The file itself is read first: its lines are what a message must name. */
+static int load(struct reload *r, char *text, size_t text_len)
+{
+	const char *path = r->b->config->path;
+	int rc = sl_config_load(path, &r->config, text, text_len);
+
+	if (rc < 0)
+		return rc;
+	r->copy_fd = sl_config_stored_new(path, r->config->control.api_token);
+	if (r->copy_fd < 0) {
+		snprintf(text, text_len, "%s: cannot be copied: %s", path, strerror(-r->copy_fd));
+		return r->copy_fd;
+	}
+	sl_config_free(r->config);
+	r->config = NULL;
+	return sl_config_stored_load(r->copy_fd, path, &r->config, text, text_len);
+}
+
+static bool needs_restart(const struct reload *r, char *text, size_t text_len)
+{
+	const char *option = control_changed(&r->b->config->control, &r->config->control);
+	char what[64];
+
+	if (option)
+		snprintf(text, text_len, "option '%s' cannot change while the control plane runs: restart it", option);
+	else if (sl_config_needs_restart(r->b->config, r->config, what, sizeof what))
+		snprintf(text, text_len, "option '%s' cannot change while the dataplane runs: restart it", what);
+	else
+		return false;
+	return true;
+}
+
+static void give_up(struct sl_desired *d)
+{
+	for (size_t i = 0; i < d->n_users; i++)
+		sl_user_unref(d->users[i]);
+	free(d->users);
+}
+
+void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx)
+{
+	struct reload *r = calloc(1, sizeof *r);
+	struct sl_desired desired = {0};
+	char text[400] = "no memory";
+
+	if (!r || b->reload_runs) {
+		free(r);
+		if (done)
+			done(ctx, -EBUSY, "another reload is under way");
+		return;
+	}
+	*r = (struct reload){.b = b, .copy_fd = -1, .done = done, .ctx = ctx};
+	b->reload_runs = true;
+	if (load(r, text, sizeof text) < 0 || needs_restart(r, text, sizeof text)) {
+		conclude(r, -EINVAL, text);
+		return;
+	}
+	if (sl_brain_config_users(r->config, &r->users) < 0 ||
+	        sl_brain_desired(b, r->config, &r->users, &desired) < 0) {
+		conclude(r, -ENOMEM, "no memory");
+		return;
+	}
+	int rc = sl_dp_replay(b->dp, &desired, replayed, r);
+	if (rc == 0)
+		return;
+	give_up(&desired);
+	/* Away, or provisioned by another control plane: it gets the new one when its time comes. */
+	conclude(r, rc == -ENOTCONN ? 0 : rc, "the dataplane is being provisioned; try again");
+}

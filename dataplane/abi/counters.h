@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* Names of everything the dataplane counts, once: these lists make the enums, the shared-memory layout, the
+ * Prometheus and sluicectl names, the docs table and a test. Append only; a change alters the layout hash. */
+
+#include <stdint.h>
+
+/* X(name, help): per worker. Writer: that worker. Readers: anyone who maps the region (relaxed loads). */
+#define SL_WORKER_COUNTERS(X)                                                                                \
+	X(loops, "polling rounds")                                                                           \
+	X(busy_rounds, "polling rounds that found work")                                                     \
+	X(busy_cycles, "TSC cycles spent in rounds that found work")                                         \
+	X(idle_cycles, "TSC cycles spent in rounds that found nothing, and asleep")                          \
+	X(rx_packets, "packets received from ports")                                                         \
+	X(tx_packets, "packets given to ports")                                                              \
+	X(relayed_to_peer_packets, "packets relayed from clients to peers")                                  \
+	X(relayed_to_peer_bytes, "application bytes relayed from clients to peers")                          \
+	X(relayed_to_client_packets, "packets relayed from peers to clients")                                \
+	X(relayed_to_client_bytes, "application bytes relayed from peers to clients")                        \
+	X(hairpin, "relayed packets whose next hop was one of our own relay ports")                          \
+	X(handoff_known_out, "packets of known flows handed to their owner")                                 \
+	X(handoff_unknown_out, "packets of unknown flows handed to their owner")                             \
+	X(handoff_known_in, "packets of known flows received from another worker")                           \
+	X(handoff_unknown_in, "packets of unknown flows received from another worker")                       \
+	X(tx_proxied, "packets sent through another worker's transmit queue")                                \
+	X(exception_out, "packets passed to Linux")                                                          \
+	X(exception_in, "packets taken from Linux")                                                          \
+	X(fragments_in, "IP fragments received for claimed addresses")                                       \
+	X(reassembled, "datagrams reassembled")                                                              \
+	X(fragmented, "datagrams sent as fragments because they exceeded the MTU")                           \
+	X(too_big_sent, "ICMP fragmentation-needed and ICMPv6 packet-too-big messages sent")                 \
+	X(neighbour_held, "packets held while Linux resolved the next hop")                                  \
+	X(stun_requests, "STUN and TURN requests received")                                                  \
+	X(stun_success, "success responses sent")                                                            \
+	X(stun_errors, "error responses sent")                                                               \
+	X(allocations_created, "allocations created")                                                        \
+	X(allocations_refreshed, "allocations refreshed")                                                    \
+	X(allocations_expired, "allocations ended by their lifetime")                                        \
+	X(allocations_deleted, "allocations ended by the client or an operator")                             \
+	X(allocations_restored, "allocations taken up from cold records at start")                           \
+	X(allocations_active, "allocations now (gauge)")                                                     \
+	X(permissions_active, "permissions and channels now (gauge)")                                        \
+	X(events_lost, "events not delivered because a client's ring was full")                              \
+	X(commands, "commands carried out")                                                                  \
+	X(commands_refused, "commands refused: a field was out of range")                                    \
+	X(ring_corrupt, "a client's ring indices were out of range; the client was cut off")
+
+/* X(name, help): why a packet was dropped. Every drop has exactly one of these. */
+#define SL_DROP_REASONS(X)                                                                                   \
+	X(truncated, "frame shorter than its headers or lengths say")                                        \
+	X(bad_ether, "not addressed to this port, or an Ethernet type nobody handles")                       \
+	X(bad_vlan, "VLAN tag not configured on the port")                                                   \
+	X(bad_ip_header, "IP version, header length or total length wrong")                                  \
+	X(bad_ip_checksum, "IPv4 header checksum wrong")                                                     \
+	X(bad_l4_checksum, "UDP checksum wrong on a message for the relay itself")                           \
+	X(bad_source, "source address that cannot be a sender: loopback, multicast, broadcast, our own")     \
+	X(ip_options, "IPv4 options or IPv6 extension headers on a claimed packet")                          \
+	X(fragment_table_full, "no room to reassemble another datagram")                                     \
+	X(fragment_source_cap, "source has too many datagrams in reassembly")                                \
+	X(fragment_timeout, "fragments whose datagram was not completed in time")                            \
+	X(fragment_bad, "overlapping, oversized or inconsistent fragments")                                  \
+	X(not_claimed_limit, "packets for Linux beyond the exception rate")                                  \
+	X(exception_ring_full, "packets for Linux that the housekeeper could not keep up with")              \
+	X(not_stun, "packet to a TURN listener that is neither STUN nor ChannelData")                        \
+	X(stun_malformed, "STUN message that cannot be parsed")                                              \
+	X(stun_fingerprint, "STUN message whose FINGERPRINT is wrong")                                       \
+	X(stun_unexpected, "STUN response, or an indication or method not served")                           \
+	X(unauthenticated_limit, "unauthenticated requests beyond the answer rate")                          \
+	X(not_ready, "request that needs credentials before the control plane has provisioned them")         \
+	X(no_allocation, "ChannelData, Send or relayed packet without an allocation")                        \
+	X(no_permission, "packet from or to a peer without a permission")                                    \
+	X(no_channel, "ChannelData on a channel that is not bound")                                          \
+	X(channel_malformed, "ChannelData whose length field exceeds the datagram")                          \
+	X(peer_forbidden, "peer address denied by policy")                                                   \
+	X(send_malformed, "Send indication without a usable peer or data")                                   \
+	X(hairpin_limit, "packet that turned inside the dataplane more often than allowed")                  \
+	X(no_route, "no route to the destination")                                                           \
+	X(neighbour_unresolved, "next hop not resolved in time")                                             \
+	X(neighbour_queue_full, "too many packets waiting for next hops")                                    \
+	X(too_big, "packet over the egress MTU that may not be fragmented")                                  \
+	X(no_mbuf, "no packet buffer left")                                                                  \
+	X(tx_full, "transmit queue full")                                                                    \
+	X(handoff_known_full, "hand-off ring for known flows full")                                          \
+	X(handoff_unknown_full, "hand-off ring for unknown flows full")                                      \
+	X(internal, "cannot happen: report it")                                                               \
+	X(ttl_expired, "relayed packet whose TTL or hop limit ran out")
+
+enum sl_worker_counter {
+#define X(name, help) SL_C_##name,
+	SL_WORKER_COUNTERS(X)
+#undef X
+	SL_N_WORKER_COUNTERS
+};
+
+enum sl_drop {
+#define X(name, help) SL_DROP_##name,
+	SL_DROP_REASONS(X)
+#undef X
+	SL_N_DROPS
+};
+
+/* X(name, help): per worker and port. Writer: that worker. */
+#define SL_PORT_COUNTERS(X)                                                                                  \
+	X(rx_packets, "packets received")                                                                    \
+	X(rx_bytes, "bytes received, Ethernet header included")                                              \
+	X(tx_packets, "packets transmitted")                                                                 \
+	X(tx_bytes, "bytes transmitted, Ethernet header included")                                           \
+	X(tx_full, "packets dropped because the transmit queue was full")
+
+enum sl_port_counter {
+#define X(name, help) SL_P_##name,
+	SL_PORT_COUNTERS(X)
+#undef X
+	SL_N_PORT_COUNTERS
+};
+
+struct sl_counter_name {
+	const char *name;
+	const char *help;
+};
+extern const struct sl_counter_name sl_worker_counter_names[SL_N_WORKER_COUNTERS];
+extern const struct sl_counter_name sl_drop_names[SL_N_DROPS];
+extern const struct sl_counter_name sl_port_counter_names[SL_N_PORT_COUNTERS];

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* Messages of the contract: fixed-size PODs without pointers, copied out of the ring before any field is believed.
+ * Multi-byte integers are in host order (both sides are one machine); _be fields stay as on the wire. */
+
+#include <stdint.h>
+
+#include "dataplane/wire/addr.h"
+
+enum {
+	SL_MSG_COMMAND_BYTES = 1024,
+	SL_MSG_EVENT_BYTES = 320,
+	SL_MSG_USERNAME_MAX = 508,
+	SL_MSG_REALM_MAX = 128,
+	SL_MSG_SECRET_MAX = 128,
+	SL_MSG_EVENT_USERNAME_MAX = 127,
+};
+
+/* X(NAME, number): commands, client to dataplane. Those to the housekeeper build a snapshot: BEGIN opens an empty
+ * one, the items fill it, COMMIT publishes it whole; USER_SET and USER_DELETE outside BEGIN..COMMIT change the
+ * published one. Each command to the housekeeper is answered with EVENT_ACK carrying its seq: -EBUSY while another
+ * client owns TURN's provisioning, -EAGAIN while another one is between BEGIN and COMMIT, -ETIMEDOUT for items of a draft
+ * dropped after 5 s of silence (editor.h). */
+#define SL_COMMANDS(X)                                                                                       \
+	X(CONFIG_BEGIN, 1)     /* housekeeper */                                                             \
+	X(TURN_CONFIG, 2)      /* housekeeper: struct sl_cmd_turn */                                         \
+	X(PEER_RULE, 3)        /* housekeeper: struct sl_cmd_peer_rule, in order of precedence */            \
+	X(SECRET, 4)           /* housekeeper: struct sl_cmd_secret */                                       \
+	X(USER_SET, 5)         /* housekeeper: struct sl_cmd_user */                                         \
+	X(USER_DELETE, 6)      /* housekeeper: struct sl_cmd_user, only the name is read */                  \
+	X(CONFIG_COMMIT, 7)    /* housekeeper */                                                             \
+	X(ALLOCATION_LIST, 8)  /* worker: one EVENT_ALLOCATION (STATE) each, then EVENT_LIST_END */          \
+	X(ALLOCATION_DELETE, 9) /* worker: struct sl_cmd_allocation */
+
+enum sl_command_type {
+#define X(name, number) SL_CMD_##name = number,
+	SL_COMMANDS(X)
+#undef X
+};
+
+struct sl_msg_header {
+	uint32_t type;
+	uint32_t seq; /* chosen by the sender of a command, echoed by what answers it */
+};
+
+/* Everything TURN needs beside users; times in seconds. */
+struct sl_cmd_turn {
+	char realm[SL_MSG_REALM_MAX]; /* NUL-terminated UTF-8 */
+	uint32_t default_lifetime_s, max_lifetime_s; /* RFC 8656 3.2: 600, 3600 */
+	uint32_t permission_lifetime_s;              /* RFC 8656 9: 300 */
+	uint32_t channel_lifetime_s;                 /* RFC 8656 12: 600 */
+	uint32_t nonce_lifetime_s;
+	uint32_t user_quota;                         /* allocations per user; 0 = unlimited */
+	uint32_t max_permissions;                    /* permissions and channels per allocation */
+	uint8_t offer_sha256;                        /* advertise PASSWORD-ALGORITHMS with SHA-256 */
+	uint8_t pad;
+	uint16_t channel_max;                        /* 0x4FFF (RFC 8656 12) or 0x7FFF (RFC 5766 clients too) */
+	char software[64];                           /* SOFTWARE value; empty = none */
+};
+
+struct sl_cmd_peer_rule {
+	struct sl_ip ip;
+	uint8_t prefix_len; /* of the 16-byte form */
+	uint8_t allow;
+	uint8_t pad[6];
+};
+
+/* A shared secret of the REST scheme: user name `expiry:user`, password base64(HMAC-SHA1(secret, user name)). */
+struct sl_cmd_secret {
+	uint16_t len;
+	uint8_t secret[SL_MSG_SECRET_MAX];
+};
+
+/* A static user of the long-term mechanism; never a password, only what it hashes to (RFC 8489 9.2.2, 18.5.1). */
+struct sl_cmd_user {
+	uint16_t name_len; /* bytes, 1..508; OpaqueString as received, compared byte for byte */
+	char name[SL_MSG_USERNAME_MAX];
+	uint8_t key_md5[16];       /* MD5(username ":" realm ":" password) */
+	uint8_t key_sha256[32];    /* SHA-256 of the same */
+	uint8_t userhash[32];      /* SHA-256(username ":" realm), RFC 8489 14.4 */
+};
+
+struct sl_cmd_allocation {
+	uint64_t id;
+};
+
+struct sl_command {
+	struct sl_msg_header h;
+	union {
+		struct sl_cmd_turn turn;
+		struct sl_cmd_peer_rule peer_rule;
+		struct sl_cmd_secret secret;
+		struct sl_cmd_user user;
+		struct sl_cmd_allocation allocation;
+		uint8_t bytes[SL_MSG_COMMAND_BYTES - sizeof(struct sl_msg_header)];
+	};
+};
+_Static_assert(sizeof(struct sl_command) == SL_MSG_COMMAND_BYTES, "command size is part of the contract");
+
+#define SL_EVENTS(X)                                                                                         \
+	X(ACK, 1)        /* housekeeper: struct sl_evt_ack */                                                \
+	X(ALLOCATION, 2) /* worker: struct sl_evt_allocation */                                              \
+	X(LIST_END, 3)   /* worker: end of an ALLOCATION_LIST, seq echoed */                                 \
+	X(LOG, 4)        /* housekeeper: struct sl_evt_log, something an operator should read */
+
+enum sl_event_type {
+#define X(name, number) SL_EVT_##name = number,
+	SL_EVENTS(X)
+#undef X
+};
+
+struct sl_evt_ack {
+	int32_t error; /* 0 or a negative errno */
+	char text[120]; /* which field was refused; empty on success */
+};
+
+enum sl_allocation_change { SL_ALLOC_CREATED = 1, SL_ALLOC_REFRESHED, SL_ALLOC_CLOSED, SL_ALLOC_STATE };
+enum sl_allocation_end { SL_ALLOC_END_NONE = 0, SL_ALLOC_END_EXPIRED, SL_ALLOC_END_CLIENT, SL_ALLOC_END_OPERATOR };
+
+struct sl_evt_allocation {
+	uint64_t id; /* worker, generation and index: unique until the dataplane's generation changes */
+	uint8_t change; /* enum sl_allocation_change */
+	uint8_t end;    /* enum sl_allocation_end */
+	uint8_t worker;
+	uint8_t pad[5];
+	uint64_t to_peer_packets, to_peer_bytes, to_client_packets, to_client_bytes;
+	uint32_t lifetime_s; /* left */
+	uint32_t age_s;
+	uint32_t n_peers;
+	uint16_t client_port_be, server_port_be, relay_port_be, username_len;
+	struct sl_ip client, server, relay;
+	char username[SL_MSG_EVENT_USERNAME_MAX + 1]; /* cut to fit */
+};
+
+struct sl_evt_log {
+	uint32_t severity; /* as syslog(3) */
+	char text[240];
+};
+
+struct sl_event {
+	struct sl_msg_header h;
+	union {
+		struct sl_evt_ack ack;
+		struct sl_evt_allocation allocation;
+		struct sl_evt_log log;
+		uint8_t bytes[SL_MSG_EVENT_BYTES - sizeof(struct sl_msg_header)];
+	};
+};
+_Static_assert(sizeof(struct sl_event) == SL_MSG_EVENT_BYTES, "event size is part of the contract");

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* What the stages of one worker share: the packet vector's element, the worker itself, and the stages' entry points.
+ *
+ *   rx -> parse, guard -> lookup -+-> channel (ChannelData to peer, peer to client) -+-> emit -> tx
+ *            |                      +-> stun (requests, Send indications) -------------+
+ *            +-> reassemble, exception (to Linux), drop (counted)
+ *
+ * Each stage takes a vector and passes packets on or drops them with a reason; nothing else frees a received packet. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/abi/server.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/linux/fib.h"
+#include "dataplane/path/packet.h"
+#include "dataplane/path/turn.h"
+#include "dataplane/session/alloc.h"
+
+enum {
+	SL_TX_BUFFER = 64,
+	SL_LOCAL_SLOTS = 256, /* hash slots for our service and relay addresses; at most 96 in use */
+	SL_HELD_PACKETS = 256,
+	SL_HELD_MS = 1000,    /* how long a packet waits for its neighbour */
+	SL_REPLY_BYTES = 1280,
+	SL_NO_RELAY = 0xff,
+};
+
+/* One of the addresses that the configuration gives to TURN. */
+struct sl_local {
+	struct sl_ip ip;
+	bool used;
+	uint8_t relay; /* index of the relay address, or SL_NO_RELAY */
+	uint8_t n_listeners;
+	struct {
+		uint16_t port_be, listener;
+	} listeners[14];
+};
+
+/* A packet that passed parse: everything later stages read, so that they do not parse again. */
+struct sl_pkt {
+	struct rte_mbuf *m;
+	uint8_t *l3, *udp;
+	struct sl_endpoint src, dst;
+	uint16_t payload_len; /* of UDP */
+	uint16_t l3_len;      /* IP packet, header included */
+	uint8_t interface, turns, ttl, tos;
+	bool v6, df;
+	bool fragmented; /* came as fragments */
+	bool looped;     /* hairpin: m starts at the IP header */
+	uint8_t relay;     /* destination is a relay port of this relay address, or SL_NO_RELAY */
+	uint16_t listener; /* else: destination is this listener */
+	uint32_t hash, alloc;
+};
+
+struct sl_vec {
+	unsigned n;
+	struct sl_pkt p[SL_BURST];
+};
+
+/* A UDP datagram to send: payload in place in m; head and then the headers are written in front of it, once it is clear
+ * that it fits the way out (until then the headers of what came in are needed for an ICMP answer). */
+enum sl_cksum_mode {
+	SL_CKSUM_KNOWN,   /* acc is the one's complement sum of head and payload, and protocol number */
+	SL_CKSUM_NONE,    /* the sender used none (IPv4): stays none where the outgoing family allows it */
+	SL_CKSUM_COMPUTE, /* sum the payload, or let the NIC */
+};
+struct sl_out {
+	struct rte_mbuf *m;
+	uint8_t *payload;
+	uint16_t payload_len; /* without head */
+	uint8_t head_len;     /* a multiple of four */
+	uint8_t head[48];     /* ChannelData header, or a Data indication's up to its data */
+	struct sl_endpoint src, dst;
+	uint64_t acc;         /* for SL_CKSUM_KNOWN: sum of head and payload */
+	enum sl_cksum_mode cksum;
+	uint8_t ttl, tos, turns;
+	bool df;
+	const struct sl_pkt *in;  /* what it came of; NULL = made here */
+	struct sl_nh_ref *nh;     /* where to cache the next hop; NULL = look up */
+};
+
+struct sl_held {
+	struct rte_mbuf *m; /* IP packet, data starts at its header */
+	struct sl_ip dst;
+	uint64_t deadline_ms;
+	bool asked; /* Linux was told to resolve the next hop */
+};
+
+struct sl_bucket { /* token bucket, tokens in thousandths so that slow rates refill smoothly */
+	uint64_t tokens_m, last_ms;
+};
+
+struct sl_reassembly;
+
+struct sl_worker {
+	/* Set at the start of each round. */
+	uint64_t now_tsc, next_ms_tsc;
+	bool was_busy;
+	struct sl_turn_now now;
+	const struct sl_fib *fib;
+
+	struct sl_dataplane *dp;
+	unsigned index;
+	struct sl_region_worker *shm;
+	uint64_t *counters, *drops;
+
+	struct sl_sessions sessions;
+	struct sl_turn turn;
+	struct sl_local locals[SL_LOCAL_SLOTS];
+	uint64_t local_filter[SL_LOCAL_SLOTS / 64]; /* bit per slot that an address hashes to: most strangers miss it */
+
+	struct {
+		uint16_t n;
+		struct rte_mbuf *m[SL_TX_BUFFER];
+	} tx[SL_CONF_MAX_PORTS];
+	unsigned n_looped; /* hairpinned packets waiting for their next turn; data starts at the IP header */
+	struct rte_mbuf *looped[SL_BURST * 2];
+	unsigned n_held;
+	struct sl_held held[SL_HELD_PACKETS];
+	uint32_t held_generation;
+
+	struct sl_reassembly *reassembly;
+	struct sl_bucket exception_bucket, icmp_bucket, neighbour_bucket[SL_MAX_INTERFACES];
+	uint16_t ip_id;
+	unsigned empty_rounds;
+
+	struct sl_worker_rings rings;
+	struct sl_abi_worker abi;
+	unsigned listing; /* clients with an ALLOCATION_LIST under way, bit per slot */
+	struct {
+		uint32_t next, seq;
+	} list[SL_MAX_CLIENTS];
+	uint8_t reply[SL_REPLY_BYTES];
+};
+
+/* Count and free: the one way a packet ends here without leaving. */
+static inline void sl_drop(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop reason)
+{
+	w->drops[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+static inline void sl_count(struct sl_worker *w, enum sl_worker_counter c, uint64_t n)
+{
+	w->counters[c] += n;
+}
+
+/* True when one token was there. per_s is also the burst. */
+static inline bool sl_bucket_take(struct sl_bucket *b, uint64_t now_ms, uint32_t per_s)
+{
+	uint64_t cap = (uint64_t)per_s * 1000;
+	uint64_t filled = b->tokens_m + (now_ms - b->last_ms) * per_s;
+	b->tokens_m = filled < cap ? filled : cap;
+	b->last_ms = now_ms;
+	if (b->tokens_m < 1000)
+		return false;
+	b->tokens_m -= 1000;
+	return true;
+}
+
+/* ---- stages; all run on the worker's thread ---- */
+
+/* Up to SL_BURST frames as received on port (or handed over): to lookup, reassembly, Linux or a drop. */
+void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port);
+/* A frame put together from fragments. */
+void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port);
+/* Up to SL_BURST hairpinned packets: data starts at the IP header, sl_packet() is filled. */
+void sl_path_looped(struct sl_worker *w, struct rte_mbuf **m, unsigned n);
+
+/* Can p's source be a sender at all? */
+bool sl_guard_source(const struct sl_worker *w, const struct sl_pkt *p);
+/* May this frame go to Linux now? Takes from the budget; *why says which one was empty. */
+bool sl_guard_exception(struct sl_worker *w, const struct rte_mbuf *m, unsigned interface, enum sl_drop *why);
+
+/* Hairpinned packets take their next turns until none is left; SL_MAX_TURNS bounds it. Call after each burst. */
+void sl_path_run_loops(struct sl_worker *w);
+
+enum sl_parse_verdict { SL_PARSE_CLAIMED, SL_PARSE_EXCEPTION, SL_PARSE_FRAGMENT, SL_PARSE_DROP };
+/* Parse the IP packet at l3 (len bytes available) of p->m into *p. On SL_PARSE_DROP *why says the reason. */
+enum sl_parse_verdict sl_parse_ip(struct sl_worker *w, struct sl_pkt *p, uint8_t *l3, unsigned len, enum sl_drop *why);
+
+/* Enter the configured listeners and relay addresses. 0 or -ENOSPC: more ports on one address than fit. */
+int sl_locals_init(struct sl_worker *w, const struct sl_conf_turn *conf);
+/* Is the destination, at our address l, one of TURN's ports? Fills relay/listener. */
+bool sl_lookup_local(const struct sl_worker *w, const struct sl_local *l, struct sl_pkt *p);
+const struct sl_local *sl_local_find(const struct sl_worker *w, const struct sl_ip *ip);
+/* Claimed packets: hand over what other workers own, find the allocations of the rest and act on them. */
+void sl_lookup(struct sl_worker *w, struct sl_vec *v);
+
+void sl_channel_to_peer(struct sl_worker *w, struct sl_pkt *p);
+/* The common end of ChannelData and Send: o carries payload and destination; counts, checks hairpins, sends. */
+void sl_relay_to_peer(struct sl_worker *w, struct sl_out *o, struct sl_alloc *a, struct sl_peer *peer);
+/* TTL, DSCP, ECN and DF as RFC 8656 13 and 14 want them. False when the TTL ran out. */
+bool sl_carry_header_fields(struct sl_out *o, const struct sl_pkt *p);
+void sl_channel_to_client(struct sl_worker *w, struct sl_pkt *p);
+void sl_stun_input(struct sl_worker *w, struct sl_pkt *p);
+
+/* Is the peer, one of our own addresses, a relay port? (Everything else of ours is forbidden to clients.) */
+bool sl_own_peer_ok(const struct sl_worker *w, const struct sl_endpoint *peer);
+
+/* Write headers, find the way, send (or loop, hold, fragment, refuse). Consumes o->m. False when it was dropped at once. */
+bool sl_emit(struct sl_worker *w, struct sl_out *o);
+/* Send an IP packet (data starts at its header, headroom for Ethernet) towards dst. Consumes m. */
+void sl_emit_ip(struct sl_worker *w, struct rte_mbuf *m, const struct sl_ip *dst);
+/* Put a whole frame into the transmit buffer of a port. Consumes m. */
+void sl_tx(struct sl_worker *w, struct rte_mbuf *m, uint16_t port);
+void sl_tx_flush(struct sl_worker *w);
+/* Retry packets that waited for a neighbour; drop those that waited too long. */
+void sl_held_retry(struct sl_worker *w);
+
+/* Send IP packet m (data at the IP header) as fragments of at most mtu bytes through nh. Consumes m. */
+void sl_fragment(struct sl_worker *w, struct rte_mbuf *m, const struct sl_nexthop *nh);
+/* Answer p with fragmentation needed / packet too big; mtu as its sender should see it. Consumes p->m. */
+void sl_icmp_too_big(struct sl_worker *w, const struct sl_pkt *p, unsigned mtu);
+
+/* Give a frame to Linux through the interface's TAP, rate-limited. Consumes m. eth: data starts at the Ethernet header. */
+void sl_exception(struct sl_worker *w, struct rte_mbuf *m, unsigned interface);
+/* Frames from the TAPs to the wire. Returns how many. */
+unsigned sl_inject(struct sl_worker *w);
+
+int sl_reassembly_init(struct sl_worker *w);
+/* A fragment for a claimed address; data starts at the Ethernet header or, if looped, the IP header. Consumes p->m. */
+void sl_reassemble(struct sl_worker *w, struct sl_pkt *p);
+void sl_reassembly_tick(struct sl_worker *w);
+
+/* Give p->m to worker owner through the ring for known or unknown flows. Consumes it. */
+void sl_handoff(struct sl_worker *w, struct sl_pkt *p, unsigned owner, bool known);
+/* Take what other workers handed over. Returns how many. */
+unsigned sl_handoff_input(struct sl_worker *w);

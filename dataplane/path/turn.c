@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+#include "dataplane/path/turn_internal.h"
+
+#include <errno.h>
+
+enum {
+	TOKENS_PER_PACKET = 1000, /* tokens come by the millisecond */
+	/* Answers without authentication that each live allocation has for itself, a second. */
+	ANSWERS_PER_ALLOCATION = 4,
+	/* Of a tick, after a change of policy: records looked at, and judged. */
+	SWEEP_RECORDS = 256,
+	SWEEP_JUDGED = 16,
+};
+
+struct sl_turn_verdict sl_turn_drop(enum sl_drop why)
+{
+	return (struct sl_turn_verdict){.action = SL_TURN_DROP, .drop = why};
+}
+
+static void publish_gauges(struct sl_turn *t)
+{
+	t->counters[SL_C_allocations_active] = t->sessions->n_active;
+	t->counters[SL_C_permissions_active] = t->sessions->n_peers_active;
+}
+
+/* ---- answers ---- */
+
+/* A client whose nonce grew old must get its 438 while strangers use up the rate for strangers, or its Refreshes fail and
+ * the allocation dies. Somebody who fakes its five-tuple gets no more than this out of it. */
+static bool own_answer(struct sl_turn_request *r)
+{
+	if (r->alloc == SL_NONE)
+		return false;
+	struct sl_alloc *a = &r->t->sessions->allocs[r->alloc];
+	if (a->strange_s != (uint8_t)r->now->s) {
+		a->strange_s = (uint8_t)r->now->s;
+		a->strange_answers = 0;
+	}
+	if (a->strange_answers == ANSWERS_PER_ALLOCATION)
+		return false;
+	a->strange_answers++;
+	return true;
+}
+
+static bool shared_answer(struct sl_turn *t, uint64_t now_ms)
+{
+	uint64_t full = (uint64_t)t->unauthenticated_pps * TOKENS_PER_PACKET; /* a second's worth */
+
+	if (t->unauthenticated_last_ms == 0) {
+		t->unauthenticated_tokens_ms = full;
+	} else if (now_ms > t->unauthenticated_last_ms) {
+		uint64_t elapsed_ms = now_ms - t->unauthenticated_last_ms;
+		uint64_t more = elapsed_ms >= 1000 ? full : elapsed_ms * t->unauthenticated_pps;
+		uint64_t sum = t->unauthenticated_tokens_ms + more;
+		t->unauthenticated_tokens_ms = sum < full ? sum : full;
+	}
+	t->unauthenticated_last_ms = now_ms;
+	if (t->unauthenticated_tokens_ms < TOKENS_PER_PACKET)
+		return false;
+	t->unauthenticated_tokens_ms -= TOKENS_PER_PACKET;
+	return true;
+}
+
+bool sl_turn_unauthenticated_ok(struct sl_turn_request *r)
+{
+	if (!r->token_taken && r->t->unauthenticated_pps != 0)
+		r->token_taken = own_answer(r) || shared_answer(r->t, r->now->ms);
+	else
+		r->token_taken = true;
+	return r->token_taken;
+}
+
+void sl_turn_reply_begin(struct sl_turn_request *r, struct sl_stun_builder *b, enum sl_stun_class cls)
+{
+	sl_stun_begin(b, r->reply, r->reply_cap, r->m.method, cls, r->m.tid);
+}
+
+struct sl_turn_verdict sl_turn_reply_end(struct sl_turn_request *r, struct sl_stun_builder *b, enum sl_stun_class cls)
+{
+	const struct sl_turn *t = r->t;
+
+	/* Answers to strangers stay short: they may go to somebody who never asked. */
+	if (t->conf && r->authenticated) {
+		const char *software = sl_turn_conf_settings(t->conf)->software;
+		size_t n = strnlen(software, sizeof sl_turn_conf_settings(t->conf)->software);
+		if (n > 0)
+			sl_stun_add(b, SL_ATTR_SOFTWARE, software, n);
+	}
+	if (r->authenticated)
+		sl_stun_add_integrity(b, &t->crypto, r->auth.sha256, r->auth.key, r->auth.key_len);
+	if (r->m.has_fingerprint)
+		sl_stun_add_fingerprint(b);
+	size_t len = sl_stun_end(b);
+	if (len == 0)
+		return sl_turn_drop(SL_DROP_internal);
+	t->counters[cls == SL_STUN_SUCCESS ? SL_C_stun_success : SL_C_stun_errors]++;
+	return (struct sl_turn_verdict){.action = SL_TURN_REPLY, .reply_len = (uint16_t)len};
+}
+
+struct sl_turn_verdict sl_turn_error(struct sl_turn_request *r, unsigned code)
+{
+	struct sl_stun_builder b;
+
+	if (!r->authenticated && !sl_turn_unauthenticated_ok(r))
+		return sl_turn_drop(SL_DROP_unauthenticated_limit);
+	sl_turn_reply_begin(r, &b, SL_STUN_ERROR);
+	sl_stun_add_error(&b, code);
+	if (!r->authenticated && (code == 401 || code == 438))
+		sl_turn_challenge(r, &b);
+	if (code == 420)
+		sl_stun_add_unknown(&b, r->m.unknown, r->m.n_unknown);
+	return sl_turn_reply_end(r, &b, SL_STUN_ERROR);
+}
+
+/* ---- allocations ---- */
+
+uint64_t sl_turn_id(const struct sl_turn *t, uint32_t alloc)
+{
+	return (uint64_t)t->worker << 56 | (uint64_t)(t->sessions->allocs[alloc].generation & 0xffffff) << 32 | alloc;
+}
+
+/* Tell and count the end; the allocation still exists. A port it holds back for another one goes with it: else whoever
+ * allocates and leaves in a row could hold back all of them. */
+static void tell_end(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end end)
+{
+	t->counters[end == SL_ALLOC_END_EXPIRED ? SL_C_allocations_expired : SL_C_allocations_deleted]++;
+	if (t->event)
+		t->event(t->ctx, alloc, SL_ALLOC_CLOSED, end);
+	sl_turn_unreserve(t->reservations, &t->sessions->ports, t->sessions->cold.allocs[alloc].reservation_token);
+	sl_turn_quota_give(t->quota, t->sessions->cold.allocs[alloc].auth.quota_hash);
+}
+
+void sl_turn_end_allocation(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end end)
+{
+	tell_end(t, alloc, end);
+	sl_alloc_delete(t->sessions, alloc);
+	publish_gauges(t);
+}
+
+static void on_expired(void *ctx, uint32_t alloc)
+{
+	tell_end((struct sl_turn *)ctx, alloc, SL_ALLOC_END_EXPIRED);
+}
+
+/* After a change of policy: end the permissions and channels that it denies, a few at a time. New ones are judged by it
+ * as they are made. */
+static void sweep_peers(struct sl_turn *t)
+{
+	struct sl_sessions *s = t->sessions;
+	unsigned judged = 0;
+	bool own;
+
+	if (!t->conf)
+		return;
+	if (t->policy != sl_turn_conf_policy(t->conf)) {
+		t->policy = sl_turn_conf_policy(t->conf);
+		t->sweep_at = 0;
+	}
+	for (unsigned i = 0; i < SWEEP_RECORDS && judged < SWEEP_JUDGED && t->sweep_at < s->n_peers; i++) {
+		uint32_t peer = t->sweep_at++;
+		const struct sl_peer *p = &s->peers[peer];
+		if (p->alloc == SL_NONE)
+			continue;
+		judged++;
+		if (!sl_turn_peer_ok(t, &p->ip, p->channel ? ntohs(p->port_be) : -1, &own))
+			sl_peer_end(s, peer);
+	}
+}
+
+void sl_turn_tick(struct sl_turn *t, const struct sl_turn_now *now, unsigned budget)
+{
+	bool new_second = now->s != t->sessions->swept_s;
+
+	sl_sessions_tick(t->sessions, now->s, budget, on_expired, t);
+	if (new_second)
+		sl_turn_reservations_expire(t->reservations, &t->sessions->ports, now->s);
+	sweep_peers(t);
+	sl_sessions_note_counts(t->sessions);
+	publish_gauges(t);
+}
+
+int sl_turn_delete(struct sl_turn *t, uint64_t id)
+{
+	uint32_t alloc = (uint32_t)id;
+
+	if (alloc >= t->sessions->n_allocs || t->sessions->allocs[alloc].expires_s == 0 || sl_turn_id(t, alloc) != id)
+		return -ENOENT;
+	sl_turn_end_allocation(t, alloc, SL_ALLOC_END_OPERATOR);
+	return 0;
+}
+
+void sl_turn_describe(const struct sl_turn *t, uint32_t alloc, uint32_t now_s, struct sl_evt_allocation *out)
+{
+	const struct sl_alloc *a = &t->sessions->allocs[alloc];
+	const struct sl_cold_auth *auth = &t->sessions->cold.allocs[alloc].auth;
+	const struct sl_endpoint *server = &t->listeners[a->client.listener];
+
+	*out = (struct sl_evt_allocation){
+		.id = sl_turn_id(t, alloc),
+		.worker = (uint8_t)t->worker,
+		.to_peer_packets = sl_alloc_to_peer_packets(a),
+		.to_peer_bytes = a->to_peer_bytes,
+		.to_client_packets = sl_alloc_to_client_packets(a),
+		.to_client_bytes = a->to_client_bytes,
+		.lifetime_s = a->expires_s > now_s ? a->expires_s - now_s : 0,
+		.age_s = now_s > a->created_s ? now_s - a->created_s : 0,
+		.n_peers = a->n_peers,
+		.client_port_be = a->client.port_be,
+		.server_port_be = server->port_be,
+		.relay_port_be = a->relay_port_be,
+		.username_len = auth->username_len,
+		.client = a->client.ip,
+		.server = server->ip,
+		.relay = t->relay[a->relay],
+	};
+	memcpy(out->username, auth->username, auth->username_len);
+}
+
+void sl_turn_restored(struct sl_turn *t)
+{
+	const struct sl_sessions *s = t->sessions;
+
+	for (uint32_t i = 0; i < s->n_allocs; i++) {
+		if (s->allocs[i].expires_s != 0)
+			sl_turn_quota_take(t->quota, s->cold.allocs[i].auth.quota_hash, 0);
+	}
+	t->counters[SL_C_allocations_restored] += s->n_active;
+	publish_gauges(t);
+}
+
+/* The live allocation of a five-tuple; one whose time is over ends here, before the wheel gets to it. */
+static uint32_t live_allocation(struct sl_turn *t, const struct sl_flow *f, const struct sl_turn_now *now)
+{
+	uint32_t alloc = sl_alloc_find(t->sessions, f, sl_hash_flow(&t->sessions->hash_key, f));
+
+	if (alloc == SL_NONE)
+		return SL_NONE;
+	if (t->sessions->allocs[alloc].expires_s <= now->s) {
+		sl_turn_end_allocation(t, alloc, SL_ALLOC_END_EXPIRED);
+		return SL_NONE;
+	}
+	t->sessions->allocs[alloc].last_seen_s = now->s;
+	return alloc;
+}
+
+unsigned sl_turn_need_allocation(const struct sl_turn_request *r)
+{
+	if (r->alloc == SL_NONE)
+		return 437;
+	/* RFC 8656 5: an allocation belongs to the user who made it. */
+	return r->t->sessions->cold.allocs[r->alloc].auth.username_hash == r->auth.username_hash ? 0 : 441;
+}
+
+bool sl_turn_peer_ok(const struct sl_turn *t, const struct sl_ip *ip, int port, bool *own)
+{
+	enum sl_peer_verdict v = sl_turn_conf_peer(t->conf, ip, t->is_own, t->ctx);
+
+	*own = v == SL_PEER_OWN;
+	if (v == SL_PEER_OWN)
+		return port < 0 || sl_turn_own_port_ok(t, (uint16_t)port);
+	return v == SL_PEER_ALLOW;
+}
+
+/* ---- messages ---- */
+
+/* Send indication (RFC 8656 11.2). */
+static struct sl_turn_verdict send_indication(struct sl_turn_request *r)
+{
+	const struct sl_turn *t = r->t;
+	const struct sl_stun *m = &r->m;
+	bool own;
+
+	if (r->alloc == SL_NONE)
+		return sl_turn_drop(SL_DROP_no_allocation);
+	if (m->n_peers != 1 || m->data.off == 0 || m->n_unknown > 0 || m->peers[0].port_be == 0)
+		return sl_turn_drop(SL_DROP_send_malformed);
+	/* Before provisioning there is no policy to ask; the permission was checked against one. */
+	if (t->conf && !sl_turn_peer_ok(t, &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
+		return sl_turn_drop(SL_DROP_peer_forbidden);
+	uint32_t peer = sl_peer_by_endpoint(t->sessions, &t->sessions->allocs[r->alloc], &m->peers[0]);
+	if (peer == SL_NONE || t->sessions->peers[peer].permission_expires_s <= r->now->s)
+		return sl_turn_drop(SL_DROP_no_permission);
+	if (!t->conf && t->sessions->peers[peer].own_address &&
+		!sl_turn_own_port_ok(t, ntohs(m->peers[0].port_be)))
+		return sl_turn_drop(SL_DROP_peer_forbidden);
+	return (struct sl_turn_verdict){
+		.action = SL_TURN_RELAY,
+		.alloc = r->alloc,
+		.peer = peer,
+		.to = m->peers[0],
+		.data = m->data,
+		.dont_fragment = m->dont_fragment,
+	};
+}
+
+/* Binding (RFC 8489 12): answers anybody, within the rates of answers without authentication. */
+static struct sl_turn_verdict binding(struct sl_turn_request *r)
+{
+	struct sl_stun_builder b;
+	const struct sl_endpoint client = {r->flow->ip, r->flow->port_be};
+
+	if (r->m.n_unknown > 0)
+		return sl_turn_error(r, 420);
+	if (!sl_turn_unauthenticated_ok(r))
+		return sl_turn_drop(SL_DROP_unauthenticated_limit);
+	sl_turn_reply_begin(r, &b, SL_STUN_SUCCESS);
+	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_MAPPED_ADDRESS, &client);
+	return sl_turn_reply_end(r, &b, SL_STUN_SUCCESS);
+}
+
+static struct sl_turn_verdict request(struct sl_turn_request *r)
+{
+	static struct sl_turn_verdict (*const methods[16])(struct sl_turn_request *) = {
+		[SL_TURN_ALLOCATE] = sl_turn_allocate,
+		[SL_TURN_REFRESH] = sl_turn_refresh,
+		[SL_TURN_CREATE_PERMISSION] = sl_turn_create_permission,
+		[SL_TURN_CHANNEL_BIND] = sl_turn_channel_bind,
+	};
+
+	r->t->counters[SL_C_stun_requests]++;
+	if (r->m.method == SL_STUN_BINDING)
+		return binding(r);
+	if (r->m.method >= 16 || !methods[r->m.method])
+		return sl_turn_drop(SL_DROP_stun_unexpected);
+	if (!r->t->conf)
+		return sl_turn_drop(SL_DROP_not_ready);
+	unsigned code = sl_turn_authenticate(r);
+	if (code == 0 && r->m.n_unknown > 0)
+		code = 420;
+	struct sl_turn_verdict v = code ? sl_turn_error(r, code) : methods[r->m.method](r);
+	explicit_bzero(r->auth.key, sizeof r->auth.key);
+	publish_gauges(r->t);
+	return v;
+}
+
+struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f, const uint8_t *msg, unsigned len,
+        const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap)
+{
+	struct sl_turn_request r = {.t = t, .flow = f, .now = now, .reply = reply, .reply_cap = reply_cap};
+
+	switch (sl_stun_parse(msg, len, &r.m)) {
+	case SL_STUN_OK:
+		break;
+	case SL_STUN_NOT_STUN:
+		return sl_turn_drop(SL_DROP_not_stun);
+	case SL_STUN_BAD_FINGERPRINT:
+		return sl_turn_drop(SL_DROP_stun_fingerprint);
+	default:
+		return sl_turn_drop(SL_DROP_stun_malformed);
+	}
+	r.alloc = live_allocation(t, f, now);
+	if (r.m.cls == SL_STUN_REQUEST)
+		return request(&r);
+	if (r.m.cls == SL_STUN_INDICATION && r.m.method == SL_TURN_SEND)
+		return send_indication(&r);
+	/* Binding indications keep NAT bindings alive and want nothing else (RFC 8489 12.1). */
+	if (r.m.cls == SL_STUN_INDICATION && r.m.method == SL_STUN_BINDING)
+		return sl_turn_drop(SL_N_DROPS);
+	return sl_turn_drop(SL_DROP_stun_unexpected);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* TURN and STUN request processing (RFC 8489, RFC 8656) over one worker's sessions. No packets buffers, no clock, no
+ * globals: bytes in, bytes out, so that tests and fuzzers drive it as the worker does.
+ *
+ * Order of checks: parse, method, nonce (stateless), credentials, integrity, then state. Nothing is stored before the
+ * integrity of a request has been verified. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/abi/counters.h"
+#include "dataplane/path/turn_conf.h"
+#include "dataplane/session/alloc.h"
+#include "dataplane/session/known.h"
+#include "dataplane/wire/stun.h"
+
+enum sl_turn_action {
+	SL_TURN_DROP,  /* verdict.drop says why; SL_N_DROPS: consumed, nothing to count (a keep-alive indication) */
+	SL_TURN_REPLY, /* send reply[0..reply_len) back over the flow */
+	SL_TURN_RELAY, /* Send indication: relay data to peer from the allocation's relay endpoint */
+};
+
+struct sl_turn_verdict {
+	enum sl_turn_action action;
+	enum sl_drop drop;
+	uint16_t reply_len;
+	/* SL_TURN_RELAY: */
+	uint32_t alloc, peer; /* peer: the record that permits it */
+	struct sl_endpoint to;
+	struct sl_span data;
+	bool dont_fragment;
+};
+
+struct sl_turn_reservations;
+struct sl_turn_quota;
+
+/* What one worker's TURN code works with. Owner: the worker. conf is set by the worker at each burst. */
+struct sl_turn {
+	unsigned worker;
+	struct sl_sessions *sessions;
+	const struct sl_turn_conf *conf; /* NULL until provisioned: requests are dropped as not_ready */
+	struct sl_known *known; /* the one given to sl_sessions_init(), which keeps it in step */
+	struct sl_stun_crypto crypto;
+	struct sl_siphash_key nonce_key, user_key;
+	uint64_t *counters;       /* [SL_N_WORKER_COUNTERS] */
+	/* The node's addresses and ports. */
+	unsigned n_listeners;
+	const struct sl_endpoint *listeners;
+	unsigned n_relay;
+	const struct sl_ip *relay;
+	uint16_t relay_port_min, relay_port_max;
+	/* Reservations of every worker (EVEN-PORT with R), see turn_reservation.h. */
+	struct sl_turn_reservations *reservations;
+	unsigned n_workers;
+	/* Callbacks of the worker; ctx is passed back. */
+	void *ctx;
+	bool (*is_own)(const void *ctx, const struct sl_ip *ip);
+	void (*resolve)(void *ctx, const struct sl_ip *peer); /* ask Linux to resolve the next hop now */
+	/* change: enum sl_allocation_change; the allocation still exists when CLOSED is told. */
+	void (*event)(void *ctx, uint32_t alloc, unsigned change, unsigned end);
+	/* User quotas count across workers; see turn_quota.h. */
+	struct sl_turn_quota *quota;
+	/* Private to turn.c: the policy that permissions and channels were judged by, and the next one to judge again. */
+	uint64_t policy;
+	uint32_t sweep_at;
+	/* Tokens for answers to requests that did not authenticate. A live allocation has a few of its own a second. */
+	uint32_t unauthenticated_pps; /* 0 = unlimited */
+	uint64_t unauthenticated_tokens_ms; /* private to turn.c */
+	uint64_t unauthenticated_last_ms;
+};
+
+struct sl_turn_now {
+	uint64_t ms;       /* CLOCK_MONOTONIC */
+	uint32_t s;        /* the same in seconds */
+	uint64_t unix_s;   /* wall clock, for expiry of REST credentials only */
+};
+
+/* Handle one STUN message that arrived on flow f at listeners[f->listener]. reply has reply_cap bytes (>= 1,280 keeps
+ * every answer whole). */
+struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f, const uint8_t *msg, unsigned len,
+	const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap);
+
+/* Is own_port (host order) of one of our addresses inside a range that peers may be relayed to? */
+static inline bool sl_turn_own_port_ok(const struct sl_turn *t, uint16_t own_port)
+{
+	return own_port >= t->relay_port_min && own_port <= t->relay_port_max;
+}
+
+/* Call once on the start thread, after sl_sessions_restore and before the first packet, with every field of *t set, even if
+ * nothing was restored: counts restored allocations in quotas and counters. */
+void sl_turn_restored(struct sl_turn *t);
+
+/* Deletion by an operator (ALLOCATION_DELETE): 0 or -ENOENT. id as in sl_evt_allocation. */
+int sl_turn_delete(struct sl_turn *t, uint64_t id);
+/* Each millisecond: run due timers, at most budget; expired allocations are counted and told as CLOSED. A part of what else
+ * goes round: permissions under a new policy, counts for the cold records. */
+void sl_turn_tick(struct sl_turn *t, const struct sl_turn_now *now, unsigned budget);
+/* Fill an event about an allocation. */
+void sl_turn_describe(const struct sl_turn *t, uint32_t alloc, uint32_t now_s, struct sl_evt_allocation *out);
+/* The id used in events: worker (8 bits), generation (24), index (32). */
+uint64_t sl_turn_id(const struct sl_turn *t, uint32_t alloc);

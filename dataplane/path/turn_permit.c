@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* CreatePermission and ChannelBind (RFC 8656 10, 12). */
+
+#include <errno.h>
+
+#include "dataplane/path/turn_internal.h"
+#include "dataplane/wire/channel.h"
+
+static struct sl_turn_verdict plain_success(struct sl_turn_request *r)
+{
+	struct sl_stun_builder b;
+
+	sl_turn_reply_begin(r, &b, SL_STUN_SUCCESS);
+	return sl_turn_reply_end(r, &b, SL_STUN_SUCCESS);
+}
+
+static bool same_family(const struct sl_turn_request *r, const struct sl_ip *peer)
+{
+	const struct sl_alloc *a = &r->t->sessions->allocs[r->alloc];
+
+	return sl_ip_is_v4(peer) == sl_ip_is_v4(&r->t->relay[a->relay]);
+}
+
+static void resolve(const struct sl_turn *t, const struct sl_ip *peer, bool own)
+{
+	if (t->resolve && !own)
+		t->resolve(t->ctx, peer);
+}
+
+/* Records that permissions for the request's peers would add. */
+static unsigned new_records(const struct sl_turn_request *r)
+{
+	const struct sl_sessions *s = r->t->sessions;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->m.n_peers; i++) {
+		const struct sl_ip *ip = &r->m.peers[i].ip;
+		const struct sl_endpoint any_port = {.ip = *ip};
+		bool counted = sl_peer_by_endpoint(s, &s->allocs[r->alloc], &any_port) != SL_NONE;
+		for (unsigned k = 0; k < i && !counted; k++)
+			counted = sl_ip_eq(&r->m.peers[k].ip, ip);
+		n += !counted;
+	}
+	return n;
+}
+
+/* All of the request's peers are permitted, or none (RFC 8656 10.2): 0 or an error code; own[i]: peer i is ours. */
+static unsigned check_permissions(const struct sl_turn_request *r, bool own[SL_STUN_MAX_PEERS])
+{
+	const struct sl_sessions *s = r->t->sessions;
+	unsigned max = sl_turn_conf_settings(r->t->conf)->max_permissions, have = s->allocs[r->alloc].n_peers;
+
+	if (r->m.n_peers == 0)
+		return 400;
+	if (r->m.too_many_peers)
+		return 508;
+	for (unsigned i = 0; i < r->m.n_peers; i++) {
+		if (!same_family(r, &r->m.peers[i].ip))
+			return 443;
+		if (!sl_turn_peer_ok(r->t, &r->m.peers[i].ip, -1, &own[i]))
+			return 403;
+	}
+	unsigned n = new_records(r);
+	return have + n > max || n > s->n_peers - s->n_peers_active ? 508 : 0;
+}
+
+struct sl_turn_verdict sl_turn_create_permission(struct sl_turn_request *r)
+{
+	const struct sl_turn *t = r->t;
+	const struct sl_cmd_turn *conf = sl_turn_conf_settings(t->conf);
+	bool own[SL_STUN_MAX_PEERS];
+	unsigned code = sl_turn_need_allocation(r);
+
+	if (code == 0)
+		code = check_permissions(r, own);
+	if (code != 0)
+		return sl_turn_error(r, code);
+	for (unsigned i = 0; i < r->m.n_peers; i++) {
+		sl_permission_set(t->sessions, r->alloc, &r->m.peers[i].ip, own[i],
+			r->now->s + conf->permission_lifetime_s, conf->max_permissions);
+		resolve(t, &r->m.peers[i].ip, own[i]);
+	}
+	return plain_success(r);
+}
+
+struct sl_turn_verdict sl_turn_channel_bind(struct sl_turn_request *r)
+{
+	const struct sl_turn *t = r->t;
+	const struct sl_stun *m = &r->m;
+	const struct sl_cmd_turn *conf = sl_turn_conf_settings(t->conf);
+	unsigned code = sl_turn_need_allocation(r);
+	bool own;
+
+	if (code != 0)
+		return sl_turn_error(r, code);
+	if (!m->has_channel || m->channel < SL_CHANNEL_MIN || m->channel > conf->channel_max || m->n_peers != 1 ||
+		m->peers[0].port_be == 0)
+		return sl_turn_error(r, 400);
+	if (!same_family(r, &m->peers[0].ip))
+		return sl_turn_error(r, 443);
+	if (!sl_turn_peer_ok(t, &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
+		return sl_turn_error(r, 403);
+	int rc = sl_channel_set(t->sessions, r->alloc, m->channel, &m->peers[0], own, r->now->s,
+		r->now->s + conf->permission_lifetime_s, r->now->s + conf->channel_lifetime_s, conf->max_permissions);
+	if (rc != 0)
+		return sl_turn_error(r, rc == -EEXIST ? 400 : 508);
+	resolve(t, &m->peers[0].ip, own);
+	return plain_success(r);
+}

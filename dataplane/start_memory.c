@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "dataplane/start_memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/path/packet.h"
+#include "dataplane/session/alloc.h"
+
+enum {
+	DATA_ROOM = RTE_PKTMBUF_HEADROOM + 2048,
+	LARGE_DATA_ROOM = RTE_PKTMBUF_HEADROOM + 9216,
+	CACHE = 256,             /* buffers kept back per core */
+	DEFAULT_DESCRIPTORS = 1024,
+	LARGE_PER_WORKER = 128,
+	SLACK_PER_WORKER = 4096, /* held packets, reassembly, transmit buffers */
+	MB = 1 << 20,
+	FRAGMENTS = RTE_LIBRTE_IP_FRAG_MAX_FRAG, /* buffers a datagram in reassembly can hold */
+	/* Bytes a table holds per entry, roughly, all of session/ together: for the budget below. */
+	ALLOC_BYTES = 256, PEER_BYTES = 80, RELAY_PORT_BYTES = 5, OTHER_TABLES_BYTES = 8 * MB,
+};
+
+void *sl_start_zalloc(const char *what, size_t bytes)
+{
+	return rte_zmalloc(what, bytes, RTE_CACHE_LINE_SIZE);
+}
+
+/* ---- packet buffers ---- */
+
+static uint64_t table_bytes(const struct sl_config *c)
+{
+	return (uint64_t)c->dataplane.max_allocations * ALLOC_BYTES + (uint64_t)c->dataplane.max_peers * PEER_BYTES +
+		(uint64_t)c->turn.n_relay * 65536 * (1 + c->dataplane.n_workers * RELAY_PORT_BYTES) +
+		OTHER_TABLES_BYTES;
+}
+
+/* How many buffers rings, queues and caches can hold at a time. generous: all of them full at once; else what a busy
+ * hour fills. */
+static uint64_t buffers_held(const struct sl_config *c, bool generous)
+{
+	const struct sl_conf_dataplane *d = &c->dataplane;
+	uint64_t w = d->n_workers, senders = w > 1 ? (generous ? w - 1 : 1) : 0;
+	uint64_t n = (w + 1) * CACHE * 2 + w * SL_EXCEPTION_RING * 2 + w * senders * SL_HANDOFF_RING +
+		w * (generous ? SLACK_PER_WORKER : SLACK_PER_WORKER / 4) + w * d->fragment_datagrams * FRAGMENTS;
+	if (generous)
+		n += w * senders * (SL_HANDOFF_RING + SL_EGRESS_RING);
+	for (unsigned p = 0; p < d->n_ports; p++) {
+		const struct sl_conf_port *port = &d->ports[p];
+		uint64_t rx = port->rx_descriptors ? port->rx_descriptors : DEFAULT_DESCRIPTORS;
+		uint64_t tx = port->tx_descriptors ? port->tx_descriptors : DEFAULT_DESCRIPTORS;
+		n += (port->queues ? port->queues : w) * (rx + tx);
+	}
+	return n;
+}
+
+int sl_start_pools(struct sl_dataplane *dp, char *err, size_t err_len)
+{
+	const struct sl_config *c = dp->config;
+	const uint64_t each = sizeof(struct rte_mbuf) + SL_PACKET_PRIVATE_BYTES + DATA_ROOM + RTE_CACHE_LINE_SIZE * 2;
+	uint64_t large = (uint64_t)c->dataplane.n_workers * LARGE_PER_WORKER;
+	uint64_t others = table_bytes(c) + large * LARGE_DATA_ROOM, have = (uint64_t)c->dataplane.memory_mb * MB;
+	uint64_t n = buffers_held(c, false), most = buffers_held(c, true);
+	if (others + n * each > have) {
+		snprintf(err, err_len, "dataplane.memory_mb = %u is too small: tables and buffers of these ports, workers "
+			"and allocations take %" PRIu64 " MB", c->dataplane.memory_mb, (others + n * each) / MB + 1);
+		return -ENOMEM;
+	}
+	n = RTE_MIN(most, (have - others) / each);
+	dp->pool = rte_pktmbuf_pool_create("packets", (unsigned)n, CACHE, SL_PACKET_PRIVATE_BYTES, DATA_ROOM,
+		SOCKET_ID_ANY);
+	dp->pool_large = rte_pktmbuf_pool_create("large", (unsigned)large, 0, SL_PACKET_PRIVATE_BYTES, LARGE_DATA_ROOM,
+		SOCKET_ID_ANY);
+	if (dp->pool && dp->pool_large)
+		return 0;
+	snprintf(err, err_len, "no memory for %" PRIu64 " packet buffers (%" PRIu64 " MB): %s", n, n * each / MB,
+		rte_strerror(rte_errno));
+	return -ENOMEM;
+}
+
+/* ---- tables of the whole node ---- */
+
+int sl_start_tables(struct sl_dataplane *dp, char *err, size_t err_len)
+{
+	const struct sl_config *c = dp->config;
+	unsigned w = dp->n_workers;
+	struct sl_hash_key key;
+	memcpy(key.b, dp->cold->hash_key, sizeof(key.b));
+	sl_owner_init(&dp->owner, dp->cold->toeplitz_key, w);
+	uint32_t flows = (c->dataplane.max_allocations + c->dataplane.max_peers) / w;
+	int rc = sl_known_init(&dp->known, w, flows, &key, sl_start_zalloc);
+	if (rc == 0)
+		rc = sl_port_shared_init(&dp->relay_ports, w, c->turn.n_relay, sl_start_zalloc);
+	if (rc < 0)
+		snprintf(err, err_len, "no memory for the tables of flows and ports; raise dataplane.memory_mb");
+	return rc;
+}
+
+/* ---- rings ---- */
+
+static bool make_ring(struct rte_ring **ring, const char *what, unsigned to, unsigned from, unsigned slots,
+	unsigned bytes)
+{
+	char name[RTE_RING_NAMESIZE];
+	snprintf(name, sizeof(name), "%s%u_%u", what, to, from);
+	*ring = rte_ring_create_elem(name, bytes, slots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return *ring != NULL;
+}
+
+int sl_start_rings(struct sl_started *s, char *err, size_t err_len)
+{
+	const unsigned n = s->dp.n_workers, pointer = sizeof(void *);
+	bool ok = true;
+	for (unsigned w = 0; w < n && ok; w++) {
+		struct sl_worker_rings *r = &s->rings[w];
+		ok = make_ring(&r->exception, "exception", w, 0, SL_EXCEPTION_RING, pointer) &&
+			make_ring(&r->inject, "inject", w, 0, SL_EXCEPTION_RING, pointer) &&
+			make_ring(&r->resolve, "resolve", w, 0, SL_RESOLVE_RING, sizeof(struct sl_resolve));
+		for (unsigned from = 0; from < n && ok; from++)
+			ok = from == w || (make_ring(&r->known_in[from], "known", w, from, SL_HANDOFF_RING, pointer) &&
+				make_ring(&r->unknown_in[from], "unknown", w, from, SL_HANDOFF_RING, pointer) &&
+				make_ring(&r->egress_in[from], "egress", w, from, SL_EGRESS_RING, pointer));
+	}
+	if (ok)
+		return 0;
+	snprintf(err, err_len, "no memory for the rings between workers: %s", rte_strerror(rte_errno));
+	return -ENOMEM;
+}

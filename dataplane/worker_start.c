@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* Making workers: tables sized from the configuration, allocations taken up from the cold records. Start thread. */
+
+#include "dataplane/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include <rte_cycles.h>
+
+#include "dataplane/path/context.h"
+#include "dataplane/path/control.h"
+#include "dataplane/path/turn_quota.h"
+#include "dataplane/path/turn_reservation.h"
+#include "dataplane/start_memory.h"
+#include "drivers/crypto_hash.h"
+
+/* What the workers share beside struct sl_dataplane; lives as long as the process. */
+struct shared {
+	struct sl_turn_quota quota;
+	struct sl_turn_reservations reservations;
+};
+
+static bool is_own(const void *ctx, const struct sl_ip *ip)
+{
+	const struct sl_worker *w = ctx;
+	return sl_local_find(w, ip) || sl_fib_is_own(w->fib, ip);
+}
+
+/* Ask Linux for a peer's next hop while the permission is being made, so that its first packet need not wait. */
+static void resolve(void *ctx, const struct sl_ip *peer)
+{
+	struct sl_worker *w = ctx;
+	uint32_t at;
+	struct sl_ip via;
+	uint16_t interface;
+	if (sl_fib_lookup(w->fib, peer, &at, &via, &interface) != SL_FIB_UNRESOLVED)
+		return;
+	struct sl_resolve r = {.ip = via, .interface = interface};
+	(void)rte_ring_sp_enqueue_elem(w->rings.resolve, &r, sizeof r);
+}
+
+static unsigned owner_of(void *ctx, const struct sl_endpoint *client, const struct sl_endpoint *server)
+{
+	const struct sl_owner *o = &((struct sl_worker *)ctx)->dp->owner;
+	return sl_owner_of_hash(o, sl_owner_hash(o, client, server));
+}
+
+static int listener_of(void *ctx, const struct sl_endpoint *server)
+{
+	const struct sl_conf_turn *c = &((struct sl_worker *)ctx)->dp->config->turn;
+	for (unsigned i = 0; i < c->n_listeners; i++)
+		if (sl_endpoint_eq(&c->listeners[i], server))
+			return (int)i;
+	return -1;
+}
+
+static int relay_of(void *ctx, const struct sl_ip *relay)
+{
+	const struct sl_local *l = sl_local_find(ctx, relay);
+	return l && l->relay != SL_NO_RELAY ? l->relay : -1;
+}
+
+static bool restored_is_own(void *ctx, const struct sl_ip *ip)
+{
+	return is_own(ctx, ip);
+}
+
+static int init_sessions(struct sl_worker *w)
+{
+	struct sl_dataplane *dp = w->dp;
+	const struct sl_config *c = dp->config;
+	struct sl_sessions_params p = {.n_allocs = c->dataplane.max_allocations / dp->n_workers,
+		.n_peers = c->dataplane.max_peers / dp->n_workers,
+		.worker = w->index,
+		.n_workers = dp->n_workers,
+		.n_relay = c->turn.n_relay,
+		.port_min = c->turn.relay_port_min,
+		.port_max = c->turn.relay_port_max,
+		.cold = dp->cold,
+		.listeners = c->turn.listeners,
+		.n_listeners = c->turn.n_listeners,
+		.relay = c->turn.relay,
+		.now_s = w->now.s,
+		.known = &dp->known,
+		.port_shared = &dp->relay_ports,
+		.zalloc = sl_start_zalloc};
+	if (getrandom(p.seed, sizeof p.seed, 0) != sizeof p.seed)
+		return -EIO;
+	return sl_sessions_init(&w->sessions, &p);
+}
+
+static int init_turn(struct sl_worker *w, struct shared *s)
+{
+	struct sl_dataplane *dp = w->dp;
+	const struct sl_conf_turn *c = &dp->config->turn;
+	w->turn = (struct sl_turn){.worker = w->index,
+		.sessions = &w->sessions,
+		.known = &dp->known,
+		.nonce_key = dp->cold->nonce_key,
+		.user_key = dp->cold->user_key,
+		.counters = w->counters,
+		.n_listeners = c->n_listeners,
+		.listeners = c->listeners,
+		.n_relay = c->n_relay,
+		.relay = c->relay,
+		.relay_port_min = c->relay_port_min,
+		.relay_port_max = c->relay_port_max,
+		.reservations = &s->reservations,
+		.n_workers = dp->n_workers,
+		.ctx = w,
+		.is_own = is_own,
+		.resolve = resolve,
+		.event = sl_control_allocation_event,
+		.quota = &s->quota};
+	return sl_crypto_hash_init(&w->turn.crypto);
+}
+
+static void restore(struct sl_worker *w)
+{
+	const struct sl_restore_ops ops = {.ctx = w,
+		.owner_of = owner_of,
+		.listener_of = listener_of,
+		.relay_of = relay_of,
+		.is_own = restored_is_own};
+	sl_sessions_restore(&w->sessions, &ops, w->now.s);
+	sl_turn_restored(&w->turn);
+}
+
+static void init_clock(struct sl_worker *w)
+{
+	const struct sl_dataplane *dp = w->dp;
+	w->now_tsc = rte_rdtsc();
+	uint64_t since_ms = (w->now_tsc - dp->base_tsc) / (dp->tsc_hz / 1000);
+	w->now.ms = dp->base_mono_ns / 1000000 + since_ms;
+	w->now.s = (uint32_t)(w->now.ms / 1000);
+	w->now.unix_s = atomic_load_explicit(&dp->unix_s, memory_order_relaxed);
+	w->next_ms_tsc = dp->base_tsc + (since_ms + 1) * (dp->tsc_hz / 1000);
+}
+
+static int init_worker(struct sl_worker *w, struct shared *s)
+{
+	int rc = sl_locals_init(w, &w->dp->config->turn);
+	if (rc == 0)
+		rc = init_sessions(w);
+	if (rc == 0)
+		rc = init_turn(w, s);
+	if (rc == 0)
+		rc = sl_reassembly_init(w);
+	if (rc == 0)
+		restore(w);
+	return rc;
+}
+
+static int init_shared(struct sl_dataplane *dp, struct shared *s)
+{
+	int rc = sl_turn_quota_init(&s->quota, dp->config->dataplane.max_allocations, sl_start_zalloc);
+	if (rc == 0)
+		rc = sl_turn_reservations_init(&s->reservations, dp->n_workers, sl_start_zalloc);
+	if (rc == 0)
+		rc = sl_cold_prepare(dp->cold, dp->n_workers);
+	return rc;
+}
+
+int sl_workers_new(struct sl_dataplane *dp, const struct sl_worker_rings *rings, char *err, size_t err_len)
+{
+	struct shared *s = sl_start_zalloc("workers", sizeof *s);
+	int rc = s ? init_shared(dp, s) : -ENOMEM;
+	for (unsigned i = 0; i < dp->n_workers && rc == 0; i++) {
+		struct sl_worker *w = sl_start_zalloc("worker", sizeof *w);
+		if (!w) {
+			rc = -ENOMEM;
+			break;
+		}
+		w->dp = dp;
+		w->index = i;
+		w->shm = &dp->region->workers[i];
+		w->counters = w->shm->counters;
+		w->drops = w->shm->drops;
+		w->rings = rings[i];
+		w->fib = dp->fib;
+		dp->workers[i] = w;
+		init_clock(w);
+		w->ip_id = (uint16_t)i;
+		rc = init_worker(w, s);
+		sl_abi_worker_init(&w->abi, dp->abi, i);
+	}
+	if (rc == -EPROTO)
+		snprintf(err, err_len, "the cold records were made for another number of workers: restart sluice-dataplane");
+	else if (rc < 0)
+		snprintf(err, err_len, "cannot make the workers' tables: %s; try a larger dataplane.memory_mb, or smaller "
+				       "max_allocations and max_peers", strerror(-rc));
+	return rc;
+}

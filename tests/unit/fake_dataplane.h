@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* A dataplane without packets: the real server half of the contract on a thread, whose housekeeper keeps
+ * snapshots and whose workers keep allocations as a test tells them to. For tests of the control plane. */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/abi/editor.h"
+#include "dataplane/abi/server.h"
+
+enum { FAKE_WORKERS = 2, FAKE_USERS_MAX = 8192, FAKE_RULES_MAX = 64, FAKE_ALLOCATIONS_MAX = 64 };
+
+/* What a snapshot holds. */
+struct fake_snapshot {
+	struct sl_cmd_turn turn;
+	unsigned n_turn, n_rules, n_secrets, n_users;
+	struct sl_cmd_peer_rule rules[FAKE_RULES_MAX];
+	struct sl_cmd_secret last_secret;
+	struct sl_cmd_user users[FAKE_USERS_MAX];
+};
+
+struct fake {
+	pthread_mutex_t lock; /* of everything below: the thread holds it but while it sleeps */
+	pthread_t thread;
+	bool stop;
+	char path[100];
+	int memfd;
+	struct sl_region *region;
+	size_t bytes;
+	bool open;
+	struct sl_abi_server server;
+	struct sl_abi_worker workers[FAKE_WORKERS];
+
+	struct fake_snapshot building, published;
+	struct sl_editor editor;
+	unsigned n_commits, n_commands, n_worker_commands;
+	uint32_t refuse_type; /* commands of this type are refused */
+	unsigned burst;       /* commands handled a millisecond; 0 = none at all */
+	bool heart_stopped;
+	unsigned most_waiting; /* commands that ever waited in a client's ring to the housekeeper */
+	struct sl_evt_allocation allocations[FAKE_ALLOCATIONS_MAX]; /* id 0 = free */
+};
+
+/* Make the region and run the thread; the server is closed yet. */
+struct fake *fake_new(const char *socket_path);
+void fake_free(struct fake *f);
+/* A working half that begins, and one that dies. */
+void fake_start(struct fake *f);
+void fake_die(struct fake *f);
+
+void fake_lock(struct fake *f);
+void fake_unlock(struct fake *f);
+
+/* With the lock held. */
+const struct sl_cmd_user *fake_user(const struct fake *f, const char *name);
+void fake_allocate(struct fake *f, unsigned worker, uint64_t id, const char *user);
+void fake_close_allocation(struct fake *f, uint64_t id, enum sl_allocation_end end);
