@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/wire/addr.h"
 
@@ -25,7 +26,9 @@ _Static_assert(sizeof(struct sl_flow) == 24, "flow keys are compared as three wo
 
 static inline bool sl_flow_eq(const struct sl_flow *a, const struct sl_flow *b)
 {
-	const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
+	uint64_t x[3], y[3]; /* copied: the fields are of other types, and a compiler may rely on that */
+	memcpy(x, a, sizeof x);
+	memcpy(y, b, sizeof y);
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
 }
 
