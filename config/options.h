@@ -19,6 +19,9 @@ enum {
 	SL_CONF_MAX_LISTENERS = 32,
 	SL_CONF_MAX_RELAY = 64,
 	SL_CONF_MAX_EAL = 16,
+	SL_CONF_MAX_MEDIA_ADDRESSES = 16,
+	SL_CONF_MAX_NG_LISTENERS = 8,
+	SL_CONF_MAX_NG_ALLOW = 32,
 	SL_CONF_NAME_MAX = 15, /* fits an interface name */
 	SL_CONF_RELAY_BLOCK = 256, /* relay ports go to workers in aligned blocks of this size */
 };
@@ -103,6 +106,39 @@ struct sl_conf_turn {
 	struct sl_conf_peer_rule *peer_rules;
 };
 
+enum sl_conf_srtp { SL_CONF_SRTP_IPSEC_MB, SL_CONF_SRTP_CRYPTODEV };
+
+/* An address that media ports are opened on. An interface with IPv4 and IPv6 is two of one name. */
+struct sl_conf_media_address {
+	char interface[SL_CONF_NAME_MAX + 1]; /* "public": what ng's direction and the API name */
+	struct sl_ip ip;
+	struct sl_ip advertised; /* written into SDP; the same unless a NAT lies before us */
+};
+
+/* RTP forwarding, and the ng protocol that steers it. Without the group no address is: media is off. */
+struct sl_conf_media {
+	unsigned n_addresses;
+	struct sl_conf_media_address addresses[SL_CONF_MAX_MEDIA_ADDRESSES];
+	uint16_t port_min, port_max; /* of each address; 30000..39999 by default; apart from TURN's on the same address */
+	unsigned max_legs;           /* whole node, shared evenly by the workers */
+	unsigned max_streams;        /* SSRCs beyond the first of a leg and direction, whole node */
+	unsigned max_large_keys;     /* directions at a time with AES-192, AES-256 or GCM keys, whole node */
+	unsigned max_sessions;       /* calls; offers beyond get "Parallel session limit reached" */
+	unsigned replay_window;      /* packets: 64, 128 ... 1024 */
+	enum sl_conf_srtp srtp_backend;
+	char *srtp_device;           /* of the cryptodev backend */
+	unsigned port_guard_s;       /* until a port is used again */
+	unsigned inactivity_s, hold_inactivity_s; /* without media: the session ends; the latter while it is on hold; 0 = never */
+	unsigned answer_s;           /* an offer not answered ends after */
+	unsigned delete_delay_s;
+	unsigned dscp;
+	enum sl_conf_tristate recording_pcap; /* recording format: SL_YES pcap, SL_NO wav */
+	char *recording_folder, *clip_folder; /* NULL = that is off */
+	unsigned n_ng_udp, n_ng_tcp, n_ng_allow;
+	struct sl_endpoint ng_udp[SL_CONF_MAX_NG_LISTENERS], ng_tcp[SL_CONF_MAX_NG_LISTENERS];
+	struct sl_prefix ng_allow[SL_CONF_MAX_NG_ALLOW]; /* who may steer us beside this machine */
+};
+
 struct sl_conf_control {
 	char *api_socket;      /* UNIX socket of the HTTP API */
 	bool has_api_tcp;
@@ -116,7 +152,8 @@ struct sl_config {
 	char *path;
 	char *log_level; /* "error", "warning", "info", "debug" */
 	struct sl_conf_dataplane dataplane;
-	struct sl_conf_turn turn;
+	struct sl_conf_turn turn; /* n_listeners 0 = no TURN: the group is missing */
+	struct sl_conf_media media;
 	struct sl_conf_control control;
 };
 

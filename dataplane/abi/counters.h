@@ -45,7 +45,30 @@
 	X(events_lost, "events not delivered because a client's ring was full")                              \
 	X(commands, "commands carried out")                                                                  \
 	X(commands_refused, "commands refused: a field was out of range")                                    \
-	X(ring_corrupt, "a client's ring indices were out of range; the client was cut off")
+	X(ring_corrupt, "a client's ring indices were out of range; the client was cut off")                 \
+	X(rtp_in_packets, "RTP packets received for media legs")                                             \
+	X(rtp_in_bytes, "RTP bytes received for media legs")                                                 \
+	X(rtp_out_packets, "RTP packets sent from media legs")                                               \
+	X(rtp_out_bytes, "RTP bytes sent from media legs")                                                   \
+	X(rtcp_in_packets, "RTCP packets received for media legs")                                           \
+	X(rtcp_out_packets, "RTCP packets sent from media legs")                                             \
+	X(srtp_protected, "RTP packets encrypted")                                                           \
+	X(srtp_unprotected, "RTP packets authenticated and decrypted")                                       \
+	X(srtcp_protected, "RTCP packets encrypted")                                                         \
+	X(srtcp_unprotected, "RTCP packets authenticated and decrypted")                                     \
+	X(media_learned, "remote media addresses learned")                                                   \
+	X(media_copies, "copies made because a leg has several routes")                                      \
+	X(media_handed_over, "media packets given to the worker of the leg that sends them")                 \
+	X(playout_packets, "RTP packets made from clips")                                                    \
+	X(dtmf_received, "RFC 4733 events received")                                                         \
+	X(dtmf_sent, "RFC 4733 events generated")                                                            \
+	X(tap_packets, "packets copied to taps")                                                             \
+	X(tap_lost, "tap copies lost because a bulk ring was full")                                          \
+	X(legs_created, "media legs created")                                                                \
+	X(legs_deleted, "media legs ended")                                                                  \
+	X(legs_restored, "media legs taken up again after a restart")                                        \
+	X(legs_inactive, "media legs reported inactive")                                                     \
+	X(legs_active, "media legs now (gauge)")
 
 /* X(name, help): why a packet was dropped. Every drop has exactly one of these. */
 #define SL_DROP_REASONS(X)                                                                                   \
@@ -85,7 +108,23 @@
 	X(handoff_known_full, "hand-off ring for known flows full")                                          \
 	X(handoff_unknown_full, "hand-off ring for unknown flows full")                                      \
 	X(internal, "cannot happen: report it")                                                               \
-	X(ttl_expired, "relayed packet whose TTL or hop limit ran out")
+	X(ttl_expired, "relayed packet whose TTL or hop limit ran out")                                      \
+	X(media_no_leg, "packet to a media port that no leg has")                                            \
+	X(media_stranger, "media from a source that the leg's policy does not accept")                       \
+	X(media_no_route, "media of a leg with no route, or whose target's address is not known yet")        \
+	X(media_blocked, "media blocked, silenced or displaced by a clip on request")                        \
+	X(media_unexpected, "packet on a media port that is neither RTP nor RTCP")                           \
+	X(media_stale, "media handed over for a leg that ended meanwhile")                                   \
+	X(rtp_malformed, "RTP header, extension or padding that does not fit its packet")                    \
+	X(rtp_ssrc_limit, "packet of yet another SSRC on a leg that has its full number")                    \
+	X(rtcp_malformed, "RTCP compound packet that cannot be parsed")                                      \
+	X(srtp_short, "packet too short for the leg's SRTP or SRTCP")                                        \
+	X(srtp_auth, "SRTP or SRTCP packet that does not authenticate")                                      \
+	X(srtp_mki, "SRTP or SRTCP packet whose MKI names no key of the leg")                                \
+	X(srtp_replay, "SRTP or SRTCP packet seen before, or older than the replay window")                  \
+	X(srtp_key_expired, "packet for a leg whose key's lifetime or index space is used up")               \
+	X(srtp_reused, "packet that would have been encrypted under an index already used")                  \
+	X(srtp_no_key, "packet for a leg that must be encrypted and has no key")
 
 enum sl_worker_counter {
 #define X(name, help) SL_C_##name,

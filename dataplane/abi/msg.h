@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "dataplane/abi/msg_media.h"
 #include "dataplane/wire/addr.h"
 
 enum {
@@ -32,7 +33,19 @@ enum {
 	X(USER_DELETE, 6)      /* housekeeper: struct sl_cmd_user, only the name is read */                  \
 	X(CONFIG_COMMIT, 7)    /* housekeeper */                                                             \
 	X(ALLOCATION_LIST, 8)  /* worker: one EVENT_ALLOCATION (STATE) each, then EVENT_LIST_END */          \
-	X(ALLOCATION_DELETE, 9) /* worker: struct sl_cmd_allocation */
+	X(ALLOCATION_DELETE, 9) /* worker: struct sl_cmd_allocation */                                       \
+	X(LEG_SET, 10)         /* worker: struct sl_cmd_leg (msg_media.h) */                                 \
+	X(LEG_DELETE, 11)      /* worker: struct sl_leg_ref; EVENT_LEG (ENDED) follows */                    \
+	X(LEG_QUERY, 12)       /* worker: struct sl_leg_ref; EVENT_LEG (STATE) follows, seq echoed */        \
+	X(LEG_LIST, 13)        /* worker: this client's legs, EVENT_LEG (STATE) each, then EVENT_LIST_END */ \
+	X(LEGS_SWEEP, 14)      /* worker: end this client's legs that were not set since it attached */      \
+	X(ROUTE_ADD, 15)       /* worker: struct sl_cmd_route */                                             \
+	X(ROUTE_DELETE, 16)    /* worker: struct sl_cmd_route */                                             \
+	X(DTMF_SEND, 17)       /* worker: struct sl_cmd_dtmf */                                              \
+	X(PLAY_START, 18)      /* worker: struct sl_cmd_play; EVENT_LEG (PLAY_ENDED) when it is over */      \
+	X(PLAY_STOP, 19)       /* worker: struct sl_cmd_play */                                              \
+	X(TAP_SET, 20)         /* worker: struct sl_cmd_tap; copies come by the bulk ring */                 \
+	X(TAP_CLEAR, 21)       /* worker: struct sl_cmd_tap */
 
 enum sl_command_type {
 #define X(name, number) SL_CMD_##name = number,
@@ -94,16 +107,23 @@ struct sl_command {
 		struct sl_cmd_secret secret;
 		struct sl_cmd_user user;
 		struct sl_cmd_allocation allocation;
+		struct sl_leg_ref leg_ref;
+		struct sl_cmd_leg leg;
+		struct sl_cmd_route route;
+		struct sl_cmd_dtmf dtmf;
+		struct sl_cmd_play play;
+		struct sl_cmd_tap tap;
 		uint8_t bytes[SL_MSG_COMMAND_BYTES - sizeof(struct sl_msg_header)];
 	};
 };
 _Static_assert(sizeof(struct sl_command) == SL_MSG_COMMAND_BYTES, "command size is part of the contract");
 
 #define SL_EVENTS(X)                                                                                         \
-	X(ACK, 1)        /* housekeeper: struct sl_evt_ack */                                                \
+	X(ACK, 1)        /* housekeeper: struct sl_evt_ack; a worker: only when it refuses */                                          \
 	X(ALLOCATION, 2) /* worker: struct sl_evt_allocation */                                              \
 	X(LIST_END, 3)   /* worker: end of an ALLOCATION_LIST, seq echoed */                                 \
-	X(LOG, 4)        /* housekeeper: struct sl_evt_log, something an operator should read */
+	X(LOG, 4)        /* housekeeper: struct sl_evt_log, something an operator should read */             \
+	X(LEG, 5)        /* worker: struct sl_evt_leg (msg_media.h) */
 
 enum sl_event_type {
 #define X(name, number) SL_EVT_##name = number,
@@ -145,6 +165,7 @@ struct sl_event {
 		struct sl_evt_ack ack;
 		struct sl_evt_allocation allocation;
 		struct sl_evt_log log;
+		struct sl_evt_leg leg;
 		uint8_t bytes[SL_MSG_EVENT_BYTES - sizeof(struct sl_msg_header)];
 	};
 };

@@ -18,12 +18,14 @@
 #include "dataplane/abi/ring.h"
 
 enum {
-	SL_REGION_VERSION = 1,
+	SL_REGION_VERSION = 2,
 	SL_MAX_CLIENTS = 8,
 	SL_MAX_WORKERS = 32,
 	SL_MAX_PORTS = 16,
 	SL_COMMAND_SLOTS = 1024,
 	SL_EVENT_SLOTS = 4096,
+	SL_BULK_SLOTS = 1024,  /* of SL_BULK_BYTES each, worker to client */
+	SL_MAX_CLIPS = 1024,   /* per client */
 	SL_CLIENT_NAME_MAX = 31,
 	SL_PORT_NAME_MAX = 31,
 };
@@ -75,6 +77,7 @@ struct sl_region {
 	uint32_t restarts;           /* of the working half since the keeper began */
 	uint32_t pid;
 	uint64_t max_allocations;
+	uint64_t max_legs;
 	uint32_t hugepages;          /* 1 = hugepages, 0 = --no-huge */
 
 	/* Writer: housekeeper, every few ms, CLOCK_MONOTONIC. */
@@ -87,7 +90,8 @@ struct sl_region {
 };
 
 /* Ring sets: index 0 is the housekeeper's, 1 + w is worker w's. */
-enum sl_ring_direction { SL_RING_COMMANDS, SL_RING_EVENTS };
+/* The housekeeper's set has no bulk ring: its place is there, unused. */
+enum sl_ring_direction { SL_RING_COMMANDS, SL_RING_EVENTS, SL_RING_BULK };
 
 size_t sl_region_size(unsigned n_workers);
 size_t sl_region_ring_offset(unsigned n_workers, unsigned slot, unsigned set, enum sl_ring_direction dir);
@@ -120,6 +124,7 @@ struct sl_client {
 	uint32_t slot, generation, client_generation, n_workers;
 	struct sl_ring commands[1 + SL_MAX_WORKERS]; /* producer */
 	struct sl_ring events[1 + SL_MAX_WORKERS];   /* consumer */
+	struct sl_ring bulk[1 + SL_MAX_WORKERS];     /* consumer; [0] unused */
 	unsigned next_set; /* round robin of receive */
 };
 
@@ -132,3 +137,18 @@ void sl_client_detach(struct sl_client *c);
 int sl_client_send(struct sl_client *c, unsigned set, const struct sl_command *cmd);
 /* 1 with *evt filled and *set saying from whom, 0 when nothing waits, -EPROTO. Round robin over sets. */
 int sl_client_receive(struct sl_client *c, struct sl_event *evt, unsigned *set);
+/* Copy of the next packet in worker's bulk ring: 1, 0 when nothing waits, -EPROTO. Not validated: sl_bulk_validate(). */
+int sl_client_receive_bulk(struct sl_client *c, unsigned worker, struct sl_bulk *out);
+
+/* ---- clips, over the same socket after the welcome ---- */
+
+struct sl_clip_offer { /* client to dataplane, with one descriptor: a memfd as struct sl_clip says */
+	uint64_t magic;
+	uint32_t clip;    /* number, 1..UINT32_MAX, the client's choice; one in use is replaced for plays to come */
+	uint32_t remove;  /* 1 = no descriptor: the number is free again; plays of it end */
+};
+
+/* Register or remove (memfd < 0) a clip. Answered by the housekeeper's EVENT_ACK with seq = SL_CLIP_ACK_SEQ | clip & mask.
+ * 0, -EAGAIN (socket full: come again), or negative errno. The caller keeps memfd. */
+enum { SL_CLIP_ACK_SEQ = 0x40000000, SL_CLIP_ACK_MASK = 0x3fffffff };
+int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd);

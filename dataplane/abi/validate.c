@@ -106,7 +106,8 @@ static int check_user(struct verdict v, const struct sl_cmd_user *u)
 
 bool sl_command_is_for_worker(uint32_t type)
 {
-	return type == SL_CMD_ALLOCATION_LIST || type == SL_CMD_ALLOCATION_DELETE;
+	return type == SL_CMD_ALLOCATION_LIST || type == SL_CMD_ALLOCATION_DELETE ||
+		(type >= SL_CMD_LEG_SET && type <= SL_CMD_TAP_CLEAR);
 }
 
 int sl_command_validate(const struct sl_command *cmd, char *text, size_t text_len)

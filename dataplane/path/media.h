@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* Between the stages that handle media.
+ *
+ *   lookup -> media_in -+-> (srtp unprotect) -> accept -> route -+-> media_out -> (srtp protect) -> emit
+ *      kind             |                                        |
+ *                       +-> rtcp -> route -----------------------+   hand-over: the target's worker enters at media_out
+ *   20 ms wheel -> playout (clips, RFC 4733) --------------------+
+ *
+ * media_in.c takes a vector through every check before anything is learned or counted as media; media_out.c collects
+ * packets for a burst of encryption, then emits. A packet in media_out is a plain RTP packet in an mbuf of its own. */
+
+#include "dataplane/path/context.h"
+#include "dataplane/session/media.h"
+#include "dataplane/wire/rtp.h"
+
+enum { SL_MEDIA_OUT_MAX = SL_SRTP_BURST };
+
+/* A plain RTP packet on its way out of a leg. */
+struct sl_media_out {
+	struct rte_mbuf *m;
+	uint8_t *rtp;        /* in m; SL_SRTP_TAIL_MAX bytes of room behind len are checked by sl_media_send() */
+	uint16_t len, header_len;
+	uint32_t leg;
+	uint64_t acc;        /* one's complement sum of the bytes from rtp on, when cksum says SL_CKSUM_KNOWN */
+	enum sl_cksum_mode cksum;
+	uint8_t ttl, tos, turns;
+	bool df;
+	const struct sl_pkt *in; /* NULL = made or copied here */
+};
+
+/* Worker's media state beside the tables. */
+struct sl_media_work {
+	struct sl_media *tables;
+	unsigned n_out;
+	struct sl_media_out out[SL_MEDIA_OUT_MAX];
+	struct sl_playout *playout;  /* playout.c */
+	const struct sl_clip *const *clips[SL_MAX_CLIENTS]; /* published by the housekeeper (rcu), by clip slot */
+	unsigned listing;            /* clients with a LEG_LIST under way, bit per slot */
+	struct {
+		uint32_t next, seq;
+	} list[SL_MAX_CLIENTS];
+	uint32_t sweep;              /* legs looked at for inactivity and cold notes, round robin */
+};
+
+/* ---- media_in.c ---- */
+
+/* Packets of v whose destination is a media port (p->media is the address index). Consumes all. */
+void sl_media_input(struct sl_worker *w, struct sl_pkt **p, unsigned n);
+/* Send an accepted plain RTP packet of leg `from` along its routes (copies but for the last). Consumes o->m. */
+void sl_media_route(struct sl_worker *w, uint32_t from, struct sl_media_out *o);
+/* Is src an acceptable source of leg, for RTCP? Learns nothing. Counts and returns false when it is not. */
+bool sl_media_source_ok(struct sl_worker *w, uint32_t leg, const struct sl_endpoint *src, bool rtcp);
+
+/* ---- media_out.c ---- */
+
+/* Queue o to leave leg o->leg: SSRC, sequence, time and payload type are translated as the leg has it. Consumes o->m. */
+void sl_media_send(struct sl_worker *w, struct sl_media_out *o);
+/* Queue a packet made here (clip, DTMF): header written with the leg's SSRC and next sequence number. payload is copied
+ * into a new mbuf. ts_step is added to the last timestamp sent, unless ts is given. False: no buffer, no address, no key. */
+bool sl_media_make(struct sl_worker *w, uint32_t leg, uint8_t pt, bool marker, uint32_t ts, const uint8_t *payload,
+	unsigned len);
+/* The timestamp that media continuing now would have: last sent plus the time since, in units of hz. */
+uint32_t sl_media_ts_now(struct sl_worker *w, uint32_t leg, uint32_t hz);
+/* Encrypt and emit what is queued. Call at the end of each burst. */
+void sl_media_flush(struct sl_worker *w);
+/* Packets handed over by the worker whose leg received them: sl_packet() names the leg. */
+void sl_media_handed(struct sl_worker *w, struct rte_mbuf **m, unsigned n);
+/* Give a plain RTP (or RTCP) packet to the worker of ref. Consumes m; data starts at the RTP header. */
+void sl_media_hand_over(struct sl_worker *w, struct rte_mbuf *m, const struct sl_leg_ref *ref, unsigned worker, bool rtcp);
+
+/* ---- rtcp.c ---- */
+
+/* An RTCP packet to leg: authenticated, checked, counted, translated and sent along the routes. Consumes p->m. */
+void sl_rtcp_input(struct sl_worker *w, struct sl_pkt *p, uint32_t leg);
+/* A plain compound packet of len bytes at rtcp, in m, to leave leg. Consumes m. */
+void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, unsigned len, const struct sl_pkt *in);
+
+/* ---- playout.c: clips and generated RFC 4733 ---- */
+
+int sl_playout_init(struct sl_worker *w, uint32_t n_legs);
+/* 0 or -ENOENT (no such clip), -ENOSPC (queue full); text says which field. */
+int sl_playout_start(struct sl_worker *w, uint32_t leg, const struct sl_cmd_play *c, char *text, size_t text_len);
+void sl_playout_stop(struct sl_worker *w, uint32_t leg);
+int sl_playout_dtmf(struct sl_worker *w, uint32_t leg, const struct sl_cmd_dtmf *c, char *text, size_t text_len);
+/* Is the leg's own media displaced now (clip playing, or DTMF event under way)? */
+static inline bool sl_playout_displaces(const struct sl_leg_more *more)
+{
+	return more->play.clip != SL_CLIP_NONE || more->play.dtmf_n;
+}
+/* Once a millisecond: what is due on the wheel. */
+void sl_playout_tick(struct sl_worker *w);
+/* The leg ends: take it off the wheel. */
+void sl_playout_forget(struct sl_worker *w, uint32_t leg);
+
+/* ---- dtmf.c: received RFC 4733 ---- */
+
+/* Look at an event packet (payload as received); posts SL_LEG_DTMF when one ended. */
+void sl_dtmf_received(struct sl_worker *w, uint32_t leg, uint32_t ts, const uint8_t *payload, unsigned len);
+
+/* ---- tap.c ---- */
+
+/* Copy a plain RTP or RTCP packet to the leg's tap, when it has one for `what`. */
+void sl_tap_copy(struct sl_worker *w, uint32_t leg, unsigned what, enum sl_bulk_kind kind, const uint8_t *packet,
+	unsigned len);
+
+/* ---- media_control.c ---- */
+
+/* A validated command for media. 0, or negative errno with text. */
+int sl_media_command(struct sl_worker *w, unsigned slot, const struct sl_command *cmd, char *text, size_t text_len);
+/* Tell leg's owner about it. */
+void sl_media_event(struct sl_worker *w, uint32_t leg, enum sl_leg_change change);
+/* Once a millisecond: listings, inactivity, cold notes. */
+void sl_media_tick(struct sl_worker *w);
