@@ -33,17 +33,18 @@ struct sl_cold_leg {
 	uint32_t rtcp_top;
 	_Atomic uint32_t rtcp_reserved;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
-	uint32_t tx_ts;
-	uint32_t streams_lost;          /* a parked stream could not be recorded: its SSRC may not be sent again under this key */
+	uint32_t tx_in_ssrc, tx_ts_offset;
+	uint16_t tx_seq_offset;
+	uint8_t pad[6];
 };
 _Static_assert(sizeof(struct sl_cold_leg) <= 192, "three cache lines");
 
 /* A parked stream of a secure leg. */
 struct sl_cold_stream {
 	_Atomic uint64_t valid;         /* the leg's id */
-	uint32_t ssrc;
-	uint8_t tx;
-	uint8_t pad[3];
+	uint32_t ssrc, leg;             /* leg: index in the same share */
+	uint32_t tx;
+	uint32_t pad;
 	_Atomic uint64_t index;         /* tx: reserved; rx: top */
 	uint64_t print;
 };

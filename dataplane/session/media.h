@@ -28,10 +28,11 @@ enum {
 enum sl_leg_rx_state {
 	SL_RX_USED = 1 << 0,
 	SL_RX_SECURE = 1 << 1,   /* key_in is set: only what authenticates counts */
-	SL_RX_SLOW = 1 << 2,     /* anything out of the ordinary (block, silence, DTMF, tap, raw, policy): ask sl_leg_more */
+	SL_RX_SLOW = 1 << 2,     /* anything out of the ordinary (block, silence, tap, raw, learning): ask sl_leg_more */
 	SL_RX_STARTED = 1 << 3,  /* ssrc, roc and seq hold a stream */
 	SL_RX_LOCKED = 1 << 4,   /* ip and port are the only acceptable source */
-	SL_RX_CHECK = 1 << 5,    /* source decides: compare (set with LOCKED or while learning); else any source */
+	SL_RX_ANY = 1 << 5,      /* the source is not compared (SL_LEARN_OFF without STRICT_SOURCE) */
+	SL_RX_REKEYED = 1 << 6,  /* nothing has authenticated under the newest key yet: see sl_leg_more.rekey_roc */
 };
 
 struct sl_leg_rx {
@@ -39,8 +40,8 @@ struct sl_leg_rx {
 	uint16_t port_be;
 	uint16_t state;      /* enum sl_leg_rx_state */
 	uint16_t seq;        /* highest received ... */
-	uint8_t address;     /* of the local port */
-	uint8_t pt;          /* last payload type */
+	uint8_t clock;       /* of pt: index into sl_media_clocks[] */
+	uint8_t pt;          /* last payload type; another one takes the slow way: DTMF, comfort noise, a change */
 	uint32_t roc;        /* ... with its roll-over count: index = roc << 16 | seq */
 	uint32_t ssrc;       /* host order */
 	uint32_t base;       /* low 32 bits of the first index: RFC 3550 A.3 base_seq */
@@ -61,6 +62,8 @@ enum sl_leg_tx_state {
 	SL_TX_SLOW = 1 << 4,     /* PT map, rewriting, tap, clip, DTMF gap: ask sl_leg_more */
 	SL_TX_READY = 1 << 5,    /* the remote address is known */
 	SL_TX_EXPIRED = 1 << 6,  /* the key is used up */
+	SL_TX_REWRITE = 1 << 7,  /* whatever arrives leaves as ssrc */
+	SL_TX_RESTORED = 1 << 8, /* seq is where reserved indices end: the first packet must not fall below */
 };
 
 struct sl_leg_tx {
@@ -179,7 +182,8 @@ struct sl_leg_more {
 	uint8_t pt_map[SL_LEG_PT_MAP_MAX][2];
 	uint8_t n_pt_map;
 	uint32_t clocks[SL_LEG_CLOCKS_MAX]; /* pt << 24 | hz */
-	uint32_t rx_hz;                /* clock of rx.pt, looked up when it changes */
+	uint32_t rekey_roc;            /* the other roll-over count to try after a change of the incoming key */
+	uint16_t tx_old_run;           /* packets in a row behind everything sent: its source began anew */
 	struct { /* the RFC 4733 event being received */
 		uint32_t ts;
 		uint8_t event, volume;
@@ -197,6 +201,9 @@ struct sl_leg_more {
 struct sl_media_ports {
 	uint32_t *leg; /* [n_addresses][65536] */
 };
+
+enum { SL_MEDIA_N_CLOCKS = 16 };
+extern const uint32_t sl_media_clocks[SL_MEDIA_N_CLOCKS]; /* Hz; [0] is what an unknown type gets */
 
 struct sl_media {
 	uint32_t n_legs, n_active, free; /* free list through more[].routes */
@@ -281,7 +288,9 @@ void sl_media_cold_note(struct sl_media *m, uint32_t leg);
 /* More outgoing indices: the cold record first, then the hot line. SRTP: tx_reserved; SRTCP: out_reserved. */
 void sl_media_reserve(struct sl_media *m, uint32_t leg);
 void sl_media_reserve_rtcp(struct sl_media *m, uint32_t leg);
-/* Clock rate of a payload type as received by this leg; 8000 when nobody said. */
-uint32_t sl_media_clock(const struct sl_leg_more *more, uint8_t pt);
+/* Clock of a payload type as received by this leg: an index into sl_media_clocks[]. */
+uint8_t sl_media_clock(const struct sl_leg_more *more, uint8_t pt);
+/* What is known of an SSRC that is not in the hot line: its highest index and window. False: nothing. */
+bool sl_media_rx_peek(const struct sl_media *m, uint32_t leg, uint32_t ssrc, uint64_t *top, const uint64_t **window);
 /* Fill the counts and addresses of an event about this leg. */
 void sl_media_describe(const struct sl_media *m, uint32_t leg, uint64_t now_ms, struct sl_evt_leg *e);
