@@ -58,11 +58,14 @@ struct sl_worker; /* dataplane/worker.h */
 struct sl_abi_server; /* dataplane/abi/server.h */
 struct sl_fib;
 struct sl_turn_conf;
+struct sl_cold_media; /* dataplane/session/cold_media.h */
+struct sl_clip_table; /* dataplane/clips.h */
 
 struct sl_dataplane {
 	const struct sl_config *config;
 	struct sl_region *region;
 	struct sl_cold *cold;
+	struct sl_cold_media *cold_media; /* NULL = no media */
 	bool hugepages;
 	uint64_t tsc_hz;
 	/* TSC to CLOCK_MONOTONIC, fixed at start. tsc_hz is an estimate (a tenth of a percent off has been seen), and cold
@@ -87,6 +90,7 @@ struct sl_dataplane {
 	/* Published by the housekeeper, read by workers between quiescent states (rcu_dereference). */
 	const struct sl_fib *fib;
 	const struct sl_turn_conf *turn_conf;
+	const struct sl_clip_table *clips[SL_MAX_CLIENTS]; /* NULL = none; sl_clip_find() */
 
 	/* Options that a reload changes in place, unlike the rest of config. Writer: main thread at start, then the
 	 * housekeeper. Readers: workers (relaxed). */

@@ -63,6 +63,7 @@ struct sl_abi_slot {
 	struct sl_ring commands;             /* consumer, set 0 */
 	struct sl_ring events;               /* producer, set 0 */
 	uint32_t kicked[1 + SL_MAX_WORKERS]; /* producer index of each event ring at the last kick */
+	uint32_t kicked_bulk[SL_MAX_WORKERS]; /* ... and of each bulk ring */
 };
 
 /* A connection that is not a client yet. */
@@ -80,6 +81,9 @@ struct sl_abi_server_ops {
 	/* A slot was attached or detached: the housekeeper drops what the client left half done. May be NULL.
 	 */
 	void (*changed)(void *ctx, unsigned slot, bool attached);
+	/* A client offers a clip: memfd is sealed, bytes long within the bounds, and closed when this returns; or
+	 * it takes one back: memfd < 0. 0, or negative errno with words in text. NULL = clips are refused. */
+	int (*clip)(void *ctx, unsigned slot, uint32_t clip, int memfd, size_t bytes, char *text, size_t text_len);
 	void *ctx;
 };
 
@@ -158,6 +162,7 @@ struct sl_abi_worker {
 	uint32_t epoch[SL_MAX_CLIENTS];
 	struct sl_ring commands[SL_MAX_CLIENTS]; /* consumer */
 	struct sl_ring events[SL_MAX_CLIENTS];   /* producer */
+	struct sl_ring bulk[SL_MAX_CLIENTS];     /* producer */
 };
 
 /* Before the worker's loop starts, on any thread. The server must be open and outlive the worker. */
@@ -181,3 +186,7 @@ int sl_abi_worker_post_to(struct sl_abi_worker *w, unsigned slot, const struct s
 /* As sl_abi_worker_post_to, for a sender that keeps what does not fit and tries again: a full ring is no loss
  * then, and not counted as one. */
 int sl_abi_worker_offer(struct sl_abi_worker *w, unsigned slot, const struct sl_event *evt);
+
+/* Copy a packet into the bulk ring of one client: the first bytes of *b, SL_BULK_HEADER_BYTES + b->len, are all that is
+ * read. 0, -ENOTCONN, -ENOBUFS (the caller counts it), -EPROTO (counted, the client will be cut off). */
+int sl_abi_worker_bulk(struct sl_abi_worker *w, unsigned slot, const struct sl_bulk *b, uint32_t bytes);

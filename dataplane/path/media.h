@@ -12,6 +12,7 @@
  * media_in.c takes a vector through every check before anything is learned or counted as media; media_out.c collects
  * packets for a burst of encryption, then emits. A packet in media_out is a plain RTP packet in an mbuf of its own. */
 
+#include "dataplane/clips.h"
 #include "dataplane/path/context.h"
 #include "dataplane/session/media.h"
 #include "dataplane/wire/rtp.h"
@@ -37,7 +38,8 @@ struct sl_media_work {
 	unsigned n_out;
 	struct sl_media_out out[SL_MEDIA_OUT_MAX];
 	struct sl_playout *playout;  /* playout.c */
-	const struct sl_clip *const *clips[SL_MAX_CLIENTS]; /* published by the housekeeper (rcu), by clip slot */
+	/* [SL_MAX_CLIENTS], = dp->clips: sl_clip_find(rcu_dereference(clips[slot]), number), anew for each frame */
+	const struct sl_clip_table *const *clips;
 	unsigned listing;            /* clients with a LEG_LIST under way, bit per slot */
 	struct {
 		uint32_t next, seq;
