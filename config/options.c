@@ -20,6 +20,7 @@ static const struct sl_opt root_options[] = {
 	{ "log_level", SL_OPT_TEXT, offsetof(struct sl_config, log_level), .choices = log_levels, .def_text = "info" },
 	{ "dataplane", SL_OPT_OTHER },
 	{ "turn", SL_OPT_OTHER },
+	{ "media", SL_OPT_OTHER },
 	{ "control", SL_OPT_OTHER },
 };
 static const size_t n_root_options = sizeof root_options / sizeof root_options[0];
@@ -130,7 +131,13 @@ static int fill(struct sl_config *c, const config_t *file, unsigned n_cores, cha
 
 	sl_read_group(&r, root, root_options, n_root_options, c);
 	sl_read_dataplane(&r, sl_read_subgroup(&r, root, "dataplane", true), &c->dataplane);
-	sl_read_turn(&r, sl_read_subgroup(&r, root, "turn", true), &c->turn);
+	const config_setting_t *turn = sl_read_subgroup(&r, root, "turn", false);
+	const config_setting_t *media = sl_read_subgroup(&r, root, "media", false);
+
+	if (turn == NULL && media == NULL)
+		sl_read_fail_at(&r, "turn", "is missing, and media as well; one of the two must be set, or there is nothing to do");
+	sl_read_turn(&r, turn, &c->turn);
+	sl_read_media(&r, media, &c->media);
 	sl_read_control(&r, sl_read_subgroup(&r, root, "control", false), &c->control);
 	if (!r.failed)
 		sl_check_config(&r, c, n_cores);
@@ -190,6 +197,7 @@ void sl_config_free(struct sl_config *c)
 		sl_text_free(c->turn.secrets[i]);
 	free(c->turn.secrets);
 	free(c->turn.peer_rules);
+	sl_opt_free(sl_media_options, sl_n_media_options, &c->media);
 	sl_opt_free(sl_control_options, sl_n_control_options, &c->control);
 	sl_opt_free(root_options, n_root_options, c);
 	free(c->path);
@@ -277,6 +285,30 @@ static const char *turn_difference(const struct sl_conf_turn *a, const struct sl
 	return NULL;
 }
 
+static bool media_addresses_differ(const struct sl_conf_media *a, const struct sl_conf_media *b)
+{
+	if (a->n_addresses != b->n_addresses)
+		return true;
+	for (unsigned i = 0; i < a->n_addresses; i++) {
+		if (!sl_ip_eq(&a->addresses[i].ip, &b->addresses[i].ip) ||
+			strcmp(a->addresses[i].interface, b->addresses[i].interface) != 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *media_difference(const struct sl_conf_media *a, const struct sl_conf_media *b)
+{
+	const char *option;
+
+	/* First: the rest differs too when the group comes or goes. */
+	if (media_addresses_differ(a, b))
+		return "addresses";
+	if (a->port_min != b->port_min || a->port_max != b->port_max)
+		return "ports";
+	return sl_opt_differs(sl_media_options, sl_n_media_options, a, b, &option) ? option : NULL;
+}
+
 bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *b, char *what, size_t what_len)
 {
 	const char *group = "dataplane", *option = dataplane_difference(&a->dataplane, &b->dataplane);
@@ -284,6 +316,10 @@ bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *
 	if (option == NULL) {
 		group = "turn";
 		option = turn_difference(&a->turn, &b->turn);
+	}
+	if (option == NULL) {
+		group = "media";
+		option = media_difference(&a->media, &b->media);
 	}
 	if (option == NULL)
 		return false;

@@ -10,18 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_NAME_MAX = 64 };
-
-/* The name of an option, for the length of a statement. */
-#define OPTION(...) option_name((char[OPTION_NAME_MAX]){ 0 }, __VA_ARGS__)
-
-static const char *option_name(char *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static const char *option_name(char *buf, const char *format, ...)
+const char *sl_option_name(char *buf, const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(buf, OPTION_NAME_MAX, format, ap);
+	vsnprintf(buf, SL_OPTION_NAME_MAX, format, ap);
 	va_end(ap);
 	return buf;
 }
@@ -29,7 +23,7 @@ static const char *option_name(char *buf, const char *format, ...)
 static void check_cores(struct sl_reader *r, const struct sl_conf_dataplane *dp, unsigned n_cores)
 {
 	for (unsigned i = 0; i < dp->n_workers; i++) {
-		const char *name = OPTION("dataplane.workers[%u]", i);
+		const char *name = SL_OPTION("dataplane.workers[%u]", i);
 
 		if (dp->worker_cores[i] >= n_cores)
 			sl_read_fail_at(r, name, "there is no core %u; this machine has %u, numbered 0..%u", dp->worker_cores[i],
@@ -65,8 +59,8 @@ static void check_capacity(struct sl_reader *r, const struct sl_conf_dataplane *
 
 static const char *interface_option(char *buf, unsigned port, unsigned i, const char *member)
 {
-	return i == 0 ? option_name(buf, "dataplane.ports[%u].%s", port, member)
-		      : option_name(buf, "dataplane.ports[%u].vlans[%u].%s", port, i - 1, member);
+	return i == 0 ? sl_option_name(buf, "dataplane.ports[%u].%s", port, member)
+		      : sl_option_name(buf, "dataplane.ports[%u].vlans[%u].%s", port, i - 1, member);
 }
 
 /* Is a TAP of that name among the interfaces before (port, i)? */
@@ -94,7 +88,7 @@ static bool vlan_taken(const struct sl_conf_port *port, unsigned i)
 	return false;
 }
 
-static bool is_usable(const struct sl_ip *ip)
+bool sl_is_unicast(const struct sl_ip *ip)
 {
 	static const struct sl_ip unspecified;
 
@@ -106,7 +100,7 @@ static bool is_usable(const struct sl_ip *ip)
 static void check_interface(struct sl_reader *r, const struct sl_conf_dataplane *dp, unsigned port, unsigned i)
 {
 	const struct sl_conf_interface *iface = &dp->ports[port].interfaces[i];
-	char name[OPTION_NAME_MAX];
+	char name[SL_OPTION_NAME_MAX];
 
 	if (tap_taken(dp, port, i))
 		sl_read_fail_at(r, interface_option(name, port, i, "tap"), "\"%s\" is used twice; every TAP needs a name of its own",
@@ -117,7 +111,7 @@ static void check_interface(struct sl_reader *r, const struct sl_conf_dataplane 
 		char text[SL_ADDR_TEXT_MAX], option[32];
 
 		snprintf(option, sizeof option, "addresses[%u]", a);
-		if (!is_usable(&iface->addresses[a].ip))
+		if (!sl_is_unicast(&iface->addresses[a].ip))
 			sl_read_fail_at(r, interface_option(name, port, i, option), "%s cannot be an interface's address; must be unicast",
 				sl_ip_text(&iface->addresses[a].ip, text));
 	}
@@ -131,11 +125,11 @@ static void check_ports(struct sl_reader *r, const struct sl_conf_dataplane *dp)
 
 		for (unsigned q = 0; q < p; q++) {
 			if (strcmp(dp->ports[p].name, dp->ports[q].name) == 0)
-				sl_read_fail_at(r, OPTION("dataplane.ports[%u].name", p),
+				sl_read_fail_at(r, SL_OPTION("dataplane.ports[%u].name", p),
 					"\"%s\" is used twice; every port needs a name of its own", dp->ports[p].name);
 			if (device_len == strcspn(dp->ports[q].device, ",") &&
 				strncmp(dp->ports[p].device, dp->ports[q].device, device_len) == 0)
-				sl_read_fail_at(r, OPTION("dataplane.ports[%u].device", p),
+				sl_read_fail_at(r, SL_OPTION("dataplane.ports[%u].device", p),
 					"%.*s is port \"%s\" already; number virtual devices apart (net_af_packet0, net_af_packet1)",
 					(int)device_len, dp->ports[p].device, dp->ports[q].name);
 		}
@@ -159,9 +153,9 @@ static void check_relay(struct sl_reader *r, const struct sl_conf_turn *turn, un
 			"%u..%u touches %u aligned blocks of %d ports; each of the %u workers needs one at least", min, max, blocks,
 			SL_CONF_RELAY_BLOCK, n_workers);
 	for (unsigned i = 0; i < turn->n_relay; i++) {
-		const char *name = OPTION("turn.relay_addresses[%u]", i);
+		const char *name = SL_OPTION("turn.relay_addresses[%u]", i);
 
-		if (!is_usable(&turn->relay[i]))
+		if (!sl_is_unicast(&turn->relay[i]))
 			sl_read_fail_at(r, name, "%s cannot be a relay address; must be unicast", sl_ip_text(&turn->relay[i], text));
 		for (unsigned j = 0; j < i; j++) {
 			if (sl_ip_eq(&turn->relay[i], &turn->relay[j]))
@@ -176,10 +170,10 @@ static void check_listeners(struct sl_reader *r, const struct sl_conf_turn *turn
 
 	for (unsigned i = 0; i < turn->n_listeners; i++) {
 		const struct sl_endpoint *ep = &turn->listeners[i];
-		const char *name = OPTION("turn.listen[%u]", i);
+		const char *name = SL_OPTION("turn.listen[%u]", i);
 		unsigned port = ntohs(ep->port_be);
 
-		if (!is_usable(&ep->ip))
+		if (!sl_is_unicast(&ep->ip))
 			sl_read_fail_at(r, name, "%s cannot be listened on; must be a unicast address of this appliance",
 				sl_endpoint_text(ep, text));
 		for (unsigned j = 0; j < i; j++) {
@@ -232,12 +226,12 @@ static void check_credentials(struct sl_reader *r, const struct sl_conf_turn *tu
 	for (unsigned i = 0; i < turn->n_users; i++)
 		entries[i] = (struct entry){ turn->users[i].name, i };
 	if ((twice = find_double(entries, turn->n_users)) >= 0)
-		sl_read_fail_at(r, OPTION("turn.users[%ld].name", twice), "\"%s\" is listed twice", turn->users[twice].name);
+		sl_read_fail_at(r, SL_OPTION("turn.users[%ld].name", twice), "\"%s\" is listed twice", turn->users[twice].name);
 	for (unsigned i = 0; i < turn->n_secrets; i++)
 		entries[i] = (struct entry){ turn->secrets[i], i };
 	/* A secret is never shown. */
 	if ((twice = find_double(entries, turn->n_secrets)) >= 0)
-		sl_read_fail_at(r, OPTION("turn.secrets[%ld]", twice), "this secret is listed twice");
+		sl_read_fail_at(r, SL_OPTION("turn.secrets[%ld]", twice), "this secret is listed twice");
 	free(entries);
 }
 
@@ -261,5 +255,7 @@ void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_
 		sl_read_fail_at(r, "turn.default_lifetime", "%u is above turn.max_lifetime, %u", c->turn.default_lifetime_s,
 			c->turn.max_lifetime_s);
 	check_credentials(r, &c->turn);
+	if (c->media.n_addresses > 0)
+		sl_check_media(r, c);
 	check_control(r, c);
 }

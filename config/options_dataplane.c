@@ -70,22 +70,6 @@ static const struct sl_opt vlan_options[] = {
 	{ "addresses", SL_OPT_OTHER },
 };
 
-/* A name for a network interface or a port: what the kernel takes, without what shells and file systems trip over. */
-static void read_name(struct sl_reader *r, const config_setting_t *s, char out[SL_CONF_NAME_MAX + 1])
-{
-	const char *text = sl_read_text(r, s, 1, SL_CONF_NAME_MAX);
-
-	if (text == NULL)
-		return;
-	size_t ok = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-	if (text[ok] != '\0' || text[0] == '.' || text[0] == '-') {
-		sl_read_fail(r, s, "\"%s\" is no good as a name; allowed are letters, digits, '.', '_' and '-', not first '.' or '-'",
-			text);
-		return;
-	}
-	memcpy(out, text, strlen(text) + 1);
-}
-
 /* "192.0.2.1/24": an address of ours with the prefix of its network; without a prefix, a host address. */
 static void read_address(struct sl_reader *r, const config_setting_t *s, struct sl_conf_interface *iface, unsigned i)
 {
@@ -124,7 +108,7 @@ static void read_interface(struct sl_reader *r, const config_setting_t *group, c
 	const config_setting_t *list;
 
 	if (tap != NULL)
-		read_name(r, tap, iface->tap);
+		sl_read_name(r, tap, iface->tap);
 	else if (strlen(default_tap) <= SL_CONF_NAME_MAX)
 		memcpy(iface->tap, default_tap, strlen(default_tap) + 1);
 	else
@@ -171,7 +155,7 @@ static void read_port(struct sl_reader *r, const config_setting_t *group, struct
 		sl_read_fail(r, group, "has no name; give it one: name = \"wan\";");
 		return;
 	}
-	read_name(r, name, port->name);
+	sl_read_name(r, name, port->name);
 	snprintf(tap, sizeof tap, "sl-%s", port->name);
 	read_interface(r, group, tap, &port->interfaces[0]);
 	read_vlans(r, group, port);

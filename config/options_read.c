@@ -158,6 +158,21 @@ const char *sl_read_text(struct sl_reader *r, const config_setting_t *s, long lo
 	return text;
 }
 
+void sl_read_name(struct sl_reader *r, const config_setting_t *s, char out[SL_CONF_NAME_MAX + 1])
+{
+	const char *text = sl_read_text(r, s, 1, SL_CONF_NAME_MAX);
+
+	if (text == NULL)
+		return;
+	size_t ok = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	if (text[ok] != '\0' || text[0] == '.' || text[0] == '-') {
+		sl_read_fail(r, s, "\"%s\" is no good as a name; allowed are letters, digits, '.', '_' and '-', not first '.' or '-'",
+			text);
+		return;
+	}
+	memcpy(out, text, strlen(text) + 1);
+}
+
 char *sl_read_dup(struct sl_reader *r, const config_setting_t *s, const char *text)
 {
 	char *copy = text != NULL ? strdup(text) : NULL;

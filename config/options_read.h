@@ -68,6 +68,9 @@ const config_setting_t *sl_read_list(struct sl_reader *r, const config_setting_t
 long long sl_read_int(struct sl_reader *r, const config_setting_t *s, long long min, long long max, const char *zero);
 const char *sl_read_text(struct sl_reader *r, const config_setting_t *s, long long min_bytes, long long max_bytes);
 
+/* A name for a network interface or a port: what the kernel takes, without what shells and file systems trip over. */
+void sl_read_name(struct sl_reader *r, const config_setting_t *s, char out[SL_CONF_NAME_MAX + 1]);
+
 /* strdup that complains when memory ends. */
 char *sl_read_dup(struct sl_reader *r, const config_setting_t *s, const char *text);
 
@@ -90,10 +93,22 @@ extern const struct sl_opt sl_dataplane_options[], sl_fragment_options[], sl_por
 extern const size_t sl_n_dataplane_options, sl_n_fragment_options, sl_n_port_options;
 extern const struct sl_opt sl_turn_options[], sl_user_options[], sl_control_options[];
 extern const size_t sl_n_turn_options, sl_n_user_options, sl_n_control_options;
+extern const struct sl_opt sl_media_options[];
+extern const size_t sl_n_media_options;
 
 void sl_read_dataplane(struct sl_reader *r, const config_setting_t *group, struct sl_conf_dataplane *dp);
 void sl_read_turn(struct sl_reader *r, const config_setting_t *group, struct sl_conf_turn *turn);
+void sl_read_media(struct sl_reader *r, const config_setting_t *group, struct sl_conf_media *m);
 void sl_read_control(struct sl_reader *r, const config_setting_t *group, struct sl_conf_control *control);
 
 /* What no single option can tell; called when every option by itself is right. n_cores: of the machine. */
 void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_cores);
+/* Its part about the group "media"; called when the group is there. */
+void sl_check_media(struct sl_reader *r, const struct sl_config *c);
+
+enum { SL_OPTION_NAME_MAX = 64 };
+/* The name of an option with its indices, for the length of a statement. */
+#define SL_OPTION(...) sl_option_name((char[SL_OPTION_NAME_MAX]){ 0 }, __VA_ARGS__)
+const char *sl_option_name(char *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An address that packets can be sent to: neither unspecified nor multicast. */
+bool sl_is_unicast(const struct sl_ip *ip);

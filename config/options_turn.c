@@ -37,7 +37,8 @@ const struct sl_opt sl_turn_options[] = {
 	{ "listen", SL_OPT_OTHER },
 	{ "relay_addresses", SL_OPT_OTHER },
 	{ "relay_ports", SL_OPT_OTHER },
-	{ "realm", SL_OPT_TEXT, TURN(realm), .min = 1, .max = SL_MSG_REALM_MAX - 1, .required = true },
+	{ "realm", SL_OPT_TEXT, TURN(realm), .min = 1, .max = SL_MSG_REALM_MAX - 1, .def_text = "",
+		.required = true }, /* "": there is no group turn */
 	{ "software", SL_OPT_TEXT, TURN(software), .min = 0, .max = SOFTWARE_MAX, .def_text = "Sluice" },
 	{ "users", SL_OPT_OTHER },
 	{ "secrets", SL_OPT_OTHER },
