@@ -62,8 +62,9 @@ sl_missing_packages() { # SECTION...
 	done
 }
 
-# A service that a package brings (coturn's server) must not start by itself: it would hold the TURN port. The marker
-# tells a file of ours, which a killed run left, from the machine's own.
+# A service that a package brings must not start by itself, now or after a reboot: coturn would hold the TURN port, Kamailio
+# the SIP port. The marker tells a file of ours, which a killed run left, from the machine's own.
+SL_SERVICES='coturn kamailio rtpengine-daemon' # packages of the list, named as their services
 SL_POLICY_MARK='# by Sluice, config/lib.sh: while it installs packages'
 
 sl_policy_deny() {
@@ -102,19 +103,22 @@ sl_apt_install() ( # PACKAGE...
 )
 
 sl_install_packages() {
-	local missing fresh_coturn='' status=0
+	local missing service fresh='' status=0
 	sl_policy_forget
 	missing=$(sl_missing_packages "$@" | tr '\n' ' ')
 	[ -n "$missing" ] || return 0
 	command -v apt-get >/dev/null || { sl_fail "needs these packages, and there is no apt-get: $missing"; return 1; }
 	sl_need_root "$0"
 	sl_say "installing packages: $missing"
-	case " $missing " in *" coturn "*) fresh_coturn=1 ;; esac
+	for service in $SL_SERVICES; do
+		case " $missing " in *" $service "*) fresh="$fresh $service" ;; esac
+	done
 	# shellcheck disable=SC2086 # a list of words
 	sl_apt_install $missing || status=$?
 	[ "$status" -le 128 ] || return "$status" # a signal
-	if [ -n "$fresh_coturn" ] && [ -d /run/systemd/system ]; then
-		systemctl --quiet disable coturn 2>/dev/null || true
+	if [ -n "$fresh" ] && [ -d /run/systemd/system ]; then
+		# shellcheck disable=SC2086 # a list of words
+		systemctl --quiet disable $fresh 2>/dev/null || true
 	fi
 	missing=$(sl_missing_packages "$@" | tr '\n' ' ')
 	if [ "$status" -ne 0 ] || [ -n "$missing" ]; then
