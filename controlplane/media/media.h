@@ -61,6 +61,7 @@ enum sl_media_flag {
 	SL_MF_STABLE_SSRC = 1 << 14,      /* ours: one outgoing SSRC per leg */
 	SL_MF_BLOCK_DTMF = 1 << 15,
 	SL_MF_ALLOW_NO_CODEC = 1 << 16,
+	SL_MF_SIP_SOURCE = 1 << 17,       /* "SIP-source-address": received_from's address instead of the SDP's */
 };
 enum sl_media_mux { SL_MM_OFFER = 1, SL_MM_REQUIRE = 2, SL_MM_DEMUX = 4, SL_MM_ACCEPT = 8, SL_MM_REJECT = 16 };
 
@@ -154,7 +155,7 @@ struct sl_media_party {
 	int64_t created_unix_ms;
 	uint32_t flags;                /* SL_PARTY_* */
 	unsigned n_sections;
-	struct sl_media_section sections[SL_MEDIA_MAX_SECTIONS];
+	struct sl_media_section *sections[SL_MEDIA_MAX_SECTIONS]; /* pointers stay while the party lives */
 };
 enum { SL_PARTY_OFFERED = 1, SL_PARTY_ANSWERED = 2, SL_PARTY_SUBSCRIBER = 4, SL_PARTY_BLOCKED = 8, SL_PARTY_SILENCED = 16,
 	SL_PARTY_DTMF_BLOCKED = 32, SL_PARTY_PUBLISHER = 64 };
@@ -162,7 +163,7 @@ struct sl_media_session {
 	char call_id[SL_MEDIA_ID_MAX + 1];
 	int64_t created_unix_ms, last_signal_unix_ms, delete_at_ms; /* delete_at_ms 0 = not deleted */
 	unsigned n_parties;
-	struct sl_media_party *parties; /* pointers stay while the session lives */
+	struct sl_media_party *parties[SL_MEDIA_MAX_PARTIES]; /* pointers stay while the party lives */
 	bool recording;
 	char ended[48];                /* why, once it has */
 };
@@ -174,11 +175,17 @@ const struct sl_media_session *sl_media_next(const struct sl_media *m, uint32_t 
 /* Who else is joined to this party's media: index of the party it sends to, or -1. */
 int sl_media_peer(const struct sl_media_session *s, unsigned party);
 
-/* Ask the dataplane for fresh counts of a session's legs, then done(ctx, session or NULL when it ended meanwhile). */
+/* Ask the dataplane for fresh counts of a session's legs, then done(ctx, session or NULL when it ended meanwhile).
+ * done is called exactly once: at once (before the function returns) when there is nothing to wait for, an error for
+ * example, else within SL_MEDIA_WAIT_MS. e is never NULL; SL_MEDIA_ERR_NOT_FOUND: "Unknown call-id", "Unknown tag". */
+enum { SL_MEDIA_WAIT_MS = 100 };
 typedef void (*sl_media_done)(void *ctx, const struct sl_media_session *s, const struct sl_media_error *e);
 void sl_media_refresh(struct sl_media *m, struct sl_slice call_id, sl_media_done done, void *ctx);
 /* Delete a call, or of it one party (tag, or branch with an empty tag): done with the final counts before it is gone.
- * delay_s -1 = the configured delay, 0 = now. */
+ * delay_s -1 = the configured delay, 0 = now. The tag is ng's to-tag when there is one, else its from-tag. The whole call
+ * ends when nobody is left to talk: the party is the one that offered, or the last one that answered, or the last branch.
+ * A delayed deletion is done with the counts of now; until then the call is found, takes no answers, and an offer
+ * revives it. */
 void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slice tag, struct sl_slice via_branch,
 	int delay_s, sl_media_done done, void *ctx);
 
