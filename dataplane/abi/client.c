@@ -113,6 +113,8 @@ int sl_client_attach(struct sl_client *c, const char *socket_path, const char *n
 		        &c->commands[set], c->region, c->n_workers, c->slot, set, SL_RING_COMMANDS, 1);
 		sl_ring_attach_fresh(
 		        &c->events[set], c->region, c->n_workers, c->slot, set, SL_RING_EVENTS, 0);
+		if (set)
+			sl_ring_attach_fresh(&c->bulk[set], c->region, c->n_workers, c->slot, set, SL_RING_BULK, 0);
 	}
 	return 0;
 err:
@@ -166,4 +168,33 @@ int sl_client_receive(struct sl_client *c, struct sl_event *evt, unsigned *set)
 		return 1;
 	}
 	return 0;
+}
+
+int sl_client_receive_bulk(struct sl_client *c, unsigned worker, struct sl_bulk *out)
+{
+	return worker < c->n_workers ? sl_ring_pop(&c->bulk[1 + worker], out) : -EINVAL;
+}
+
+int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd)
+{
+	struct sl_clip_offer offer = {.magic = SL_REGION_MAGIC, .clip = clip, .remove = memfd < 0};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {&offer, sizeof offer};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (clip == SL_CLIP_NONE)
+		return -EINVAL;
+	if (memfd >= 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof control;
+		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof memfd);
+		memcpy(CMSG_DATA(h), &memfd, sizeof memfd);
+	}
+	return sendmsg(c->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

@@ -29,9 +29,14 @@ static size_t event_ring_bytes(void)
 	return page_up(sl_ring_bytes(SL_EVENT_SLOTS, SL_MSG_EVENT_BYTES));
 }
 
+static size_t bulk_ring_bytes(void)
+{
+	return page_up(sl_ring_bytes(SL_BULK_SLOTS, SL_BULK_BYTES));
+}
+
 static size_t set_bytes(void)
 {
-	return command_ring_bytes() + event_ring_bytes();
+	return command_ring_bytes() + event_ring_bytes() + bulk_ring_bytes();
 }
 
 size_t sl_region_slot_bytes(unsigned n_workers)
@@ -46,158 +51,11 @@ size_t sl_region_size(unsigned n_workers)
 
 size_t sl_region_ring_offset(unsigned n_workers, unsigned slot, unsigned set, enum sl_ring_direction dir)
 {
-	return page_up(sizeof(struct sl_region)) + slot * sl_region_slot_bytes(n_workers) +
-	       set * set_bytes() + (dir == SL_RING_EVENTS ? command_ring_bytes() : 0);
-}
+	size_t before = dir == SL_RING_COMMANDS ? 0 : command_ring_bytes();
 
-/* FNV-1a, 32 bits: not against an adversary, only against two builds that differ. */
-static uint32_t hash_bytes(uint32_t h, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 16777619u;
-	return h;
-}
-
-static uint32_t hash_names(uint32_t h, const struct sl_counter_name *names, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		h = hash_bytes(h, names[i].name, strlen(names[i].name) + 1);
-	return h;
-}
-
-#define SIZE(type)          sizeof(struct type)
-#define FIELD(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
-
-uint32_t sl_region_layout_hash(void)
-{
-	static const uint64_t numbers[] = {
-	        SL_REGION_VERSION,
-	        SL_MAX_CLIENTS,
-	        SL_MAX_WORKERS,
-	        SL_MAX_PORTS,
-	        SL_COMMAND_SLOTS,
-	        SL_EVENT_SLOTS,
-	        SL_N_WORKER_COUNTERS,
-	        SL_N_DROPS,
-	        SL_N_PORT_COUNTERS,
-	        SIZE(sl_ring_shm),
-	        FIELD(sl_ring_shm, prod),
-	        FIELD(sl_ring_shm, cons),
-
-	        SIZE(sl_region),
-	        FIELD(sl_region, magic),
-	        FIELD(sl_region, version),
-	        FIELD(sl_region, layout_hash),
-	        FIELD(sl_region, size_bytes),
-	        FIELD(sl_region, n_workers),
-	        FIELD(sl_region, n_ports),
-	        FIELD(sl_region, generation),
-	        FIELD(sl_region, ready),
-	        FIELD(sl_region, tsc_hz),
-	        FIELD(sl_region, start_unix_ms),
-	        FIELD(sl_region, restarts),
-	        FIELD(sl_region, pid),
-	        FIELD(sl_region, max_allocations),
-	        FIELD(sl_region, hugepages),
-	        FIELD(sl_region, heartbeat_ms),
-	        FIELD(sl_region, housekeeper_drops),
-	        FIELD(sl_region, ports),
-	        FIELD(sl_region, clients),
-	        FIELD(sl_region, workers),
-
-	        SIZE(sl_region_worker),
-	        FIELD(sl_region_worker, heartbeat),
-	        FIELD(sl_region_worker, lcore),
-	        FIELD(sl_region_worker, counters),
-	        FIELD(sl_region_worker, drops),
-	        FIELD(sl_region_worker, ports),
-	        SIZE(sl_region_port),
-	        FIELD(sl_region_port, name),
-	        FIELD(sl_region_port, driver),
-	        FIELD(sl_region_port, checksum),
-	        FIELD(sl_region_port, mac),
-	        FIELD(sl_region_port, n_queues),
-	        FIELD(sl_region_port, mtu),
-	        FIELD(sl_region_port, link_up),
-	        FIELD(sl_region_port, speed_mbps),
-	        FIELD(sl_region_port, rx_missed),
-	        FIELD(sl_region_port, rx_errors),
-	        FIELD(sl_region_port, tx_errors),
-	        SIZE(sl_region_client),
-	        FIELD(sl_region_client, name),
-	        FIELD(sl_region_client, generation),
-	        FIELD(sl_region_client, attached),
-
-	        SIZE(sl_msg_header),
-	        SIZE(sl_command),
-	        FIELD(sl_command, bytes),
-	        SIZE(sl_event),
-	        FIELD(sl_event, bytes),
-	        SIZE(sl_cmd_turn),
-	        FIELD(sl_cmd_turn, realm),
-	        FIELD(sl_cmd_turn, default_lifetime_s),
-	        FIELD(sl_cmd_turn, max_lifetime_s),
-	        FIELD(sl_cmd_turn, permission_lifetime_s),
-	        FIELD(sl_cmd_turn, channel_lifetime_s),
-	        FIELD(sl_cmd_turn, nonce_lifetime_s),
-	        FIELD(sl_cmd_turn, user_quota),
-	        FIELD(sl_cmd_turn, max_permissions),
-	        FIELD(sl_cmd_turn, offer_sha256),
-	        FIELD(sl_cmd_turn, channel_max),
-	        FIELD(sl_cmd_turn, software),
-	        SIZE(sl_cmd_peer_rule),
-	        FIELD(sl_cmd_peer_rule, ip),
-	        FIELD(sl_cmd_peer_rule, prefix_len),
-	        FIELD(sl_cmd_peer_rule, allow),
-	        SIZE(sl_cmd_secret),
-	        FIELD(sl_cmd_secret, len),
-	        FIELD(sl_cmd_secret, secret),
-	        SIZE(sl_cmd_user),
-	        FIELD(sl_cmd_user, name_len),
-	        FIELD(sl_cmd_user, name),
-	        FIELD(sl_cmd_user, key_md5),
-	        FIELD(sl_cmd_user, key_sha256),
-	        FIELD(sl_cmd_user, userhash),
-	        SIZE(sl_cmd_allocation),
-
-	        SIZE(sl_evt_ack),
-	        FIELD(sl_evt_ack, error),
-	        FIELD(sl_evt_ack, text),
-	        SIZE(sl_evt_log),
-	        FIELD(sl_evt_log, severity),
-	        FIELD(sl_evt_log, text),
-	        SIZE(sl_evt_allocation),
-	        FIELD(sl_evt_allocation, id),
-	        FIELD(sl_evt_allocation, change),
-	        FIELD(sl_evt_allocation, end),
-	        FIELD(sl_evt_allocation, worker),
-	        FIELD(sl_evt_allocation, to_peer_packets),
-	        FIELD(sl_evt_allocation, to_peer_bytes),
-	        FIELD(sl_evt_allocation, to_client_packets),
-	        FIELD(sl_evt_allocation, to_client_bytes),
-	        FIELD(sl_evt_allocation, lifetime_s),
-	        FIELD(sl_evt_allocation, age_s),
-	        FIELD(sl_evt_allocation, n_peers),
-	        FIELD(sl_evt_allocation, client_port_be),
-	        FIELD(sl_evt_allocation, server_port_be),
-	        FIELD(sl_evt_allocation, relay_port_be),
-	        FIELD(sl_evt_allocation, username_len),
-	        FIELD(sl_evt_allocation, client),
-	        FIELD(sl_evt_allocation, server),
-	        FIELD(sl_evt_allocation, relay),
-	        FIELD(sl_evt_allocation, username),
-	        SIZE(sl_hello),
-	        SIZE(sl_welcome),
-	};
-	uint32_t h = 2166136261u;
-
-	h = hash_bytes(h, numbers, sizeof numbers);
-	/* A renamed or reordered counter keeps every size: its meaning is part of the layout too. */
-	h = hash_names(h, sl_worker_counter_names, SL_N_WORKER_COUNTERS);
-	h = hash_names(h, sl_drop_names, SL_N_DROPS);
-	return hash_names(h, sl_port_counter_names, SL_N_PORT_COUNTERS);
+	if (dir == SL_RING_BULK)
+		before += event_ring_bytes();
+	return page_up(sizeof(struct sl_region)) + slot * sl_region_slot_bytes(n_workers) + set * set_bytes() + before;
 }
 
 int sl_region_create(unsigned n_workers, unsigned n_ports)
@@ -277,8 +135,10 @@ void sl_ring_attach_fresh(struct sl_ring *ring, struct sl_region *r, unsigned n_
 
 	if (dir == SL_RING_COMMANDS)
 		sl_ring_attach(ring, mem, SL_COMMAND_SLOTS, SL_MSG_COMMAND_BYTES, producer);
-	else
+	else if (dir == SL_RING_EVENTS)
 		sl_ring_attach(ring, mem, SL_EVENT_SLOTS, SL_MSG_EVENT_BYTES, producer);
+	else
+		sl_ring_attach(ring, mem, SL_BULK_SLOTS, SL_BULK_BYTES, producer);
 	/* The server zeroed the ring for this attachment: what its indices say now is only somebody's claim.
 	 */
 	ring->own = 0;

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "dataplane/abi/server.h"
 
+#include "dataplane/abi/server_internal.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -97,20 +99,34 @@ void sl_abi_server_cut(struct sl_abi_server *s, unsigned slot, const char *reaso
 	sl_abi_server_announce(s, LOG_WARNING, "client '%s' (slot %u) is cut off: %s", c->name, slot, reason);
 }
 
+/* Linux 5.14; without it the first lap of each ring faults. */
+static void populate(uint8_t *mem, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	madvise(mem, bytes, MADV_POPULATE_WRITE);
+#endif
+}
+
 /* Rings as a new client must find them. The pages go back to the kernel, so that nothing of the slot's
  * previous holder is left in them, and are faulted in again here rather than one by one under a worker's
  * hands. */
 static void zero_rings(struct sl_abi_server *s, unsigned slot)
 {
-	uint8_t *mem = (uint8_t *)s->region + sl_region_ring_offset(s->n_workers, slot, 0, SL_RING_COMMANDS);
+	uint8_t *mem = (uint8_t *)s->region;
+	size_t at = sl_region_ring_offset(s->n_workers, slot, 0, SL_RING_COMMANDS), end;
 	size_t bytes = sl_region_slot_bytes(s->n_workers);
 
-	if (madvise(mem, bytes, MADV_REMOVE) < 0)
-		memset(mem, 0, bytes);
-#ifdef MADV_POPULATE_WRITE
-	madvise(mem, bytes,
-	        MADV_POPULATE_WRITE); /* Linux 5.14; without it the first lap of each ring faults */
-#endif
+	if (madvise(mem + at, bytes, MADV_REMOVE) < 0)
+		memset(mem + at, 0, bytes);
+	for (unsigned set = 0; set <= s->n_workers; set++) {
+		at = sl_region_ring_offset(s->n_workers, slot, set, SL_RING_COMMANDS);
+		/* The housekeeper's set has no bulk ring, and without media nobody writes to the others'. */
+		if (set && s->has_bulk)
+			end = sl_region_ring_offset(s->n_workers, slot, set + 1, SL_RING_COMMANDS);
+		else
+			end = sl_region_ring_offset(s->n_workers, slot, set, SL_RING_BULK);
+		populate(mem + at, end - at);
+	}
 }
 
 static bool hung_up(int sock)
@@ -213,6 +229,7 @@ static void attach(struct sl_abi_server *s, struct sl_abi_pending *p)
 	}
 	zero_rings(s, p->slot);
 	memset(c->kicked, 0, sizeof c->kicked);
+	memset(c->kicked_bulk, 0, sizeof c->kicked_bulk);
 	sl_ring_attach_fresh(&c->commands, s->region, s->n_workers, p->slot, 0, SL_RING_COMMANDS, 0);
 	sl_ring_attach_fresh(&c->events, s->region, s->n_workers, p->slot, 0, SL_RING_EVENTS, 1);
 	c->client_generation++;
@@ -384,6 +401,7 @@ int sl_abi_server_open(struct sl_abi_server *s, const char *path, struct sl_regi
 	s->region = region;
 	s->memfd = memfd;
 	s->n_workers = n_workers;
+	s->has_bulk = region->max_legs > 0;
 	if (ops)
 		s->ops = *ops;
 	for (unsigned i = 0; i < SL_MAX_CLIENTS; i++) {
@@ -439,7 +457,6 @@ static void poll_client(struct sl_abi_server *s, unsigned slot, uint64_t now_ms)
 {
 	struct sl_abi_slot *c = &s->slots[slot];
 	uint32_t epoch = epoch_of(s, slot);
-	char byte;
 
 	for (unsigned w = 0; w < s->n_workers; w++) {
 		if (atomic_load_explicit(&s->shared.workers[w].corrupt[slot], memory_order_acquire) ==
@@ -449,11 +466,11 @@ static void poll_client(struct sl_abi_server *s, unsigned slot, uint64_t now_ms)
 			return;
 		}
 	}
-	ssize_t n = recv(c->sock, &byte, 1, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	int rc = sl_abi_clip_input(s, slot);
+	if (rc >= 0 || c->sock < 0) /* its answer may have found broken rings */
 		return;
-	if (n > 0) {
-		sl_abi_server_cut(s, slot, "it spoke after its hello");
+	if (rc == -EPROTO) {
+		sl_abi_server_cut(s, slot, "it sent something that is no offer of a clip");
 		c->detached_ms = now_ms;
 		return;
 	}
@@ -479,6 +496,18 @@ void sl_abi_server_poll(struct sl_abi_server *s, uint64_t now_ms)
 	}
 }
 
+/* Did the ring's producer move since the last look? */
+static bool moved(const struct sl_abi_server *s, unsigned slot, unsigned set, enum sl_ring_direction dir, uint32_t *last)
+{
+	const struct sl_ring_shm *shm =
+	        (const void *)((uint8_t *)s->region + sl_region_ring_offset(s->n_workers, slot, set, dir));
+	uint32_t prod = atomic_load_explicit(&shm->prod, memory_order_relaxed);
+	bool news = prod != *last;
+
+	*last = prod;
+	return news;
+}
+
 void sl_abi_server_kick(struct sl_abi_server *s)
 {
 	static const uint64_t one = 1;
@@ -488,14 +517,10 @@ void sl_abi_server_kick(struct sl_abi_server *s)
 		bool news = false;
 		if (c->sock < 0)
 			continue;
-		for (unsigned set = 0; set <= s->n_workers; set++) {
-			const struct sl_ring_shm *shm =
-			        (const void *)((uint8_t *)s->region +
-			                       sl_region_ring_offset(s->n_workers, i, set, SL_RING_EVENTS));
-			uint32_t prod = atomic_load_explicit(&shm->prod, memory_order_relaxed);
-			news |= prod != c->kicked[set];
-			c->kicked[set] = prod;
-		}
+		for (unsigned set = 0; set <= s->n_workers; set++)
+			news |= moved(s, i, set, SL_RING_EVENTS, &c->kicked[set]);
+		for (unsigned w = 0; w < s->n_workers && s->has_bulk; w++)
+			news |= moved(s, i, 1 + w, SL_RING_BULK, &c->kicked_bulk[w]);
 		/* EAGAIN means that the client has 2^64 kicks waiting: it is awake. */
 		if (news && write(c->event_fd, &one, sizeof one) < 0)
 			continue;

@@ -92,6 +92,7 @@ struct sl_abi_server {
 	struct sl_abi_shared shared;
 	struct sl_region *region;
 	unsigned n_workers;
+	bool has_bulk; /* media is on: bulk rings are populated and watched */
 	int memfd, listen_fd, epoll_fd;
 	char path[108];
 	struct sl_abi_server_ops ops;
@@ -103,7 +104,7 @@ struct sl_abi_server {
 
 /* Listen on path (SOCK_SEQPACKET, mode 0660; a dead socket file there is replaced, a live one is
  * -EADDRINUSE). region and memfd stay the caller's and must outlive the server; n_workers as the region was
- * made. Call after region->generation has been raised for this working half. ops may be NULL. 0, or negative
+ * made. Call after region->generation has been raised for this working half and region->max_legs is set. ops may be NULL. 0, or negative
  * errno with the reason. */
 int sl_abi_server_open(struct sl_abi_server *s, const char *path, struct sl_region *region, int memfd,
         unsigned n_workers, const struct sl_abi_server_ops *ops, char *text, size_t text_len);

@@ -23,6 +23,7 @@ static void take_up(struct sl_abi_worker *w, unsigned slot)
 	        &w->commands[slot], w->region, w->n_workers, slot, 1 + w->worker, SL_RING_COMMANDS, 0);
 	sl_ring_attach_fresh(
 	        &w->events[slot], w->region, w->n_workers, slot, 1 + w->worker, SL_RING_EVENTS, 1);
+	sl_ring_attach_fresh(&w->bulk[slot], w->region, w->n_workers, slot, 1 + w->worker, SL_RING_BULK, 1);
 	w->attached |= 1u << slot;
 }
 
@@ -99,4 +100,15 @@ void sl_abi_worker_post(struct sl_abi_worker *w, const struct sl_event *evt)
 {
 	for (uint32_t left = w->attached; left; left &= left - 1)
 		sl_abi_worker_post_to(w, (unsigned)__builtin_ctz(left), evt);
+}
+
+int sl_abi_worker_bulk(struct sl_abi_worker *w, unsigned slot, const struct sl_bulk *b, uint32_t bytes)
+{
+	if (slot >= SL_MAX_CLIENTS || !(w->attached & 1u << slot))
+		return -ENOTCONN;
+
+	int rc = sl_ring_push(&w->bulk[slot], b, bytes < sizeof *b ? bytes : sizeof *b);
+	if (rc == -EPROTO)
+		give_up(w, slot);
+	return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
-#include "dataplane/abi/validate.h"
+#include "dataplane/abi/validate_internal.h"
 
 #include "dataplane/abi/region.h"
 #include "dataplane/wire/channel.h"
@@ -9,18 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-struct verdict {
-	char *text;
-	size_t text_len;
-};
-
-static int refuse(struct verdict v, const char *field, const char *why)
+int sl_refuse(struct sl_verdict v, const char *field, const char *why)
 {
 	snprintf(v.text, v.text_len, "%s: %s", field, why);
 	return -EINVAL;
 }
 
-static int check_range(struct verdict v, const char *field, uint64_t value, uint64_t min, uint64_t max)
+int sl_check_range(struct sl_verdict v, const char *field, uint64_t value, uint64_t min, uint64_t max)
 {
 	if (value >= min && value <= max)
 		return 0;
@@ -30,68 +25,70 @@ static int check_range(struct verdict v, const char *field, uint64_t value, uint
 }
 
 /* NUL-terminated, at least min bytes, no control characters. */
-static int check_text(struct verdict v, const char *field, const char *s, size_t size, size_t min)
+int sl_check_text(struct sl_verdict v, const char *field, const char *s, size_t size, size_t min)
 {
 	size_t len = strnlen(s, size);
 
 	if (len == size)
-		return refuse(v, field, "not terminated");
+		return sl_refuse(v, field, "not terminated");
 	if (len < min)
-		return refuse(v, field, "empty");
+		return sl_refuse(v, field, "empty");
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			return refuse(v, field, "control character");
+			return sl_refuse(v, field, "control character");
 	}
 	return 0;
 }
 
-static int check_zero(struct verdict v, const char *field, const uint8_t *p, size_t n)
+int sl_check_zero(struct sl_verdict v, const char *field, const void *p, size_t n)
 {
+	const uint8_t *b = p;
+
 	for (size_t i = 0; i < n; i++) {
-		if (p[i])
-			return refuse(v, field, "not zero");
+		if (b[i])
+			return sl_refuse(v, field, "not zero");
 	}
 	return 0;
 }
 
-static int check_turn(struct verdict v, const struct sl_cmd_turn *t)
+static int check_turn(struct sl_verdict v, const struct sl_cmd_turn *t)
 {
 	int rc;
 
-	if ((rc = check_text(v, "realm", t->realm, sizeof t->realm, 1)) ||
-	        (rc = check_range(v, "max_lifetime_s", t->max_lifetime_s, 1, SL_LIMIT_LIFETIME_S)) ||
-	        (rc = check_range(v, "default_lifetime_s", t->default_lifetime_s, 1, t->max_lifetime_s)) ||
-	        (rc = check_range(
+	if ((rc = sl_check_text(v, "realm", t->realm, sizeof t->realm, 1)) ||
+	        (rc = sl_check_range(v, "max_lifetime_s", t->max_lifetime_s, 1, SL_LIMIT_LIFETIME_S)) ||
+	        (rc = sl_check_range(v, "default_lifetime_s", t->default_lifetime_s, 1, t->max_lifetime_s)) ||
+	        (rc = sl_check_range(
 	                 v, "permission_lifetime_s", t->permission_lifetime_s, 1, SL_LIMIT_LIFETIME_S)) ||
-	        (rc = check_range(v, "channel_lifetime_s", t->channel_lifetime_s, 1, SL_LIMIT_LIFETIME_S)) ||
-	        (rc = check_range(v, "nonce_lifetime_s", t->nonce_lifetime_s, 1, SL_LIMIT_LIFETIME_S)) ||
-	        (rc = check_range(v, "user_quota", t->user_quota, 0, SL_LIMIT_USER_QUOTA)) ||
-	        (rc = check_range(v, "max_permissions", t->max_permissions, 1, SL_LIMIT_PERMISSIONS)) ||
-	        (rc = check_range(v, "offer_sha256", t->offer_sha256, 0, 1)) ||
-	        (rc = check_zero(v, "pad", &t->pad, sizeof t->pad)) ||
-	        (rc = check_range(v, "channel_max", t->channel_max, SL_CHANNEL_MAX, SL_CHANNEL_MAX_RFC5766)))
+	        (rc = sl_check_range(v, "channel_lifetime_s", t->channel_lifetime_s, 1, SL_LIMIT_LIFETIME_S)) ||
+	        (rc = sl_check_range(v, "nonce_lifetime_s", t->nonce_lifetime_s, 1, SL_LIMIT_LIFETIME_S)) ||
+	        (rc = sl_check_range(v, "user_quota", t->user_quota, 0, SL_LIMIT_USER_QUOTA)) ||
+	        (rc = sl_check_range(v, "max_permissions", t->max_permissions, 1, SL_LIMIT_PERMISSIONS)) ||
+	        (rc = sl_check_range(v, "offer_sha256", t->offer_sha256, 0, 1)) ||
+	        (rc = sl_check_zero(v, "pad", &t->pad, sizeof t->pad)) ||
+	        (rc = sl_check_range(v, "channel_max", t->channel_max, SL_CHANNEL_MAX, SL_CHANNEL_MAX_RFC5766)))
 		return rc;
-	return check_text(v, "software", t->software, sizeof t->software, 0);
+	return sl_check_text(v, "software", t->software, sizeof t->software, 0);
 }
 
-static int check_peer_rule(struct verdict v, const struct sl_cmd_peer_rule *p)
+static int check_peer_rule(struct sl_verdict v, const struct sl_cmd_peer_rule *p)
 {
 	int rc;
 
-	if ((rc = check_range(v, "prefix_len", p->prefix_len, 0, 128)) ||
-	        (rc = check_range(v, "allow", p->allow, 0, 1)) ||
-	        (rc = check_zero(v, "pad", p->pad, sizeof p->pad)))
+	if ((rc = sl_check_range(v, "prefix_len", p->prefix_len, 0, 128)) ||
+	        (rc = sl_check_range(v, "allow", p->allow, 0, 1)) ||
+	        (rc = sl_check_zero(v, "pad", p->pad, sizeof p->pad)))
 		return rc;
 	for (unsigned bit = p->prefix_len; bit < 128; bit++) {
 		if (p->ip.b[bit / 8] & 0x80 >> bit % 8)
-			return refuse(v, "ip", "bits beyond the prefix");
+			return sl_refuse(v, "ip", "bits beyond the prefix");
 	}
 	return 0;
 }
 
-static int check_user(struct verdict v, const struct sl_cmd_user *u)
+static int check_user(struct sl_verdict v, const struct sl_cmd_user *u)
 {
-	int rc = check_range(v, "name_len", u->name_len, 1, SL_MSG_USERNAME_MAX);
+	int rc = sl_check_range(v, "name_len", u->name_len, 1, SL_MSG_USERNAME_MAX);
 
 	if (rc)
 		return rc;
@@ -99,7 +96,7 @@ static int check_user(struct verdict v, const struct sl_cmd_user *u)
 	 * shown. */
 	for (unsigned i = 0; i < u->name_len; i++) {
 		if ((unsigned char)u->name[i] < 0x20 || u->name[i] == 0x7f)
-			return refuse(v, "name", "control character");
+			return sl_refuse(v, "name", "control character");
 	}
 	return 0;
 }
@@ -112,7 +109,7 @@ bool sl_command_is_for_worker(uint32_t type)
 
 int sl_command_validate(const struct sl_command *cmd, char *text, size_t text_len)
 {
-	struct verdict v = {text, text_len};
+	struct sl_verdict v = {text, text_len};
 
 	switch (cmd->h.type) {
 	case SL_CMD_TURN_CONFIG:
@@ -120,7 +117,7 @@ int sl_command_validate(const struct sl_command *cmd, char *text, size_t text_le
 	case SL_CMD_PEER_RULE:
 		return check_peer_rule(v, &cmd->peer_rule);
 	case SL_CMD_SECRET:
-		return check_range(v, "len", cmd->secret.len, 1, SL_MSG_SECRET_MAX);
+		return sl_check_range(v, "len", cmd->secret.len, 1, SL_MSG_SECRET_MAX);
 	case SL_CMD_USER_SET:
 	case SL_CMD_USER_DELETE:
 		return check_user(v, &cmd->user);
@@ -130,47 +127,49 @@ int sl_command_validate(const struct sl_command *cmd, char *text, size_t text_le
 	case SL_CMD_ALLOCATION_DELETE:
 		return 0;
 	default:
-		return refuse(v, "type", "unknown command");
+		return sl_check_media_command(v, cmd);
 	}
 }
 
-static int check_allocation(struct verdict v, const struct sl_evt_allocation *a)
+static int check_allocation(struct sl_verdict v, const struct sl_evt_allocation *a)
 {
 	int rc;
 
-	if ((rc = check_range(v, "change", a->change, SL_ALLOC_CREATED, SL_ALLOC_STATE)) ||
-	        (rc = check_range(v, "end", a->end, SL_ALLOC_END_NONE, SL_ALLOC_END_OPERATOR)) ||
-	        (rc = check_range(v, "worker", a->worker, 0, SL_MAX_WORKERS - 1)))
+	if ((rc = sl_check_range(v, "change", a->change, SL_ALLOC_CREATED, SL_ALLOC_STATE)) ||
+	        (rc = sl_check_range(v, "end", a->end, SL_ALLOC_END_NONE, SL_ALLOC_END_OPERATOR)) ||
+	        (rc = sl_check_range(v, "worker", a->worker, 0, SL_MAX_WORKERS - 1)))
 		return rc;
 	if ((a->change == SL_ALLOC_CLOSED) != (a->end != SL_ALLOC_END_NONE))
-		return refuse(v, "end", "does not go with change");
-	if ((rc = check_zero(v, "pad", a->pad, sizeof a->pad)) ||
-	        (rc = check_range(v, "lifetime_s", a->lifetime_s, 0, SL_LIMIT_LIFETIME_S)))
+		return sl_refuse(v, "end", "does not go with change");
+	if ((rc = sl_check_zero(v, "pad", a->pad, sizeof a->pad)) ||
+	        (rc = sl_check_range(v, "lifetime_s", a->lifetime_s, 0, SL_LIMIT_LIFETIME_S)))
 		return rc;
 	/* Its bytes are the client's: whoever shows them makes them harmless. */
-	if ((rc = check_range(v, "username_len", a->username_len, 0, SL_MSG_EVENT_USERNAME_MAX)))
+	if ((rc = sl_check_range(v, "username_len", a->username_len, 0, SL_MSG_EVENT_USERNAME_MAX)))
 		return rc;
-	return memchr(a->username, 0, sizeof a->username) ? 0 : refuse(v, "username", "not terminated");
+	return memchr(a->username, 0, sizeof a->username) ? 0 : sl_refuse(v, "username", "not terminated");
 }
 
 int sl_event_validate(const struct sl_event *evt, char *text, size_t text_len)
 {
-	struct verdict v = {text, text_len};
+	struct sl_verdict v = {text, text_len};
 
 	switch (evt->h.type) {
 	case SL_EVT_ACK:
 		if (evt->ack.error > 0)
-			return refuse(v, "error", "positive");
-		return check_text(v, "text", evt->ack.text, sizeof evt->ack.text, 0);
+			return sl_refuse(v, "error", "positive");
+		return sl_check_text(v, "text", evt->ack.text, sizeof evt->ack.text, 0);
 	case SL_EVT_ALLOCATION:
 		return check_allocation(v, &evt->allocation);
 	case SL_EVT_LIST_END:
 		return 0;
+	case SL_EVT_LEG:
+		return sl_check_leg_event(v, &evt->leg);
 	case SL_EVT_LOG:
 		if (evt->log.severity > 7) /* syslog(3)'s least important */
-			return refuse(v, "severity", "above 7");
-		return check_text(v, "text", evt->log.text, sizeof evt->log.text, 0);
+			return sl_refuse(v, "severity", "above 7");
+		return sl_check_text(v, "text", evt->log.text, sizeof evt->log.text, 0);
 	default:
-		return refuse(v, "type", "unknown event");
+		return sl_refuse(v, "type", "unknown event");
 	}
 }

@@ -15,6 +15,14 @@ enum {
 	SL_LIMIT_LIFETIME_S = 86400,
 	SL_LIMIT_USER_QUOTA = 4194304,
 	SL_LIMIT_PERMISSIONS = 65535,
+	SL_LIMIT_CLOCK_HZ = (1 << 24) - 1, /* of an RTP payload type */
+	SL_LIMIT_PT = 127,
+	SL_LIMIT_DSCP = 63,
+	SL_LIMIT_DTMF_MIN_MS = 40,
+	SL_LIMIT_DTMF_MS = 10000,
+	SL_LIMIT_DTMF_EVENT = 15,   /* RFC 4733 3.2: the keys */
+	SL_LIMIT_DTMF_VOLUME = 63,
+	SL_CLIP_FRAME_MS = 20,
 };
 
 /* Is this command for a worker (true) or for the housekeeper (false)? Unknown types are nobody's: false. */
@@ -25,3 +33,10 @@ int sl_command_validate(const struct sl_command *cmd, char *text, size_t text_le
 
 /* The same for events, which a control plane receives. */
 int sl_event_validate(const struct sl_event *evt, char *text, size_t text_len);
+
+/* The same for what comes by a bulk ring. */
+int sl_bulk_validate(const struct sl_bulk *b, char *text, size_t text_len);
+
+/* A clip's header and where each of its frames lies, in a file of that many bytes: 64-byte aligned memory that nobody
+ * can change any more. Which bytes the frames hold is not looked at. */
+int sl_clip_validate(const struct sl_clip *c, size_t bytes, char *text, size_t text_len);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+#include "dataplane/abi/validate.h"
+
+/* Where the reason of a refusal goes. */
+struct sl_verdict {
+	char *text;
+	size_t text_len;
+};
+
+/* Each check: 0, or -EINVAL with "FIELD: why" written. */
+int sl_refuse(struct sl_verdict v, const char *field, const char *why);
+int sl_check_range(struct sl_verdict v, const char *field, uint64_t value, uint64_t min, uint64_t max);
+/* NUL-terminated, at least min bytes, no control characters. */
+int sl_check_text(struct sl_verdict v, const char *field, const char *s, size_t size, size_t min);
+int sl_check_zero(struct sl_verdict v, const char *field, const void *p, size_t n);
+
+/* validate_media.c */
+int sl_check_media_command(struct sl_verdict v, const struct sl_command *cmd);
+int sl_check_leg_event(struct sl_verdict v, const struct sl_evt_leg *e);
