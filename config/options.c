@@ -291,6 +291,7 @@ static bool media_addresses_differ(const struct sl_conf_media *a, const struct s
 		return true;
 	for (unsigned i = 0; i < a->n_addresses; i++) {
 		if (!sl_ip_eq(&a->addresses[i].ip, &b->addresses[i].ip) ||
+			!sl_ip_eq(&a->addresses[i].advertised, &b->addresses[i].advertised) ||
 			strcmp(a->addresses[i].interface, b->addresses[i].interface) != 0)
 			return true;
 	}

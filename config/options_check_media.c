@@ -103,8 +103,8 @@ static void check_capacity(struct sl_reader *r, const struct sl_config *c)
 	if (m->max_streams < workers)
 		sl_read_fail_at(r, "media.max_streams", "%u is fewer than the %u workers that share them", m->max_streams, workers);
 	if (m->max_legs > ports)
-		sl_read_fail_at(r, "media.max_legs", "%u is more than the %u ports of media.ports on %u addresses", m->max_legs, ports,
-			m->n_addresses);
+		sl_read_fail_at(r, "media.max_legs", "%u is more than the %u ports of media.ports on %u addresses", m->max_legs,
+			ports, m->n_addresses);
 	if (m->max_sessions > m->max_legs)
 		sl_read_fail_at(r, "media.max_sessions", "%u is more than max_legs, %u; a session has two at least", m->max_sessions,
 			m->max_legs);
@@ -129,26 +129,45 @@ static void check_folder(struct sl_reader *r, const char *name, const char *path
 		sl_read_fail_at(r, name, "\"%s\" counts from wherever the program was started; must begin with /", path);
 }
 
-static void check_ng(struct sl_reader *r, const struct sl_config *c, const char *list, const struct sl_endpoint *listeners,
-	unsigned n, bool udp)
+/* A UDP port that the dataplane takes before Linux sees it: nothing would ever arrive on a socket. */
+static void check_ng_udp(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep)
 {
+	const struct sl_conf_turn *turn = &c->turn;
+	unsigned port = ntohs(ep->port_be);
 	char text[SL_ADDR_TEXT_MAX];
 
-	for (unsigned i = 0; i < n; i++) {
-		const char *name = SL_OPTION("media.ng.%s[%u]", list, i);
+	if (is_media_port(&c->media, ep))
+		sl_read_fail_at(r, name, "%s is a media port; must be outside media.ports, %u..%u", sl_endpoint_text(ep, text),
+			c->media.port_min, c->media.port_max);
+	for (unsigned i = 0; i < turn->n_relay; i++) {
+		if (sl_ip_eq(&ep->ip, &turn->relay[i]) && port >= turn->relay_port_min && port <= turn->relay_port_max)
+			sl_read_fail_at(r, name, "%s is a relay port; must be outside turn.relay_ports, %u..%u",
+				sl_endpoint_text(ep, text), turn->relay_port_min, turn->relay_port_max);
+	}
+	for (unsigned i = 0; i < turn->n_listeners; i++) {
+		if (sl_endpoint_eq(ep, &turn->listeners[i]))
+			sl_read_fail_at(r, name, "%s is turn.listen[%u]; must be a port of its own", sl_endpoint_text(ep, text), i);
+	}
+}
 
+static void check_ng(struct sl_reader *r, const struct sl_config *c)
+{
+	const struct sl_conf_media *m = &c->media;
+	char text[SL_ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < m->n_ng_udp; i++) {
+		check_ng_udp(r, c, SL_OPTION("media.ng.udp[%u]", i), &m->ng_udp[i]);
 		for (unsigned j = 0; j < i; j++) {
-			if (sl_endpoint_eq(&listeners[i], &listeners[j]))
-				sl_read_fail_at(r, name, "%s is listed twice", sl_endpoint_text(&listeners[i], text));
+			if (sl_endpoint_eq(&m->ng_udp[i], &m->ng_udp[j]))
+				sl_read_fail_at(r, SL_OPTION("media.ng.udp[%u]", i), "%s is listed twice",
+					sl_endpoint_text(&m->ng_udp[i], text));
 		}
-		/* The dataplane takes those before Linux sees them: nothing would ever arrive. */
-		if (udp && is_media_port(&c->media, &listeners[i]))
-			sl_read_fail_at(r, name, "%s is a media port; must be outside media.ports, %u..%u", sl_endpoint_text(&listeners[i], text),
-				c->media.port_min, c->media.port_max);
-		for (unsigned j = 0; udp && j < c->turn.n_listeners; j++) {
-			if (sl_endpoint_eq(&listeners[i], &c->turn.listeners[j]))
-				sl_read_fail_at(r, name, "%s is turn.listen[%u]; must be a port of its own",
-					sl_endpoint_text(&listeners[i], text), j);
+	}
+	for (unsigned i = 0; i < m->n_ng_tcp; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			if (sl_endpoint_eq(&m->ng_tcp[i], &m->ng_tcp[j]))
+				sl_read_fail_at(r, SL_OPTION("media.ng.tcp[%u]", i), "%s is listed twice",
+					sl_endpoint_text(&m->ng_tcp[i], text));
 		}
 	}
 }
@@ -164,6 +183,5 @@ void sl_check_media(struct sl_reader *r, const struct sl_config *c)
 	check_capacity(r, c);
 	check_folder(r, "media.recording_folder", m->recording_folder);
 	check_folder(r, "media.clip_folder", m->clip_folder);
-	check_ng(r, c, "udp", m->ng_udp, m->n_ng_udp, true);
-	check_ng(r, c, "tcp", m->ng_tcp, m->n_ng_tcp, false);
+	check_ng(r, c);
 }

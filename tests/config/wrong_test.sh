@@ -9,21 +9,34 @@ build=${SLUICE_BUILD:-build}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-sed 's/memory_mb = 128/memory_mb = 3/; s#/run/sluice/#'"$dir"'/#' config/quickstart.conf >"$dir/wrong.conf"
-line=$(grep -n 'memory_mb = 3' "$dir/wrong.conf" | cut -d: -f1)
-want="$dir/wrong.conf:$line: option 'dataplane.memory_mb': 3 is out of range; allowed 64..1048576"
+# What the programs are told: a line of the quick start, and what it becomes.
+edit() { # FROM TO MESSAGE
+	sed "s|$1|$2|; s#/run/sluice/#$dir/#" config/quickstart.conf >"$dir/wrong.conf"
+	want="$dir/wrong.conf:$(grep -nF "$2" "$dir/wrong.conf" | cut -d: -f1): $3"
+}
 
 refuses() { # COMMAND...
 	if "$@" >"$dir/out" 2>&1 </dev/null; then
 		echo "accepted: $*"
 		exit 1
 	fi
-	grep -qF "$want" "$dir/out" || { echo "$* said:"; cat "$dir/out"; exit 1; }
+	grep -qF "$want" "$dir/out" || { echo "wanted $want; $* said:"; cat "$dir/out"; exit 1; }
 }
 
-refuses "$build/dataplane/sluice-dataplane" --config "$dir/wrong.conf" --check
-refuses "$build/controlplane/sluice-controlplane" --config "$dir/wrong.conf" --check
-refuses "$build/controlplane/sluicectl" config check "$dir/wrong.conf"
-refuses timeout 10 "$build/dataplane/sluice-dataplane" --config "$dir/wrong.conf"
-refuses timeout 10 "$build/controlplane/sluice-controlplane" --config "$dir/wrong.conf"
-[ ! -e "$dir/api.sock" ] || { echo "a socket was made"; exit 1; }
+all_refuse() {
+	refuses "$build/dataplane/sluice-dataplane" --config "$dir/wrong.conf" --check
+	refuses "$build/controlplane/sluice-controlplane" --config "$dir/wrong.conf" --check
+	refuses "$build/controlplane/sluicectl" config check "$dir/wrong.conf"
+	refuses timeout 10 "$build/dataplane/sluice-dataplane" --config "$dir/wrong.conf"
+	refuses timeout 10 "$build/controlplane/sluice-controlplane" --config "$dir/wrong.conf"
+	[ ! -e "$dir/api.sock" ] || { echo "a socket was made"; exit 1; }
+}
+
+edit 'memory_mb = 128' 'memory_mb = 3' "option 'dataplane.memory_mb': 3 is out of range; allowed 64..1048576"
+all_refuse
+edit 'max_legs = 1024' 'ports = [ 3000, 9000 ]' \
+	"option 'media.ports': 3000..9000 holds the port of turn.listen[0], 192.0.2.1:3478; must be apart on that address"
+all_refuse
+edit 'max_legs = 1024' 'replay_window = 100' \
+	"option 'media.replay_window': 100 is no power of two; allowed 64, 128, 256, 512, 1024"
+all_refuse

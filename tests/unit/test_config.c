@@ -8,14 +8,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "config/options.h"
-
-enum { CORES = 4, FILE_MAX = 8192 };
+#include "tests/unit/config_rig.h"
 
 static const char right[] = "log_level = \"debug\";\n"
 			    "dataplane = {\n"
@@ -43,12 +39,8 @@ static const char right[] = "log_level = \"debug\";\n"
 			    "  client_name = \"unit\";\n"
 			    "};\n";
 
-struct edit {
-	const char *find, *put, *expect; /* expect: how the message goes on after the file's name */
-};
-
-/* X(part of the file, what stands there instead, message after "FILE:") */
-static const struct edit wrong[] = {
+/* Part of the file, what stands there instead, message after "FILE:". */
+static const struct config_edit wrong[] = {
 	/* numbers, types, choices, names */
 	{ "mtu = 1400", "mtu = 70000",
 		"9: option 'dataplane.ports[0].mtu': 70000 is out of range; allowed 576..9600 (or 0 for the device's own)" },
@@ -136,64 +128,14 @@ static const struct edit wrong[] = {
 	{ "max_allocations = 512", "/* 4294967808 */ x = 3", "6: option 'dataplane.x': is not known" },
 };
 
-static char folder[] = "/tmp/sluice-test-config-XXXXXX";
-static char path[64], other[64];
-
-static int make_folder(void **state)
-{
-	if (mkdtemp(folder) == NULL)
-		return -1;
-	snprintf(path, sizeof path, "%s/a.conf", folder);
-	snprintf(other, sizeof other, "%s/b.conf", folder);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	unlink(path);
-	unlink(other);
-	return rmdir(folder);
-}
-
-static void write_text(const char *to, const char *text)
-{
-	FILE *f = fopen(to, "w");
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
-/* The right file with its first occurrence of find replaced. */
-static void write_edited(const char *find, const char *put)
-{
-	char text[FILE_MAX];
-	const char *at = strstr(right, find);
-
-	assert_non_null(at);
-	snprintf(text, sizeof text, "%.*s%s%s", (int)(at - right), right, put, at + strlen(find));
-	write_text(path, text);
-}
-
-static struct sl_config *load_edited(const char *find, const char *put)
-{
-	struct sl_config *c;
-	char err[1024];
-
-	write_edited(find, put);
-	if (sl_config_load_for(path, CORES, &c, err, sizeof err) != 0)
-		fail_msg("%s", err);
-	return c;
-}
-
 static void test_right(void **state)
 {
-	struct sl_config *c = load_edited("x", "x");
+	struct sl_config *c = config_load_edited(right, "x", "x");
 	const struct sl_conf_dataplane *dp = &c->dataplane;
 	char text[SL_ADDR_TEXT_MAX];
 
 	assert_string_equal(c->log_level, "debug");
-	assert_string_equal(c->path, path);
+	assert_string_equal(c->path, config_path);
 	assert_int_equal(dp->n_workers, 2);
 	assert_int_equal(dp->worker_cores[1], 2);
 	assert_int_equal(dp->idle, SL_IDLE_POLL);
@@ -246,23 +188,13 @@ static void test_right(void **state)
 
 static void test_wrong(void **state)
 {
-	for (size_t i = 0; i < SL_COUNT(wrong); i++) {
-		char err[1024], start[256];
-		struct sl_config *c;
-
-		write_edited(wrong[i].find, wrong[i].put);
-		assert_int_equal(sl_config_load_for(path, CORES, &c, err, sizeof err), -EINVAL);
-		assert_null(c);
-		snprintf(start, sizeof start, "%s:%s", path, wrong[i].expect);
-		if (strncmp(err, start, strlen(start)) != 0 || strchr(err, '\n') != NULL)
-			fail_msg("edit %zu\n  wanted %s\n  got    %s", i, start, err);
-	}
+	config_expect_wrong(right, wrong, SL_COUNT(wrong));
 }
 
 /* A worker that backs off leaves room for the housekeeper; one that spins is in test_wrong. */
 static void test_shared_core(void **state)
 {
-	struct sl_config *c = load_edited("_core = 0;\n  idle = \"poll\"", "_core = 2;\n  idle = \"adaptive\"");
+	struct sl_config *c = config_load_edited(right, "_core = 0;\n  idle = \"poll\"", "_core = 2;\n  idle = \"adaptive\"");
 
 	assert_int_equal(c->dataplane.housekeeper_core, 2);
 	sl_config_free(c);
@@ -273,10 +205,10 @@ static void test_message_fits_any_buffer(void **state)
 	struct sl_config *c;
 	char err[64];
 
-	write_edited("mtu = 1400", "mtu = 70000");
+	config_write_edited(right, "mtu = 1400", "mtu = 70000");
 	for (size_t len = 0; len <= sizeof err; len++) {
 		memset(err, 'x', sizeof err);
-		assert_int_equal(sl_config_load_for(path, CORES, &c, err, len), -EINVAL);
+		assert_int_equal(sl_config_load_for(config_path, CONFIG_CORES, &c, err, len), -EINVAL);
 		for (size_t i = len; i < sizeof err; i++)
 			assert_int_equal(err[i], 'x');
 		if (len > 0)
@@ -291,7 +223,7 @@ static void test_unreadable(void **state)
 
 	assert_int_equal(sl_config_load("/nowhere/sluice.conf", &c, err, sizeof err), -ENOENT);
 	assert_string_equal(err, "/nowhere/sluice.conf: cannot be read: No such file or directory");
-	assert_int_equal(sl_config_load(folder, &c, err, sizeof err), -EISDIR);
+	assert_int_equal(sl_config_load(config_folder, &c, err, sizeof err), -EISDIR);
 	assert_null(c);
 }
 
@@ -300,14 +232,14 @@ static void test_include(void **state)
 	struct sl_config *c = NULL;
 	char err[512];
 
-	write_text(other, "\n  secrets = [ \"from-there\" ];\n");
-	c = load_edited("  secrets = [ \"one\", \"two\" ];", "@include \"b.conf\"");
+	config_write(config_other, "\n  secrets = [ \"from-there\" ];\n");
+	c = config_load_edited(right, "  secrets = [ \"one\", \"two\" ];", "@include \"b.conf\"");
 	assert_int_equal(c->turn.n_secrets, 1);
 	assert_string_equal(c->turn.secrets[0], "from-there");
 	sl_config_free(c);
 
-	write_text(other, "\n  secrets = 3;\n");
-	assert_int_equal(sl_config_load_for(path, CORES, &c, err, sizeof err), -EINVAL);
+	config_write(config_other, "\n  secrets = 3;\n");
+	assert_int_equal(sl_config_load_for(config_path, CONFIG_CORES, &c, err, sizeof err), -EINVAL);
 	assert_string_equal(err, "b.conf:2: option 'turn.secrets': is a number; must be a list of secrets: secrets = ( ... );");
 }
 
@@ -316,27 +248,27 @@ static void test_token_file(void **state)
 	struct sl_config *c;
 	char put[256], err[512];
 
-	snprintf(put, sizeof put, "api_tcp = \"127.0.0.1:8080\"; api_token_file = \"%s\"; client_name", other);
-	write_text(other, "0123456789abcdef\nsecond line\n");
-	assert_int_equal(chmod(other, 0640), 0);
-	c = load_edited("client_name", put);
+	snprintf(put, sizeof put, "api_tcp = \"127.0.0.1:8080\"; api_token_file = \"%s\"; client_name", config_other);
+	config_write(config_other, "0123456789abcdef\nsecond line\n");
+	assert_int_equal(chmod(config_other, 0640), 0);
+	c = config_load_edited(right, "client_name", put);
 	assert_string_equal(c->control.api_token, "0123456789abcdef");
 	assert_true(c->control.has_api_tcp);
 	assert_int_equal(ntohs(c->control.api_tcp.port_be), 8080);
 	sl_config_free(c);
 
-	assert_int_equal(chmod(other, 0644), 0);
-	assert_int_equal(sl_config_load_for(path, CORES, &c, err, sizeof err), -EINVAL);
+	assert_int_equal(chmod(config_other, 0644), 0);
+	assert_int_equal(sl_config_load_for(config_path, CONFIG_CORES, &c, err, sizeof err), -EINVAL);
 	assert_non_null(strstr(err, "is open to everybody (mode 644); do: chmod 640"));
-	write_text(other, "short\n");
-	assert_int_equal(chmod(other, 0600), 0);
-	assert_int_equal(sl_config_load_for(path, CORES, &c, err, sizeof err), -EINVAL);
+	config_write(config_other, "short\n");
+	assert_int_equal(chmod(config_other, 0600), 0);
+	assert_int_equal(sl_config_load_for(config_path, CONFIG_CORES, &c, err, sizeof err), -EINVAL);
 	assert_non_null(strstr(err, "has 5 bytes; 16..256 are allowed"));
 }
 
 static void test_needs_restart(void **state)
 {
-	static const struct edit edits[] = {
+	static const struct config_edit edits[] = {
 		{ "[ 1, 2 ]", "[ 1, 3 ]", "dataplane.workers" },
 		{ "[ 1, 2 ]", "[ 1 ]", "dataplane.workers" },
 		{ "max_allocations = 512", "max_allocations = 513", "dataplane.max_allocations" },
@@ -355,17 +287,8 @@ static void test_needs_restart(void **state)
 		{ "\"pw1\"", "\"pw3\"", NULL },
 		{ "10.0.0.0/8", "11.0.0.0/8", NULL },
 	};
-	struct sl_config *a = load_edited("x", "x");
 
-	for (size_t i = 0; i < SL_COUNT(edits); i++) {
-		struct sl_config *b = load_edited(edits[i].find, edits[i].put);
-		char what[64] = "";
-
-		assert_int_equal(sl_config_needs_restart(a, b, what, sizeof what), edits[i].expect != NULL);
-		assert_string_equal(what, edits[i].expect != NULL ? edits[i].expect : "");
-		sl_config_free(b);
-	}
-	sl_config_free(a);
+	config_expect_restarts(right, edits, SL_COUNT(edits));
 }
 
 /* The samples are the reference, so they must load; the default values that they state must be the real ones. */
@@ -397,5 +320,5 @@ int main(void)
 		cmocka_unit_test(test_samples),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, config_make_folder, config_remove_folder);
 }
