@@ -212,6 +212,18 @@ static void server_changed(void *ctx, unsigned slot, bool attached)
 {
 	struct sl_housekeeper *h = ctx;
 	sl_provision_client_changed(&h->provision, slot);
+	if (attached)
+		sl_clips_attached(&h->clips, slot, h->server.slots[slot].name);
+}
+
+static int server_clip(void *ctx, unsigned slot, uint32_t clip, int memfd, size_t bytes, char *text, size_t text_len)
+{
+	struct sl_housekeeper *h = ctx;
+	int rc = sl_clips_offer(&h->clips, slot, clip, memfd, bytes, text, text_len);
+	if (rc < 0)
+		sl_log(SL_LOG_WARNING, "clip %u of client '%s' refused: %s", clip, h->server.slots[slot].name,
+			text[0] ? text : strerror(-rc));
+	return rc;
 }
 
 static int wait_on(struct sl_housekeeper *h, int fd, uint32_t what)
@@ -285,7 +297,10 @@ int sl_housekeeper_init(struct sl_housekeeper *h, struct sl_started *started, co
 		snprintf(err, err_len, "no memory for TURN's configuration");
 		return -ENOMEM;
 	}
+	sl_clips_init(&h->clips, h->dp->clips);
 	struct sl_abi_server_ops ops = {.log = server_log, .changed = server_changed, .ctx = h};
+	if (h->dp->cold_media)
+		ops.clip = server_clip;
 	int rc = sl_abi_server_open(&h->server, h->dp->config->dataplane.socket, h->dp->region,
 		handed->region, h->dp->n_workers, &ops, err, err_len);
 	if (rc < 0)

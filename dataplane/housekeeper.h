@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "dataplane/abi/server.h"
+#include "dataplane/clips.h"
 #include "dataplane/linux/mirror.h"
 #include "dataplane/provision.h"
 #include "dataplane/start.h"
@@ -22,6 +23,7 @@ struct sl_housekeeper {
 	struct sl_abi_server server;
 	struct sl_mirror *mirror;
 	struct sl_provision provision;
+	struct sl_clips clips;
 	struct sl_watchdog watchdog;
 	int epoll_fd, signal_fd;
 	uint64_t now_ms, last_second_ms;

@@ -49,7 +49,12 @@ struct sl_cold_stream {
 	uint64_t print;
 };
 
+#define SL_COLD_MEDIA_MAGIC UINT64_C(0x314d444c4f434c53)
+
 struct sl_cold_media {
+	uint64_t magic;
+	uint32_t layout;                /* sizes of the records: another build's are not read */
+	uint32_t reserved;
 	uint32_t n_legs, n_streams;     /* node-wide; worker w has the w-th even share */
 	struct sl_siphash_key print_key;
 	/* followed by sl_cold_leg[n_legs], sl_cold_stream[n_streams], 64-byte aligned */
@@ -60,8 +65,12 @@ struct sl_cold_media_view {
 	struct sl_cold_stream *streams; /* [share]; index = the stream's */
 };
 
+/* Bytes of it all, a multiple of 64. */
 size_t sl_cold_media_size(uint32_t n_legs, uint32_t n_streams);
-/* Keeper: lay out fresh zeroed memory; the key is filled from getrandom. 0 or negative errno. */
+/* Keeper: lay out fresh zeroed memory, 64-byte aligned; the key is filled from getrandom. 0 or negative errno. */
 int sl_cold_media_create(void *mem, uint32_t n_legs, uint32_t n_streams);
+/* Working half: does what lies here fit this build and these capacities? 0 or -EPROTO. */
 int sl_cold_media_check(const struct sl_cold_media *c, size_t bytes, uint32_t n_legs, uint32_t n_streams);
+/* This worker's share, n_legs / n_workers and n_streams / n_workers records. That the memory was not shared by another
+ * number of workers before, sl_cold_prepare() says for both. */
 struct sl_cold_media_view sl_cold_media_view(struct sl_cold_media *c, unsigned worker, unsigned n_workers);
