@@ -91,8 +91,8 @@ struct sl_sdp {
 };
 
 /* 0; or -EINVAL, -E2BIG with "line N: what is wrong" in err. *out holds slices of text, which must outlive it, and
- * keys: sl_sdp_wipe() after use. Some 150 KB: not for the stack of a small thread. On error it holds nothing. Attributes that
- * do not concern a relay are not looked at; an a=crypto that is not understood is no error (RFC 4568 5.1.2). */
+ * keys: sl_sdp_wipe() after use. Some 150 KB: not for the stack of a small thread. On error it holds nothing. Attributes
+ * that do not concern a relay are not looked at; an a=crypto that is not understood is no error (RFC 4568 5.1.2). */
 int sl_sdp_parse(struct sl_sdp *out, const char *text, size_t len, char *err, size_t err_len);
 /* Wipe the keys. The rest stays. */
 void sl_sdp_wipe(struct sl_sdp *sdp);

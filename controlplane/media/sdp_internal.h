@@ -90,7 +90,7 @@ struct sl_slice sl_sdp_until(struct sl_slice *s, char c);
 struct sl_slice sl_sdp_trim(struct sl_slice s);
 /* All of s as a decimal number up to max. */
 bool sl_sdp_number(struct sl_slice s, uint64_t max, uint64_t *out);
-/* Payload type (0..127) that begins the value of a=rtpmap, fmtp and rtcp-fb: -1 when none does. *value moves behind it. */
+/* Payload type (0..127) that a value of a=rtpmap, fmtp or rtcp-fb begins with, else -1. *value moves behind it. */
 int sl_sdp_value_pt(struct sl_slice *value);
 /* An address of c=, o= and a=rtcp: "192.0.2.1", "224.2.1.1/127", "2001:db8::1/3". The unspecified ones of both families
  * come out all zero. No host names. */
