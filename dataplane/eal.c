@@ -13,6 +13,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_pci.h>
 
 #include "dataplane/abi/log.h"
 #include "drivers/port.h"
@@ -128,10 +129,26 @@ static int add_memory(struct args *a, const struct sl_conf_dataplane *c, bool *h
 
 /* ---- devices ---- */
 
-static int add_ports(struct args *a, const struct sl_conf_dataplane *c, char *err, size_t err_len)
+/* A crypto device in hardware is named by its PCI address ("0000:3d:00.0_qat_sym"): EAL must be allowed to see it. Virtual
+ * ones are made by sl_srtp_open(). */
+static bool add_crypto(struct args *a, const struct sl_conf_media *m)
 {
+	char address[PCI_PRI_STR_SIZE];
+	struct rte_pci_addr parsed;
+	if (!m->n_addresses || m->srtp_backend != SL_CONF_SRTP_CRYPTODEV || !m->srtp_device)
+		return false;
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(m->srtp_device, "_"), m->srtp_device);
+	if (rte_pci_addr_parse(address, &parsed) < 0)
+		return false;
+	add(a, "--allow=%s", address);
+	return true;
+}
+
+static int add_devices(struct args *a, const struct sl_config *config, char *err, size_t err_len)
+{
+	const struct sl_conf_dataplane *c = &config->dataplane;
 	char text[SL_PORT_DEVICE_MAX + 16];
-	bool pci = false;
+	bool pci = add_crypto(a, &config->media);
 	for (unsigned p = 0; p < c->n_ports; p++) {
 		int rc = sl_port_eal_argument(&c->ports[p], c->n_workers, text, sizeof(text), &pci, err, err_len);
 		if (rc < 0)
@@ -152,7 +169,7 @@ int sl_eal_start(const struct sl_config *c, bool *hugepages, char *err, size_t e
 	if (rc == 0)
 		rc = add_memory(&a, &c->dataplane, hugepages, err, err_len);
 	if (rc == 0)
-		rc = add_ports(&a, &c->dataplane, err, err_len);
+		rc = add_devices(&a, c, err, err_len);
 	add(&a, "--file-prefix=sluice-%d", getpid());
 	add(&a, "--no-telemetry");
 	/* What EAL has to say on a good day is of no use to an operator; what fails it says at this level. */

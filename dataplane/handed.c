@@ -7,6 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/session/cold.h"
+#include "dataplane/session/cold_media.h"
+
+struct sl_handed_cold sl_handed_cold(const struct sl_config *c)
+{
+	/* Both begin and end on 64 bytes. */
+	struct sl_handed_cold at = {.media_at = sl_cold_size(c->dataplane.max_allocations, c->dataplane.max_peers)};
+	if (c->media.n_addresses)
+		at.media_bytes = sl_cold_media_size(c->media.max_legs, c->media.max_streams);
+	at.bytes = at.media_at + at.media_bytes;
+	return at;
+}
+
 void sl_handed_write(const struct sl_handed *h, char *text, size_t len)
 {
 	int at = snprintf(text, len, "region=%d,cold=%d,config=%d", h->region, h->cold, h->config);

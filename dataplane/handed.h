@@ -12,11 +12,18 @@
 
 struct sl_handed {
 	int region; /* the shared region */
-	int cold;   /* cold records of allocations */
+	int cold;   /* cold records: struct sl_handed_cold */
 	int config; /* the configuration as last accepted (config/stored.h); the working half rewrites it after a reload */
 	unsigned n_taps;
 	int taps[SL_MAX_INTERFACES]; /* in the order of ports and their interfaces */
 };
+
+/* Where what lies in the memory of cold records: those of allocations, then, when media is on, those of its legs. */
+struct sl_handed_cold {
+	size_t bytes;
+	size_t media_at, media_bytes; /* media_bytes 0 = no media */
+};
+struct sl_handed_cold sl_handed_cold(const struct sl_config *c);
 
 enum { SL_HANDED_TEXT_MAX = 64 + 12 * SL_MAX_INTERFACES };
 

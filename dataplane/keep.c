@@ -20,6 +20,7 @@
 #include "dataplane/linux/silence.h"
 #include "dataplane/linux/tap.h"
 #include "dataplane/session/cold.h"
+#include "dataplane/session/cold_media.h"
 #include "drivers/port.h"
 
 enum {
@@ -35,19 +36,26 @@ static int fail(const char *what, int rc)
 
 /* ---- memory ---- */
 
-static int make_cold(const struct sl_conf_dataplane *c)
+static int create_cold(const struct sl_config *c, const struct sl_handed_cold *at, uint8_t *mem)
 {
-	size_t bytes = sl_cold_size(c->max_allocations, c->max_peers);
+	int rc = sl_cold_create(mem, c->dataplane.max_allocations, c->dataplane.max_peers);
+	return rc < 0 || !at->media_bytes ? rc :
+		sl_cold_media_create(mem + at->media_at, c->media.max_legs, c->media.max_streams);
+}
+
+static int make_cold(const struct sl_config *c)
+{
+	struct sl_handed_cold at = sl_handed_cold(c);
 	int fd = memfd_create("sluice-cold", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	int rc = ftruncate(fd, (off_t)bytes) < 0 ? -errno : 0;
-	void *mem = rc == 0 ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	int rc = ftruncate(fd, (off_t)at.bytes) < 0 ? -errno : 0;
+	void *mem = rc == 0 ? mmap(NULL, at.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 	if (rc == 0 && mem == MAP_FAILED)
 		rc = -errno;
 	if (rc == 0) {
-		rc = sl_cold_create(mem, c->max_allocations, c->max_peers);
-		munmap(mem, bytes);
+		rc = create_cold(c, &at, mem);
+		munmap(mem, at.bytes);
 	}
 	if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		rc = -errno;
@@ -62,9 +70,9 @@ static int make_memory(struct sl_handed *h, const struct sl_keep_options *o, con
 	h->region = sl_region_create(c->dataplane.n_workers, c->dataplane.n_ports);
 	if (h->region < 0)
 		return fail("make the shared region", h->region);
-	h->cold = make_cold(&c->dataplane);
+	h->cold = make_cold(c);
 	if (h->cold < 0)
-		return fail("make memory for the records of allocations", h->cold);
+		return fail("make memory for the records of allocations and media legs", h->cold);
 	h->config = sl_config_stored_new(o->config_path, NULL);
 	return h->config < 0 ? fail("keep a copy of the configuration", h->config) : 0;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,14 @@ static int keep_net_admin(void)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
+/* Clips that come later are locked in memory, which an ordinary user may do for a few of them only. Failing to raise the
+ * limit is no error here: the first clip that cannot be locked says so. */
+static void allow_locking(void)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	(void)setrlimit(RLIMIT_MEMLOCK, &all);
+}
+
 int sl_privileges_drop(const char *user, const char *socket_path, char *err, size_t err_len)
 {
 	if (!user)
@@ -32,6 +41,7 @@ int sl_privileges_drop(const char *user, const char *socket_path, char *err, siz
 		return errno ? -errno : -ENOENT;
 	}
 	int rc = 0;
+	allow_locking();
 	if (chown(socket_path, p->pw_uid, p->pw_gid) < 0 || prctl(PR_SET_KEEPCAPS, 1L) < 0 ||
 		initgroups(user, p->pw_gid) < 0 || setresgid(p->pw_gid, p->pw_gid, p->pw_gid) < 0 ||
 		setresuid(p->pw_uid, p->pw_uid, p->pw_uid) < 0)

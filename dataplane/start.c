@@ -18,6 +18,7 @@
 #include "dataplane/eal.h"
 #include "dataplane/linux/tap.h"
 #include "dataplane/session/cold.h"
+#include "dataplane/session/cold_media.h"
 #include "dataplane/start_memory.h"
 #include "drivers/port.h"
 
@@ -25,22 +26,36 @@ enum { NO_INTERFACE = 0xff };
 
 /* ---- memory that the keeper holds ---- */
 
-static int map_cold(struct sl_dataplane *dp, int fd, char *err, size_t err_len)
+static int check_cold(struct sl_dataplane *dp, uint8_t *mem, size_t bytes)
 {
 	const struct sl_conf_dataplane *c = &dp->config->dataplane;
+	const struct sl_conf_media *m = &dp->config->media;
+	struct sl_handed_cold at = sl_handed_cold(dp->config);
+	if (bytes != at.bytes)
+		return -EPROTO;
+	dp->cold = (struct sl_cold *)mem;
+	int rc = sl_cold_check(dp->cold, at.media_at, c->max_allocations, c->max_peers);
+	if (rc < 0 || !at.media_bytes)
+		return rc;
+	dp->cold_media = (struct sl_cold_media *)(mem + at.media_at);
+	return sl_cold_media_check(dp->cold_media, at.media_bytes, m->max_legs, m->max_streams);
+}
+
+static int map_cold(struct sl_dataplane *dp, int fd, char *err, size_t err_len)
+{
 	struct stat st;
 	void *mem = MAP_FAILED;
 	if (fstat(fd, &st) == 0)
 		mem = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED) {
-		snprintf(err, err_len, "cannot map the records of allocations: %s", strerror(errno));
+		snprintf(err, err_len, "cannot map the cold records: %s", strerror(errno));
 		return -errno;
 	}
 	madvise(mem, (size_t)st.st_size, MADV_DONTDUMP); /* keys lie there */
-	dp->cold = mem;
-	int rc = sl_cold_check(dp->cold, (size_t)st.st_size, c->max_allocations, c->max_peers);
+	int rc = check_cold(dp, mem, (size_t)st.st_size);
 	if (rc < 0)
-		snprintf(err, err_len, "the records of allocations are another build's: restart sluice-dataplane as a whole");
+		snprintf(err, err_len, "the cold records are another build's, or of another configuration: restart "
+			"sluice-dataplane as a whole");
 	return rc;
 }
 
@@ -174,6 +189,7 @@ void sl_start_describe(struct sl_dataplane *dp)
 	r->restarts = dp->cold->crashes = sl_keeper_restarts();
 	r->pid = (uint32_t)getpid();
 	r->max_allocations = dp->config->dataplane.max_allocations;
+	r->max_legs = dp->cold_media ? dp->config->media.max_legs : 0;
 	r->hugepages = dp->hugepages;
 	for (unsigned p = 0; p < dp->n_ports; p++)
 		describe_port(&r->ports[p], &dp->ports[p]);

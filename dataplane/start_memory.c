@@ -13,6 +13,7 @@
 
 #include "dataplane/path/packet.h"
 #include "dataplane/session/alloc.h"
+#include "dataplane/session/media.h"
 
 enum {
 	DATA_ROOM = RTE_PKTMBUF_HEADROOM + 2048,
@@ -25,11 +26,15 @@ enum {
 	FRAGMENTS = RTE_LIBRTE_IP_FRAG_MAX_FRAG, /* buffers a datagram in reassembly can hold */
 	/* Bytes a table holds per entry, roughly, all of session/ together: for the budget below. */
 	ALLOC_BYTES = 256, PEER_BYTES = 80, RELAY_PORT_BYTES = 5, OTHER_TABLES_BYTES = 8 * MB,
+	/* The same of media: a leg with its AES-CM contexts, its entry among the known flows and on the playout wheel. */
+	LEG_BYTES = 2048 + 32, LARGE_CONTEXT_BYTES = 2560, MEDIA_PORT_BYTES = 4, ENGINE_BYTES = 1 * MB,
+	CRYPTODEV_SESSION_BYTES = 2048, KEYS_PER_LEG = SL_SRTP_KEYS_MAX + 1,
 };
 
 void *sl_start_zalloc(const char *what, size_t bytes)
 {
-	return rte_zmalloc(what, bytes, RTE_CACHE_LINE_SIZE);
+	/* A table of nothing (no relay address, no media) is no failure. */
+	return rte_zmalloc(what, bytes ? bytes : 1, RTE_CACHE_LINE_SIZE);
 }
 
 /* ---- packet buffers ---- */
@@ -39,6 +44,21 @@ static uint64_t table_bytes(const struct sl_config *c)
 	return (uint64_t)c->dataplane.max_allocations * ALLOC_BYTES + (uint64_t)c->dataplane.max_peers * PEER_BYTES +
 		(uint64_t)c->turn.n_relay * 65536 * (1 + c->dataplane.n_workers * RELAY_PORT_BYTES) +
 		OTHER_TABLES_BYTES;
+}
+
+static uint64_t media_bytes(const struct sl_config *c)
+{
+	const struct sl_conf_media *m = &c->media;
+	uint64_t window = m->replay_window / 8, w = c->dataplane.n_workers;
+	if (!m->n_addresses)
+		return 0;
+	uint64_t bytes = m->max_legs * (LEG_BYTES + window) + m->max_streams * (sizeof(struct sl_media_stream) + window) +
+		(uint64_t)m->max_legs * SL_START_ROUTES_PER_LEG * sizeof(struct sl_media_route) +
+		(uint64_t)m->max_large_keys * LARGE_CONTEXT_BYTES +
+		w * (ENGINE_BYTES + (uint64_t)m->n_addresses * 65536 * MEDIA_PORT_BYTES);
+	if (m->srtp_backend == SL_CONF_SRTP_CRYPTODEV)
+		bytes += (uint64_t)m->max_legs * KEYS_PER_LEG * CRYPTODEV_SESSION_BYTES;
+	return bytes;
 }
 
 /* How many buffers rings, queues and caches can hold at a time. generous: all of them full at once; else what a busy
@@ -65,11 +85,13 @@ int sl_start_pools(struct sl_dataplane *dp, char *err, size_t err_len)
 	const struct sl_config *c = dp->config;
 	const uint64_t each = sizeof(struct rte_mbuf) + SL_PACKET_PRIVATE_BYTES + DATA_ROOM + RTE_CACHE_LINE_SIZE * 2;
 	uint64_t large = (uint64_t)c->dataplane.n_workers * LARGE_PER_WORKER;
-	uint64_t others = table_bytes(c) + large * LARGE_DATA_ROOM, have = (uint64_t)c->dataplane.memory_mb * MB;
+	uint64_t media = media_bytes(c), others = table_bytes(c) + media + large * LARGE_DATA_ROOM;
+	uint64_t have = (uint64_t)c->dataplane.memory_mb * MB;
 	uint64_t n = buffers_held(c, false), most = buffers_held(c, true);
 	if (others + n * each > have) {
-		snprintf(err, err_len, "dataplane.memory_mb = %u is too small: tables and buffers of these ports, workers "
-			"and allocations take %" PRIu64 " MB", c->dataplane.memory_mb, (others + n * each) / MB + 1);
+		snprintf(err, err_len, "dataplane.memory_mb = %u is too small: tables and buffers of these ports, workers, "
+			"allocations and media legs take %" PRIu64 " MB, of which %" PRIu64 " MB are for media (max_legs, "
+			"max_streams, max_large_keys)", c->dataplane.memory_mb, (others + n * each) / MB + 1, media / MB);
 		return -ENOMEM;
 	}
 	n = RTE_MIN(most, (have - others) / each);
@@ -93,7 +115,8 @@ int sl_start_tables(struct sl_dataplane *dp, char *err, size_t err_len)
 	struct sl_hash_key key;
 	memcpy(key.b, dp->cold->hash_key, sizeof(key.b));
 	sl_owner_init(&dp->owner, dp->cold->toeplitz_key, w);
-	uint32_t flows = (c->dataplane.max_allocations + c->dataplane.max_peers) / w;
+	uint32_t legs = c->media.n_addresses ? c->media.max_legs : 0;
+	uint32_t flows = (c->dataplane.max_allocations + c->dataplane.max_peers + legs) / w;
 	int rc = sl_known_init(&dp->known, w, flows, &key, sl_start_zalloc);
 	if (rc == 0)
 		rc = sl_port_shared_init(&dp->relay_ports, w, c->turn.n_relay, sl_start_zalloc);

@@ -137,9 +137,11 @@ int sl_work(const char *config_path, const char *handed_text)
 		sl_log(SL_LOG_ERROR, "%s", err);
 		return SL_KEEPER_EXIT_CONFIG;
 	}
-	sl_log(SL_LOG_INFO, "%u worker%s, %s, TURN waits for a control plane on %s", c->dataplane.n_workers,
+	const char *waiting = c->media.n_addresses == 0 ? "TURN waits" :
+		c->turn.n_listeners == 0 ? "media waits" : "TURN and media wait";
+	sl_log(SL_LOG_INFO, "%u worker%s, %s, %s for a control plane on %s", c->dataplane.n_workers,
 		c->dataplane.n_workers == 1 ? "" : "s", started.dp.hugepages ? "hugepages" : "no hugepages",
-		c->dataplane.socket);
+		waiting, c->dataplane.socket);
 	sl_keeper_notify(SL_KEEPER_READY);
 	sl_housekeeper_run(&housekeeper);
 	shut_down(&housekeeper);
