@@ -34,6 +34,8 @@ int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
 	size_t foreign = 0;
 
 	*out = (struct sl_desired){.config = config};
+	if (config->turn.n_listeners == 0) /* no TURN: users wait in the store for it */
+		return 0;
 	out->users = calloc(config_users->n + b->store_users.n + 1, sizeof *out->users);
 	if (!out->users)
 		return -ENOMEM;

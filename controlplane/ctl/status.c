@@ -43,6 +43,10 @@ static void print_turn(const json_t *status)
 	             *allocations = json_object_get(status, "allocations");
 	long long max = ctl_int(json_object_get(status, "dataplane"), "max_allocations");
 
+	if (!json_is_object(turn)) {
+		printf("TURN           off: the configuration has no group turn\n");
+		return;
+	}
 	printf("TURN           realm %s, %lld users configured and %lld added, %lld secrets, %lld peer "
 	       "rules\n",
 	        ctl_text(turn, "realm"), ctl_int(turn, "config_users"), ctl_int(turn, "api_users"),

@@ -21,8 +21,14 @@ void sl_desired_clear(struct sl_desired *d)
 
 void sl_dp_replay_start(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, void *ctx)
 {
-	dp->replay =
-	        (struct sl_dp_replay){.phase = PHASE_BEGIN, .desired = *desired, .heard_ms = dp->now_ms, .done = done, .ctx = ctx};
+	/* Without TURN the housekeeper has nothing to be told, and the provisioning of TURN is left to who has it. */
+	bool turn = desired->config->turn.n_listeners > 0;
+
+	dp->replay = (struct sl_dp_replay){.phase = turn ? PHASE_BEGIN : PHASE_LAST,
+	        .desired = *desired,
+	        .heard_ms = dp->now_ms,
+	        .done = done,
+	        .ctx = ctx};
 	dp->next_replay_ms = 0;
 	*desired = (struct sl_desired){0};
 	sl_dp_replay_pump(dp);
@@ -127,9 +133,10 @@ static void finish(struct sl_dp *dp)
 	dp->counts.replays++;
 	dp->refused_generation = 0;
 	dp->standby = false;
-	sl_log(SL_LOG_INFO, "the dataplane is provisioned: realm %s, %zu users, %u secrets, %u peer rules",
-	        r->desired.config->turn.realm, r->desired.n_users, r->desired.config->turn.n_secrets,
-	        r->desired.config->turn.n_peer_rules);
+	const struct sl_conf_turn *t = &r->desired.config->turn;
+	if (t->n_listeners > 0)
+		sl_log(SL_LOG_INFO, "the dataplane is provisioned: realm %s, %zu users, %u secrets, %u peer rules", t->realm,
+		        r->desired.n_users, t->n_secrets, t->n_peer_rules);
 	sl_dp_replay_abandon(dp, 0, "");
 }
 
@@ -249,6 +256,10 @@ void sl_dp_replay_pump(struct sl_dp *dp)
 		}
 	}
 	OPENSSL_cleanse(&cmd, sizeof cmd);
+	if (r->phase == PHASE_LAST && r->unanswered == 0) { /* nothing was sent at all */
+		finish(dp);
+		return;
+	}
 	if (rc < 0 && rc != -ENOBUFS && dp->attached)
 		sl_dp_detach(dp, rc == -ESTALE ? "it was restarted or cut us off"
 		                               : "its ring indices are out of range");

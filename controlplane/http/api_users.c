@@ -172,7 +172,9 @@ void sl_api_users(struct sl_brain *b, struct sl_http_request *r, const char *nam
 	/* ?name= takes what a path cannot carry: "..", "a//b". */
 	if (!name)
 		name = sl_http_arg(r, "name");
-	if (!b->users_known)
+	if (b->config->turn.n_listeners == 0)
+		sl_api_error(r, 409, NULL, "there is no TURN here: the configuration has no group turn");
+	else if (!b->users_known)
 		sl_api_error(r, 503, NULL, "the store is being read; try again");
 	else if (r->method == SL_HTTP_GET && !name)
 		list(b, r);

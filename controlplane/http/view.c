@@ -120,6 +120,17 @@ static json_t *link_status(struct sl_brain *b)
 	        (json_int_t)c->command_errors);
 }
 
+/* null when there is no TURN. */
+static json_t *turn_status(const struct sl_brain *b)
+{
+	const struct sl_conf_turn *t = &b->config->turn;
+
+	if (t->n_listeners == 0)
+		return json_null();
+	return json_pack("{s:s, s:I, s:I, s:i, s:i}", "realm", t->realm, "config_users", (json_int_t)b->config_users.n,
+	        "api_users", (json_int_t)b->store_users.n, "secrets", (int)t->n_secrets, "peer_rules", (int)t->n_peer_rules);
+}
+
 void sl_api_status(struct sl_brain *b, struct sl_http_request *r)
 {
 	json_t *control = json_pack("{s:I, s:i, s:I, s:o, s:s}", "uptime_s",
@@ -132,16 +143,13 @@ void sl_api_status(struct sl_brain *b, struct sl_http_request *r)
 		json_object_set_new(
 		        control, "last_reload", sl_api_text(b->last_reload, strlen(b->last_reload)));
 	json_object_set_new(control, "link", link_status(b));
-	json_t *turn = json_pack("{s:s, s:I, s:I, s:i, s:i}", "realm", b->config->turn.realm, "config_users",
-	        (json_int_t)b->config_users.n, "api_users", (json_int_t)b->store_users.n, "secrets",
-	        (int)b->config->turn.n_secrets, "peer_rules", (int)b->config->turn.n_peer_rules);
 	uint64_t packets = sl_view_counter(b, SL_C_relayed_to_peer_packets) +
 	                   sl_view_counter(b, SL_C_relayed_to_client_packets);
 	uint64_t bytes = sl_view_counter(b, SL_C_relayed_to_peer_bytes) +
 	                 sl_view_counter(b, SL_C_relayed_to_client_bytes);
 	sl_api_json(r, 200,
 	        json_pack("{s:s, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}}", "version", SL_VERSION,
-	                "controlplane", control, "dataplane", dataplane_status(b), "turn", turn,
+	                "controlplane", control, "dataplane", dataplane_status(b), "turn", turn_status(b),
 	                "allocations", "active", (json_int_t)sl_view_counter(b, SL_C_allocations_active),
 	                "known", (json_int_t)sl_dp_table(b->dp)->n, "relayed", "packets", (json_int_t)packets,
 	                "bytes", (json_int_t)bytes));
