@@ -15,11 +15,15 @@
 #include "dataplane/abi/msg_media.h"
 #include "dataplane/session/alloc.h"
 #include "dataplane/session/cold_media.h"
+#include "dataplane/session/dtmf.h"
+#include "dataplane/session/play.h"
 #include "dataplane/session/srtp_index.h"
+#include "dataplane/wire/rtp.h"
 #include "drivers/srtp.h"
 
 enum {
 	SL_MEDIA_STREAMS_PER_LEG = 16, /* parked SSRCs, each direction */
+	SL_SRTCP_SENDERS = 4,          /* SSRCs that send SRTCP to a leg under one key */
 	SL_DEST_NONE = -1,  /* sl_leg_rx.dest: no route */
 	SL_DEST_MANY = -2,  /* several, or another worker's: see the list in sl_leg_more.routes */
 };
@@ -77,10 +81,10 @@ struct sl_leg_tx {
 	uint32_t in_ssrc;    /* what is being forwarded as that */
 	uint16_t seq;        /* highest sent ... */
 	uint16_t seq_offset; /* out = in + offset */
-	uint32_t roc;        /* ... with its roll-over count */
 	uint32_t ts_offset;
-	uint32_t ts;         /* of the last packet sent */
-	uint64_t bytes;
+	uint32_t ts;         /* of the last packet sent ... */
+	uint32_t last_ms;    /* ... and when, low 32 bits of the worker's ms */
+	uint32_t packets, bytes; /* low words: sl_leg_more has the rest */
 };
 _Static_assert(sizeof(struct sl_leg_tx) == 64, "one cache line");
 
@@ -90,9 +94,9 @@ struct sl_leg_crypto {
 	struct sl_srtp_context *out;
 	uint64_t tx_window;   /* of the last 64 indices sent, bit = index % 64: none is used twice */
 	uint64_t tx_reserved; /* indices below may be used; the cold record says the same */
-	uint64_t tx_left;     /* packets until the outgoing key's lifetime ends */
-	uint32_t auth_failures, replays;
-	uint64_t rx_left;
+	uint64_t tx_left, rx_left; /* packets until the keys' lifetimes end */
+	uint32_t tx_roc;      /* roll-over count of sl_leg_tx.seq */
+	uint32_t pad;
 };
 _Static_assert(sizeof(struct sl_leg_crypto) == 64, "one cache line");
 
@@ -128,30 +132,19 @@ struct sl_media_route {
 /* RTCP of one leg (RFC 3550 6.4), both directions. */
 struct sl_leg_rtcp {
 	struct sl_srtcp_context key_in[SL_SRTP_KEYS_MAX], key_out;
-	uint64_t window_in;          /* SRTCP replay: 64 indices up to top_in */
-	uint32_t top_in, out, out_reserved; /* SRTCP indices */
-	bool started_in;
+	struct {
+		uint32_t ssrc, top;
+		uint64_t window;     /* SRTCP replay: 64 indices up to top, of each sender its own (RFC 3711 3.2.3) */
+	} in[SL_SRTCP_SENDERS];
+	uint8_t n_in;
+	bool started_in;             /* top_in is the highest index of all that came under this key */
+	bool floored_in;             /* after a restart: from whoever comes, what is up to floor_in was seen */
+	uint8_t peer_fraction;
+	uint32_t top_in, floor_in;
+	uint32_t out, out_reserved;  /* SRTCP indices */
 	uint32_t sr_mid, sr_ms;      /* middle NTP bits of the last SR sent to it, and when (RFC 3550 6.4.1) */
 	uint32_t rtt_us, peer_lost, peer_jitter, peer_clock_hz;
-	uint8_t peer_fraction;
 	uint32_t packets_in, packets_out;
-};
-
-/* A clip being played, or a DTMF event being made; one of each at a time, further DTMF waits in a short queue. */
-enum { SL_DTMF_QUEUE = 16 };
-struct sl_leg_play {
-	uint32_t clip, times_left, frame; /* clip SL_CLIP_NONE = not playing; times_left 0 = for ever */
-	uint8_t pt;
-	uint8_t slot_armed;               /* on the 20 ms wheel */
-	uint8_t dtmf_n, dtmf_first;
-	uint32_t next;                    /* leg in the same wheel slot */
-	uint32_t dtmf_ms;                 /* of the event under way: sent so far; pause counts on from its duration */
-	uint32_t dtmf_ts;                 /* RTP timestamp of the event */
-	uint8_t dtmf_ends;                /* final packets still to send (RFC 4733 2.5.1.4: three) */
-	struct {
-		uint8_t event, volume;
-		uint16_t duration_ms, pause_ms;
-	} dtmf[SL_DTMF_QUEUE];
 };
 
 /* The rest of a leg: set-up, RTCP, what happens rarely. */
@@ -176,23 +169,20 @@ struct sl_leg_more {
 	uint8_t candidate_rank;
 	uint32_t created_ms, first_ms; /* first acceptable packet: learning waits count from here */
 	uint64_t rx_packets_past;      /* of SSRCs parked or gone: total = this + rx.packets */
-	uint64_t tx_packets;
-	uint32_t rx_dropped, strangers;
+	uint32_t tx_packets_hi, tx_bytes_hi;
+	uint64_t known;                /* what other workers' index of known flows holds of this leg; 0 = nothing */
+	uint32_t rx_dropped, strangers, auth_failures, replays;
 	uint32_t out_ssrc;
 	uint8_t pt_map[SL_LEG_PT_MAP_MAX][2];
 	uint8_t n_pt_map;
 	uint32_t clocks[SL_LEG_CLOCKS_MAX]; /* pt << 24 | hz */
 	uint32_t rekey_roc;            /* the other roll-over count to try after a change of the incoming key */
 	uint16_t tx_old_run;           /* packets in a row behind everything sent: its source began anew */
-	struct { /* the RFC 4733 event being received */
-		uint32_t ts;
-		uint8_t event, volume;
-		uint16_t duration;
-		bool under_way, reported;
-	} dtmf_rx;
+	struct sl_dtmf_rx dtmf_rx;     /* what SL_LEG_DTMF says is in .told */
 	uint32_t tap, tap_lost;
 	uint8_t tap_what, tap_slot;
 	struct sl_leg_play play;
+	struct sl_dtmf_tx dtmf_tx;
 	struct sl_leg_rtcp rtcp_state;
 	uint64_t key_in_print[SL_SRTP_KEYS_MAX], key_out_print; /* keyed hash of the master keys: is it the same key? */
 };
@@ -254,10 +244,12 @@ static inline uint32_t sl_media_find(const struct sl_media *m, unsigned address,
 /* The leg that ref names: SL_NONE when the port has none or another id's. */
 uint32_t sl_media_leg(const struct sl_media *m, const struct sl_leg_ref *ref);
 
-/* Make or change a leg. 0, or negative errno with "FIELD: why" in text: -EADDRINUSE (the port is another leg's),
+/* Make or change a leg. 0; 1 when it is one from before a restart, taken up again; or negative errno with "FIELD: why" in text: -EADDRINUSE (the port is another leg's),
  * -EINVAL, -ENOSPC (legs, large contexts), -EPERM (another client's). now_ms: worker's. */
 int sl_media_leg_set(struct sl_media *m, unsigned slot, uint32_t epoch, const struct sl_cmd_leg *c, uint64_t now_ms,
 	char *text, size_t text_len);
+/* What of the leg asks for the slow way has changed (flags, tap, clip, learning). */
+void sl_media_note_slow(struct sl_media *m, uint32_t leg);
 /* End a leg: routes from and to it, contexts, cold record. */
 void sl_media_leg_delete(struct sl_media *m, uint32_t leg);
 /* 0, -ENOENT (no such leg), -ENOSPC; an existing route is kept and is 0. to may be another worker's. */
@@ -278,9 +270,27 @@ static inline uint64_t sl_leg_rx_index(const struct sl_leg_rx *rx)
 {
 	return (uint64_t)rx->roc << 16 | rx->seq;
 }
-static inline uint64_t sl_leg_tx_index(const struct sl_leg_tx *tx)
+static inline uint64_t sl_media_tx_index(const struct sl_media *m, uint32_t leg)
 {
-	return (uint64_t)tx->roc << 16 | tx->seq;
+	return (uint64_t)m->crypto[leg].tx_roc << 16 | m->tx[leg].seq;
+}
+static inline uint64_t sl_media_tx_packets(const struct sl_media *m, uint32_t leg)
+{
+	return (uint64_t)m->more[leg].tx_packets_hi << 32 | m->tx[leg].packets;
+}
+static inline uint64_t sl_media_tx_bytes(const struct sl_media *m, uint32_t leg)
+{
+	return (uint64_t)m->more[leg].tx_bytes_hi << 32 | m->tx[leg].bytes;
+}
+/* Count one sent packet of len bytes. */
+static inline void sl_media_count_tx(struct sl_media *m, uint32_t leg, uint32_t len)
+{
+	struct sl_leg_tx *tx = &m->tx[leg];
+	if (__builtin_expect(++tx->packets == 0, 0))
+		m->more[leg].tx_packets_hi++;
+	tx->bytes += len;
+	if (__builtin_expect(tx->bytes < len, 0))
+		m->more[leg].tx_bytes_hi++;
 }
 
 /* Mirror what moved (addresses, indices, counts) to the cold record. */
