@@ -18,6 +18,7 @@
 
 #include "dataplane/path/context.h"
 #include "dataplane/path/control.h"
+#include "dataplane/path/media.h"
 
 enum {
 	SPIN_ROUNDS = 256,    /* empty rounds before the first pause instruction */
@@ -32,6 +33,7 @@ static bool read_clock(struct sl_worker *w)
 {
 	const struct sl_dataplane *dp = w->dp;
 	w->now_tsc = rte_rdtsc();
+	w->now_us = (w->now_tsc - dp->base_tsc) / (dp->tsc_hz / 1000000);
 	if (likely(w->now_tsc < w->next_ms_tsc))
 		return false;
 	uint64_t per_ms = dp->tsc_hz / 1000, since = (w->now_tsc - dp->base_tsc) / per_ms;
@@ -72,6 +74,8 @@ static void each_millisecond(struct sl_worker *w)
 	sl_held_retry(w);
 	sl_reassembly_tick(w);
 	sl_control(w);
+	if (w->media)
+		sl_media_tick(w);
 }
 
 /* Everything of one round but the clock and the accounting. Returns packets handled. */

@@ -13,10 +13,13 @@
 
 #include "dataplane/path/context.h"
 #include "dataplane/path/control.h"
+#include "dataplane/path/media.h"
 #include "dataplane/path/turn_quota.h"
 #include "dataplane/path/turn_reservation.h"
 #include "dataplane/start_memory.h"
 #include "drivers/crypto_hash.h"
+
+enum { ROUTES_PER_LEG = 2 }; /* one each way, and as many again for fan-out and taps between legs */
 
 /* What the workers share beside struct sl_dataplane; lives as long as the process. */
 struct shared {
@@ -119,6 +122,52 @@ static int init_turn(struct sl_worker *w, struct shared *s)
 	return sl_crypto_hash_init(&w->turn.crypto);
 }
 
+static int open_srtp(struct sl_worker *w, struct sl_srtp **out, char *err, size_t err_len)
+{
+	const struct sl_dataplane *dp = w->dp;
+	const struct sl_conf_media *c = &dp->config->media;
+	struct sl_srtp_options o = {
+		.backend = c->srtp_backend == SL_CONF_SRTP_CRYPTODEV ? SL_SRTP_CRYPTODEV : SL_SRTP_IPSEC_MB,
+		.device = c->srtp_device,
+		.worker = w->index,
+		.n_workers = dp->n_workers,
+		.n_contexts = (SL_SRTP_KEYS_MAX + 1) * c->max_legs / dp->n_workers,
+		.zalloc = sl_start_zalloc};
+	return sl_srtp_open(out, &o, err, err_len);
+}
+
+/* Tables of media legs, sized by the configuration; NULL without media addresses. err is filled only when it says more
+ * than a lack of memory. */
+static int init_media(struct sl_worker *w, char *err, size_t err_len)
+{
+	struct sl_dataplane *dp = w->dp;
+	const struct sl_conf_media *c = &dp->config->media;
+	if (!c->n_addresses)
+		return 0;
+	struct sl_media_params p = {.n_legs = c->max_legs / dp->n_workers,
+		.n_streams = c->max_streams / dp->n_workers,
+		.n_routes = ROUTES_PER_LEG * (c->max_legs / dp->n_workers),
+		.n_large = c->max_large_keys / dp->n_workers,
+		.n_addresses = c->n_addresses,
+		.worker = w->index,
+		.n_workers = dp->n_workers,
+		.window_bits = c->replay_window,
+		.port_min = c->port_min,
+		.port_max = c->port_max,
+		.cold = dp->cold_media,
+		.zalloc = sl_start_zalloc};
+	int rc = open_srtp(w, &p.srtp, err, err_len);
+	if (rc < 0)
+		return rc;
+	if (getrandom(p.seed, sizeof p.seed, 0) != sizeof p.seed)
+		return -EIO;
+	w->media = sl_start_zalloc("media", sizeof *w->media);
+	if (!w->media || !(w->media->tables = sl_start_zalloc("media", sizeof *w->media->tables)))
+		return -ENOMEM;
+	rc = sl_media_init(w->media->tables, &p);
+	return rc < 0 ? rc : sl_playout_init(w, p.n_legs);
+}
+
 static void restore(struct sl_worker *w)
 {
 	const struct sl_restore_ops ops = {.ctx = w,
@@ -141,15 +190,17 @@ static void init_clock(struct sl_worker *w)
 	w->next_ms_tsc = dp->base_tsc + (since_ms + 1) * (dp->tsc_hz / 1000);
 }
 
-static int init_worker(struct sl_worker *w, struct shared *s)
+static int init_worker(struct sl_worker *w, struct shared *s, char *err, size_t err_len)
 {
-	int rc = sl_locals_init(w, &w->dp->config->turn);
+	int rc = sl_locals_init(w, &w->dp->config->turn, &w->dp->config->media);
 	if (rc == 0)
 		rc = init_sessions(w);
 	if (rc == 0)
 		rc = init_turn(w, s);
 	if (rc == 0)
 		rc = sl_reassembly_init(w);
+	if (rc == 0)
+		rc = init_media(w, err, err_len);
 	if (rc == 0)
 		restore(w);
 	return rc;
@@ -167,6 +218,7 @@ static int init_shared(struct sl_dataplane *dp, struct shared *s)
 
 int sl_workers_new(struct sl_dataplane *dp, const struct sl_worker_rings *rings, char *err, size_t err_len)
 {
+	err[0] = 0;
 	struct shared *s = sl_start_zalloc("workers", sizeof *s);
 	int rc = s ? init_shared(dp, s) : -ENOMEM;
 	for (unsigned i = 0; i < dp->n_workers && rc == 0; i++) {
@@ -185,9 +237,11 @@ int sl_workers_new(struct sl_dataplane *dp, const struct sl_worker_rings *rings,
 		dp->workers[i] = w;
 		init_clock(w);
 		w->ip_id = (uint16_t)i;
-		rc = init_worker(w, s);
+		rc = init_worker(w, s, err, err_len);
 		sl_abi_worker_init(&w->abi, dp->abi, i);
 	}
+	if (rc < 0 && err[0])
+		return rc;
 	if (rc == -EPROTO)
 		snprintf(err, err_len, "the cold records were made for another number of workers: restart sluice-dataplane");
 	else if (rc < 0)

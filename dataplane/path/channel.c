@@ -9,24 +9,15 @@
 #include <arpa/inet.h>
 
 #include "dataplane/path/cksum.h"
+#include "dataplane/path/payload.h"
 #include "dataplane/wire/channel.h"
-
-/* One's complement sum of p's UDP payload, taken from its checksum: payload = checksummed - pseudo-header - UDP header.
- * The protocol number cancels out against the one that the new checksum would add. */
-static uint64_t payload_sum(const struct sl_pkt *p, uint16_t cksum)
-{
-	uint32_t ports = (uint32_t)p->dst.port_be << 16 | p->src.port_be;
-	uint16_t len = htons((uint16_t)(p->payload_len + 8));
-	return (uint64_t)(uint16_t)~cksum + sl_unsum_ip(&p->src.ip) + sl_unsum_ip(&p->dst.ip) + sl_sub32(ports) +
-		2 * sl_sub16(len);
-}
 
 static void checksum_from(struct sl_out *o, const struct sl_pkt *p)
 {
 	uint16_t cksum;
 	memcpy(&cksum, p->udp + 6, 2);
 	o->cksum = likely(cksum) ? SL_CKSUM_KNOWN : SL_CKSUM_NONE;
-	o->acc = likely(cksum) ? payload_sum(p, cksum) : 0;
+	o->acc = likely(cksum) ? sl_payload_sum(p, cksum) : 0;
 }
 
 /* RFC 8656 13, 14: TTL one less, DSCP and ECN as they came. */

@@ -30,6 +30,7 @@ enum {
 	SL_HELD_MS = 1000,    /* how long a packet waits for its neighbour */
 	SL_REPLY_BYTES = 1280,
 	SL_NO_RELAY = 0xff,
+	SL_NO_MEDIA = 0xff,
 };
 
 /* One of the addresses that the configuration gives to TURN. */
@@ -37,6 +38,7 @@ struct sl_local {
 	struct sl_ip ip;
 	bool used;
 	uint8_t relay; /* index of the relay address, or SL_NO_RELAY */
+	uint8_t media; /* index of the media address, or SL_NO_MEDIA */
 	uint8_t n_listeners;
 	struct {
 		uint16_t port_be, listener;
@@ -55,8 +57,10 @@ struct sl_pkt {
 	bool fragmented; /* came as fragments */
 	bool looped;     /* hairpin: m starts at the IP header */
 	uint8_t relay;     /* destination is a relay port of this relay address, or SL_NO_RELAY */
+	uint8_t media;     /* destination is a media port of this media address, or SL_NO_MEDIA */
+	bool rtcp;         /* ... and the RTCP port of its leg */
 	uint16_t listener; /* else: destination is this listener */
-	uint32_t hash, alloc;
+	uint32_t hash, alloc; /* alloc: the allocation, or the media leg */
 };
 
 struct sl_vec {
@@ -98,6 +102,7 @@ struct sl_bucket { /* token bucket, tokens in thousandths so that slow rates ref
 };
 
 struct sl_reassembly;
+struct sl_media_work;
 
 struct sl_worker {
 	/* Set at the start of each round. */
@@ -113,6 +118,8 @@ struct sl_worker {
 
 	struct sl_sessions sessions;
 	struct sl_turn turn;
+	struct sl_media_work *media; /* path/media.h; NULL = no media addresses are configured */
+	uint64_t now_us;             /* of this round, CLOCK_MONOTONIC as far as differences go */
 	struct sl_local locals[SL_LOCAL_SLOTS];
 	uint64_t local_filter[SL_LOCAL_SLOTS / 64]; /* bit per slot that an address hashes to: most strangers miss it */
 
@@ -186,8 +193,8 @@ enum sl_parse_verdict { SL_PARSE_CLAIMED, SL_PARSE_EXCEPTION, SL_PARSE_FRAGMENT,
 /* Parse the IP packet at l3 (len bytes available) of p->m into *p. On SL_PARSE_DROP *why says the reason. */
 enum sl_parse_verdict sl_parse_ip(struct sl_worker *w, struct sl_pkt *p, uint8_t *l3, unsigned len, enum sl_drop *why);
 
-/* Enter the configured listeners and relay addresses. 0 or -ENOSPC: more ports on one address than fit. */
-int sl_locals_init(struct sl_worker *w, const struct sl_conf_turn *conf);
+/* Enter the configured listeners, relay and media addresses. 0 or -ENOSPC: more ports on one address than fit. */
+int sl_locals_init(struct sl_worker *w, const struct sl_conf_turn *conf, const struct sl_conf_media *media);
 /* Is the destination, at our address l, one of TURN's ports? Fills relay/listener. */
 bool sl_lookup_local(const struct sl_worker *w, const struct sl_local *l, struct sl_pkt *p);
 const struct sl_local *sl_local_find(const struct sl_worker *w, const struct sl_ip *ip);
@@ -202,7 +209,7 @@ bool sl_carry_header_fields(struct sl_out *o, const struct sl_pkt *p);
 void sl_channel_to_client(struct sl_worker *w, struct sl_pkt *p);
 void sl_stun_input(struct sl_worker *w, struct sl_pkt *p);
 
-/* Is the peer, one of our own addresses, a relay port? (Everything else of ours is forbidden to clients.) */
+/* Is the peer, one of our own addresses, a relay or media port? (Everything else of ours is forbidden to clients.) */
 bool sl_own_peer_ok(const struct sl_worker *w, const struct sl_endpoint *peer);
 
 /* Write headers, find the way, send (or loop, hold, fragment, refuse). Consumes o->m. False when it was dropped at once. */

@@ -3,11 +3,14 @@
 
 #include "dataplane/path/control.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "dataplane/abi/validate.h"
-#include "dataplane/path/context.h"
+#include "dataplane/path/media.h"
 
 enum {
-	COMMANDS_PER_MS = 32,
+	COMMANDS_PER_MS = 128,
 	LIST_PER_MS = 32, /* allocations told per client and millisecond */
 	LIST_SCAN = 4096, /* slots looked at for them */
 };
@@ -29,11 +32,31 @@ static void start_list(struct sl_worker *w, unsigned slot, uint32_t seq)
 	w->list[slot].seq = seq;
 }
 
+/* A worker's commands about media are answered when they are refused: the client would wait for media in vain. */
+static void refuse(struct sl_worker *w, unsigned slot, const struct sl_command *cmd, int error, const char *text)
+{
+	struct sl_event evt = {.h = {.type = SL_EVT_ACK, .seq = cmd->h.seq}, .ack.error = error};
+	sl_count(w, SL_C_commands_refused, 1);
+	if (cmd->h.type < SL_CMD_LEG_SET)
+		return;
+	snprintf(evt.ack.text, sizeof evt.ack.text, "%s", text);
+	(void)sl_abi_worker_post_to(&w->abi, slot, &evt);
+}
+
 static void command(struct sl_worker *w, unsigned slot, const struct sl_command *cmd)
 {
-	char text[128];
-	if (sl_command_validate(cmd, text, sizeof text) < 0) {
-		sl_count(w, SL_C_commands_refused, 1);
+	char text[sizeof(((struct sl_evt_ack *)0)->text)];
+	int rc = sl_command_validate(cmd, text, sizeof text);
+	if (rc < 0) {
+		refuse(w, slot, cmd, rc, text);
+		return;
+	}
+	if (cmd->h.type >= SL_CMD_LEG_SET && sl_command_is_for_worker(cmd->h.type)) {
+		rc = sl_media_command(w, slot, cmd, text, sizeof text);
+		if (rc < 0)
+			refuse(w, slot, cmd, rc, text);
+		else
+			sl_count(w, SL_C_commands, 1);
 		return;
 	}
 	switch (cmd->h.type) {
@@ -82,6 +105,7 @@ void sl_control(struct sl_worker *w)
 	w->listing &= w->abi.attached;
 	for (unsigned i = 0; i < COMMANDS_PER_MS && sl_abi_worker_pop_command(&w->abi, &slot, &cmd); i++)
 		command(w, slot, &cmd);
+	explicit_bzero(&cmd, sizeof cmd.h + sizeof cmd.leg); /* keys pass through it */
 	for (unsigned bits = w->listing; bits; bits &= bits - 1)
 		go_on_listing(w, (unsigned)__builtin_ctz(bits));
 	w->counters[SL_C_allocations_active] = w->sessions.n_active;

@@ -4,7 +4,7 @@
 /* Packets that arrived at the wrong worker. Known and unknown flows have rings of their own, so that a flood of strangers
  * fills only theirs. The owner parses again: it trusts no pointer into a buffer that another core looked at. */
 
-#include "dataplane/path/context.h"
+#include "dataplane/path/media.h"
 
 void sl_handoff(struct sl_worker *w, struct sl_pkt *p, unsigned owner, bool known)
 {
@@ -22,7 +22,8 @@ void sl_handoff(struct sl_worker *w, struct sl_pkt *p, unsigned owner, bool know
 
 static bool same_kind(const struct sl_packet *a, const struct sl_packet *b)
 {
-	return a->port == b->port && a->looped == b->looped && a->fragmented == b->fragmented;
+	return a->port == b->port && a->looped == b->looped && a->fragmented == b->fragmented &&
+		a->media == b->media;
 }
 
 /* Runs of packets of one kind go on together, so that a burst stays a burst. */
@@ -32,7 +33,9 @@ static void dispatch(struct sl_worker *w, struct rte_mbuf **m, unsigned n)
 		const struct sl_packet kind = *sl_packet(m[i]);
 		for (end = i + 1; end < n && same_kind(&kind, sl_packet(m[end])); end++)
 			;
-		if (kind.looped)
+		if (kind.media)
+			sl_media_handed(w, m + i, end - i);
+		else if (kind.looped)
 			sl_path_looped(w, m + i, end - i);
 		else if (!kind.fragmented)
 			sl_path_frames(w, m + i, end - i, kind.port);

@@ -47,6 +47,34 @@ struct sl_media_work {
 	uint32_t sweep;              /* legs looked at for inactivity and cold notes, round robin */
 };
 
+/* ---- look-up, in the passes of lookup.c ---- */
+
+static inline void sl_media_locate(struct sl_worker *w, const struct sl_pkt *p)
+{
+	const struct sl_media *m = w->media->tables;
+	rte_prefetch0(&m->ports.leg[(size_t)p->media << 16 | rte_be_to_cpu_16(p->dst.port_be)]);
+}
+
+static inline void sl_media_find_leg(struct sl_worker *w, struct sl_pkt *p)
+{
+	const struct sl_media *m = w->media->tables;
+	p->alloc = sl_media_find(m, p->media, rte_be_to_cpu_16(p->dst.port_be), &p->rtcp);
+	if (p->alloc != SL_NONE) {
+		rte_prefetch0(&m->rx[p->alloc]);
+		rte_prefetch0(&m->crypto[p->alloc]);
+	}
+}
+
+static inline void sl_media_prefetch_target(struct sl_worker *w, uint32_t leg)
+{
+	const struct sl_media *m = w->media->tables;
+	int32_t dest = m->rx[leg].dest;
+	if (dest >= 0) {
+		rte_prefetch0(&m->tx[dest]);
+		rte_prefetch0(&m->crypto[dest]);
+	}
+}
+
 /* ---- media_in.c ---- */
 
 /* Packets of v whose destination is a media port (p->media is the address index). Consumes all. */
@@ -55,6 +83,12 @@ void sl_media_input(struct sl_worker *w, struct sl_pkt **p, unsigned n);
 void sl_media_route(struct sl_worker *w, uint32_t from, struct sl_media_out *o);
 /* Is src an acceptable source of leg, for RTCP? Learns nothing. Counts and returns false when it is not. */
 bool sl_media_source_ok(struct sl_worker *w, uint32_t leg, const struct sl_endpoint *src, bool rtcp);
+
+/* An RTCP packet from src was accepted, and authenticated where the leg has keys: answers go there from now on, when the leg
+ * learns addresses and RTP comes from the same host. */
+void sl_media_rtcp_learn(struct sl_worker *w, uint32_t leg, const struct sl_endpoint *src);
+/* A packet refused at this leg: counted there and by reason, and freed. */
+void sl_media_refuse(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, enum sl_drop why);
 
 /* ---- media_out.c ---- */
 
@@ -90,7 +124,7 @@ int sl_playout_dtmf(struct sl_worker *w, uint32_t leg, const struct sl_cmd_dtmf 
 /* Is the leg's own media displaced now (clip playing, or DTMF event under way)? */
 static inline bool sl_playout_displaces(const struct sl_leg_more *more)
 {
-	return more->play.clip != SL_CLIP_NONE || more->play.dtmf_n;
+	return more->play.clip != SL_CLIP_NONE || more->dtmf_tx.n;
 }
 /* Once a millisecond: what is due on the wheel. */
 void sl_playout_tick(struct sl_worker *w);

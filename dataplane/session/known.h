@@ -14,7 +14,10 @@
 
 #include "dataplane/session/flow.h"
 
-enum { SL_KNOWN_BUCKET_SLOTS = 16 };
+enum {
+	SL_KNOWN_BUCKET_SLOTS = 16,
+	SL_KNOWN_MEDIA = 0x100, /* beside the index of a media address, where sl_known_hash_peer() wants a relay address */
+};
 
 struct sl_known {
 	unsigned n_workers;

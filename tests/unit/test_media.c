@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* A worker's media tables: legs, routes, keys, SSRCs, and what a restart gives back. */
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/session/media.h"
+
+enum { N_LEGS = 8, N_STREAMS = 40, PORT_MIN = 30000, PORT_MAX = 39999, PORT = 30208, SLOT = 2, BITS = 128 };
+
+static struct sl_srtp *srtp;
+static struct sl_cold_media *cold;
+static struct sl_media media;
+
+static uint64_t id_of(unsigned n)
+{
+	return (uint64_t)SLOT << 61 | n;
+}
+
+static void start(void)
+{
+	struct sl_media_params p = {.n_legs = N_LEGS, .n_streams = N_STREAMS, .n_routes = 2 * N_LEGS, .n_large = 2,
+		.n_addresses = 2, .n_workers = 1, .window_bits = BITS, .port_min = PORT_MIN, .port_max = PORT_MAX,
+		.cold = cold, .srtp = srtp, .seed = {1}};
+	assert_int_equal(sl_media_init(&media, &p), 0);
+}
+
+/* The tables of a process that died are simply gone. */
+static void forget(void)
+{
+	free(media.rx);
+	free(media.tx);
+	free(media.crypto);
+	free(media.more);
+	free(media.contexts);
+	free(media.windows);
+	free(media.streams);
+	free(media.routes);
+	free(media.large);
+	free(media.ports.leg);
+}
+
+static int setup(void **state)
+{
+	char err[200];
+	struct sl_srtp_options o = {.backend = SL_SRTP_IPSEC_MB, .n_workers = 1};
+	assert_int_equal(sl_srtp_open(&srtp, &o, err, sizeof err), 0);
+	size_t bytes = sl_cold_media_size(N_LEGS, N_STREAMS);
+	cold = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+	memset(cold, 0, bytes);
+	assert_int_equal(sl_cold_media_create(cold, N_LEGS, N_STREAMS), 0);
+	start();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	forget();
+	free(cold);
+	sl_srtp_close(srtp);
+	return 0;
+}
+
+static struct sl_srtp_key key_of(uint8_t fill, unsigned suite)
+{
+	struct sl_srtp_key k = {.suite = (uint8_t)suite};
+	memset(k.key, fill, sl_srtp_suite_info(suite)->key_len);
+	memset(k.salt, fill + 1, sl_srtp_suite_info(suite)->salt_len);
+	return k;
+}
+
+static struct sl_cmd_leg command(unsigned n)
+{
+	struct sl_cmd_leg c = {.leg = {.id = id_of(n), .port = (uint16_t)(PORT + 2 * n)},
+		.rtcp_port = (uint16_t)(PORT + 2 * n + 1), .learn = SL_LEARN_IMMEDIATE, .dscp = 46};
+	assert_int_equal(sl_endpoint_parse("192.0.2.10:4000", &c.remote_rtp), 0);
+	return c;
+}
+
+static int set(const struct sl_cmd_leg *c)
+{
+	char text[120];
+	return sl_media_leg_set(&media, SLOT, 1, c, 1000, text, sizeof text);
+}
+
+static uint32_t leg_of(const struct sl_cmd_leg *c)
+{
+	return sl_media_leg(&media, &c->leg);
+}
+
+static void test_ports_and_ids(void **state)
+{
+	struct sl_cmd_leg a = command(1), b = command(1);
+	bool rtcp;
+	assert_int_equal(set(&a), 0);
+	uint32_t leg = leg_of(&a);
+	assert_int_equal(sl_media_find(&media, 0, a.rtcp_port, &rtcp), leg);
+	assert_true(rtcp);
+	assert_int_equal(sl_media_find(&media, 1, a.leg.port, &rtcp), SL_NONE);
+	b.leg.id = id_of(9);
+	assert_int_equal(set(&b), -EADDRINUSE);
+	b = command(2);
+	b.rtcp_port = a.leg.port;
+	assert_int_equal(set(&b), -EADDRINUSE);
+	b = command(2);
+	b.leg.id = 7; /* of slot 0 */
+	assert_int_equal(set(&b), -EPERM);
+	b = command(2);
+	b.leg.port = PORT_MAX + 1;
+	assert_int_equal(set(&b), -EINVAL);
+	assert_int_equal(media.n_active, 1);
+	sl_media_leg_delete(&media, leg);
+	assert_int_equal(leg_of(&a), SL_NONE);
+	assert_int_equal(sl_media_find(&media, 0, a.rtcp_port, &rtcp), SL_NONE);
+	assert_int_equal(media.n_active, 0);
+}
+
+static void test_all_legs(void **state)
+{
+	for (unsigned round = 0; round < 3; round++) {
+		struct sl_cmd_leg c[N_LEGS + 1];
+		for (unsigned i = 0; i < N_LEGS; i++) {
+			c[i] = command(i + 1);
+			assert_int_equal(set(&c[i]), 0);
+		}
+		c[N_LEGS] = command(N_LEGS + 1);
+		assert_int_equal(set(&c[N_LEGS]), -ENOSPC);
+		for (unsigned i = 0; i < N_LEGS; i++)
+			sl_media_leg_delete(&media, leg_of(&c[i]));
+	}
+}
+
+static void test_routes(void **state)
+{
+	struct sl_cmd_leg a = command(1), b = command(2), c = command(3);
+	set(&a);
+	set(&b);
+	set(&c);
+	uint32_t la = leg_of(&a), lb = leg_of(&b);
+	struct sl_cmd_route ab = {a.leg, b.leg}, ac = {a.leg, c.leg}, away = {a.leg, {.id = id_of(77), .port = 30900}};
+	assert_int_equal(media.rx[la].dest, SL_DEST_NONE);
+	assert_int_equal(sl_media_route_add(&media, SLOT, &ab), 0);
+	assert_int_equal(sl_media_route_add(&media, SLOT, &ab), 0); /* again: one route */
+	assert_int_equal(media.rx[la].dest, (int32_t)lb);
+	assert_int_equal(sl_media_route_add(&media, SLOT, &ac), 0);
+	assert_int_equal(media.rx[la].dest, SL_DEST_MANY);
+	assert_int_equal(sl_media_route_add(&media, SLOT + 1, &ab), -ENOENT); /* another client's leg */
+	assert_int_equal(sl_media_route_add(&media, SLOT, &away), -ENOENT);   /* a port nobody has */
+	sl_media_leg_delete(&media, leg_of(&c));                              /* takes the route with it */
+	assert_int_equal(media.rx[la].dest, (int32_t)lb);
+	assert_int_equal(sl_media_route_delete(&media, SLOT, &ab), 0);
+	assert_int_equal(sl_media_route_delete(&media, SLOT, &ab), -ENOENT);
+	assert_int_equal(media.rx[la].dest, SL_DEST_NONE);
+}
+
+static void test_the_same_key_keeps_its_state(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+	c.key_out = key_of(2, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	struct sl_srtp_context *in = media.crypto[leg].in[0], *out = media.crypto[leg].out;
+	assert_non_null(in);
+	media.rx[leg].state |= SL_RX_STARTED;
+	media.crypto[leg].tx_reserved = 500;
+	media.rx[leg].state |= SL_RX_LOCKED;
+	c.flags |= SL_LEG_BLOCK_MEDIA;
+	assert_int_equal(set(&c), 0);
+	assert_ptr_equal(media.crypto[leg].in[0], in);
+	assert_ptr_equal(media.crypto[leg].out, out);
+	assert_int_equal(media.crypto[leg].tx_reserved, 500);
+	assert_true(media.rx[leg].state & SL_RX_LOCKED);
+	assert_false(media.rx[leg].state & SL_RX_REKEYED);
+	/* Old and new overlap: the old context moves with its key. */
+	c.key_in[1] = c.key_in[0];
+	c.key_in[0] = key_of(9, SL_SRTP_AES_CM_128_80);
+	assert_int_equal(set(&c), 0);
+	assert_ptr_equal(media.crypto[leg].in[1], in);
+	assert_ptr_not_equal(media.crypto[leg].in[0], in);
+	assert_true(media.rx[leg].state & SL_RX_REKEYED);
+	/* A new outgoing key: nothing of it is used yet. */
+	c.key_out = key_of(10, SL_SRTP_AES_CM_128_32);
+	assert_int_equal(set(&c), 0);
+	assert_int_equal(media.crypto[leg].tx_reserved, 0);
+}
+
+static void test_large_keys_are_given_back(void **state)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		struct sl_cmd_leg c = command(1), d = command(2);
+		c.key_in[0] = key_of(1, SL_SRTP_AEAD_256_GCM);
+		c.key_out = key_of(2, SL_SRTP_AEAD_128_GCM);
+		assert_int_equal(set(&c), 0);
+		d.key_out = key_of(3, SL_SRTP_AEAD_128_GCM);
+		assert_int_equal(set(&d), -ENOSPC);
+		assert_int_equal(leg_of(&d), SL_NONE);
+		c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+		assert_int_equal(set(&c), 0);
+		assert_int_equal(set(&d), 0);
+		sl_media_leg_delete(&media, leg_of(&c));
+		sl_media_leg_delete(&media, leg_of(&d));
+	}
+}
+
+static void test_ssrcs_are_parked(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	struct sl_leg_rx *rx = &media.rx[leg];
+	for (uint32_t ssrc = 1; ssrc <= SL_MEDIA_STREAMS_PER_LEG + 1; ssrc++) {
+		assert_true(sl_media_rx_switch(&media, leg, ssrc));
+		assert_false(rx->state & SL_RX_STARTED);
+		rx->state |= SL_RX_STARTED;
+		rx->seq = (uint16_t)(100 + ssrc);
+		rx->roc = ssrc;
+		sl_media_window(&media, leg)[0] = ssrc;
+	}
+	/* Under a key nothing is forgotten. */
+	assert_false(sl_media_rx_switch(&media, leg, 99));
+	assert_int_equal(rx->ssrc, SL_MEDIA_STREAMS_PER_LEG + 1);
+	const uint64_t *window;
+	uint64_t top;
+	assert_true(sl_media_rx_peek(&media, leg, 3, &top, &window));
+	assert_int_equal(top, UINT64_C(3) << 16 | 103);
+	assert_true(sl_media_rx_switch(&media, leg, 3));
+	assert_int_equal(rx->seq, 103);
+	assert_int_equal(rx->roc, 3);
+	assert_int_equal(sl_media_window(&media, leg)[0], 3);
+	assert_true(rx->state & SL_RX_STARTED);
+}
+
+static void test_without_a_key_the_oldest_ssrc_goes(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	for (uint32_t ssrc = 1; ssrc <= 3 * SL_MEDIA_STREAMS_PER_LEG; ssrc++) {
+		assert_true(sl_media_rx_switch(&media, leg, ssrc));
+		media.rx[leg].state |= SL_RX_STARTED;
+		media.rx[leg].packets = 10;
+	}
+	struct sl_evt_leg e;
+	sl_media_describe(&media, leg, 1000, &e);
+	assert_true(e.rx_packets >= 10 * 2 * SL_MEDIA_STREAMS_PER_LEG - 10);
+}
+
+/* Send as path/media_out.c does, as far as indices go. */
+static uint64_t send_one(uint32_t leg)
+{
+	struct sl_leg_tx *tx = &media.tx[leg];
+	struct sl_leg_crypto *c = &media.crypto[leg];
+	uint64_t index = sl_media_tx_index(&media, leg) + 1;
+	tx->state |= SL_TX_STARTED;
+	tx->seq = (uint16_t)index;
+	c->tx_roc = (uint32_t)(index >> 16);
+	if (index >= c->tx_reserved)
+		sl_media_reserve(&media, leg);
+	return index;
+}
+
+static void test_a_restart_gives_back(void **state)
+{
+	struct sl_cmd_leg c = command(1), other = command(2);
+	c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+	c.key_out = key_of(2, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	set(&other);
+	uint32_t leg = leg_of(&c);
+	uint64_t used = 0;
+	assert_true(sl_media_tx_switch(&media, leg, 0xabcd));
+	for (unsigned i = 0; i < 70000; i++) { /* past a roll-over */
+		uint64_t index = send_one(leg);
+		assert_true(index > used);
+		used = index;
+	}
+	assert_true(sl_media_tx_switch(&media, leg, 0x1111)); /* parked with its reservation */
+	for (unsigned i = 0; i < 10; i++)
+		send_one(leg);
+	struct sl_leg_rx *rx = &media.rx[leg];
+	rx->ssrc = 77;
+	rx->roc = 2;
+	rx->seq = 5;
+	rx->state |= SL_RX_STARTED | SL_RX_LOCKED;
+	struct sl_endpoint learned;
+	sl_endpoint_parse("192.0.2.99:5000", &learned);
+	media.tx[leg].ip = rx->ip = learned.ip;
+	media.tx[leg].port_be = rx->port_be = learned.port_be;
+	sl_media_cold_note(&media, leg);
+
+	forget();
+	start();
+	assert_int_equal(media.n_active, 0);
+	assert_int_equal(leg_of(&c), SL_NONE); /* no packet passes before the control plane says so */
+	assert_int_equal(set(&c), 1);
+	leg = leg_of(&c);
+	rx = &media.rx[leg];
+	assert_true(rx->state & SL_RX_LOCKED);
+	assert_true(sl_ip_eq(&media.tx[leg].ip, &learned.ip) && media.tx[leg].port_be == learned.port_be);
+	assert_int_equal(sl_leg_rx_index(rx), UINT64_C(2) << 16 | 5);
+	assert_false(sl_srtp_window_fresh(sl_media_window(&media, leg), BITS, sl_leg_rx_index(rx), true, sl_leg_rx_index(rx)));
+	assert_int_equal(media.tx[leg].ssrc, 0x1111);
+	assert_true(media.tx[leg].state & SL_TX_RESTORED);
+	assert_true(sl_media_tx_index(&media, leg) >= 10);
+	assert_true(sl_media_tx_switch(&media, leg, 0xabcd));
+	assert_true(media.tx[leg].state & SL_TX_RESTORED);
+	assert_true(sl_media_tx_index(&media, leg) >= used);
+	assert_true(send_one(leg) > used);
+	/* Another key: its indices are all unused, and the old ones mean nothing. */
+	c.key_out = key_of(3, SL_SRTP_AES_CM_128_80);
+	assert_int_equal(set(&c), 0);
+	assert_int_equal(media.crypto[leg].tx_reserved, 0);
+	/* A port whose leg is not claimed goes to whoever comes. */
+	other.leg.id = id_of(55);
+	assert_int_equal(set(&other), 0);
+}
+
+static void test_a_restart_with_another_key_starts_anew(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+	c.key_out = key_of(2, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	sl_media_tx_switch(&media, leg, 5);
+	for (unsigned i = 0; i < 1000; i++)
+		send_one(leg);
+	media.rx[leg].state |= SL_RX_STARTED;
+	media.rx[leg].roc = 3;
+	sl_media_cold_note(&media, leg);
+	forget();
+	start();
+	c.key_in[0] = key_of(4, SL_SRTP_AES_CM_128_80);
+	c.key_out = key_of(5, SL_SRTP_AES_CM_128_80);
+	assert_int_equal(set(&c), 1);
+	leg = leg_of(&c);
+	assert_false(media.rx[leg].state & SL_RX_STARTED);
+	assert_false(media.tx[leg].state & SL_TX_RESTORED);
+	assert_int_equal(media.crypto[leg].tx_reserved, 0);
+}
+
+static void test_clocks(void **state)
+{
+	struct sl_leg_more more = {.n_clocks = 2, .clocks = {96u << 24 | 48000, 97u << 24 | 90000}};
+	assert_int_equal(sl_media_clocks[sl_media_clock(&more, 96)], 48000);
+	assert_int_equal(sl_media_clocks[sl_media_clock(&more, 97)], 90000);
+	assert_int_equal(sl_media_clocks[sl_media_clock(&more, 0)], 8000);
+	assert_int_equal(sl_media_clocks[sl_media_clock(&more, 34)], 90000);
+	assert_int_equal(sl_media_clocks[sl_media_clock(&more, 120)], 8000);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_ports_and_ids),
+		T(test_all_legs),
+		T(test_routes),
+		T(test_the_same_key_keeps_its_state),
+		T(test_large_keys_are_given_back),
+		T(test_ssrcs_are_parked),
+		T(test_without_a_key_the_oldest_ssrc_goes),
+		T(test_a_restart_gives_back),
+		T(test_a_restart_with_another_key_starts_anew),
+		T(test_clocks),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
