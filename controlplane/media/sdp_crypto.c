@@ -140,7 +140,7 @@ static bool parse_key(struct sl_slice s, const struct suite *suite, struct sl_sr
 		return true;
 	struct sl_slice part = sl_sdp_until(&keys, '|');
 	if (!memchr(part.p, ':', part.n)) {
-		if (!parse_lifetime(part, &k->lifetime_packets))
+		if (part.n > 0 && !parse_lifetime(part, &k->lifetime_packets)) /* some leave it empty */
 			return false;
 		if (keys.n == 0)
 			return true;

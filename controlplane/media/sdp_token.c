@@ -65,7 +65,7 @@ bool sl_sdp_number(struct sl_slice s, uint64_t max, uint64_t *out)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned digit = (unsigned)(s.p[i] - '0');
-		if (digit > 9 || v > max / 10 || v * 10 > max - digit)
+		if (digit > 9 || digit > max || v > (max - digit) / 10)
 			return false;
 		v = v * 10 + digit;
 	}
@@ -100,5 +100,5 @@ bool sl_sdp_address(struct sl_slice s, struct sl_ip *out)
 
 bool sl_slice_is(struct sl_slice s, const char *text)
 {
-	return strlen(text) == s.n && strncasecmp(s.p, text, s.n) == 0;
+	return strlen(text) == s.n && (s.n == 0 || strncasecmp(s.p, text, s.n) == 0);
 }
