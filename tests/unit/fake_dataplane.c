@@ -94,6 +94,7 @@ static void housekeep(struct fake *f)
 		const char *owner = f->editor.owner < 0 ? "" : f->server.slots[f->editor.owner].name;
 		int rc = sl_editor_admit(&f->editor, slot, c.h.type, owner, text, sizeof text);
 		if (rc < 0) {
+			f->n_not_admitted++;
 			sl_abi_server_ack(&f->server, slot, &c, rc, text);
 			continue;
 		}
@@ -111,10 +112,10 @@ static void housekeep(struct fake *f)
 		} else {
 			carry_out(f, &c, f->editor.editing >= 0);
 		}
-		sl_editor_done(&f->editor, slot, c.h.type, 0, now_ms());
+		sl_editor_done(&f->editor, slot, c.h.type, 0, now_ms() + f->ahead_ms);
 		sl_abi_server_ack(&f->server, slot, &c, 0, NULL);
 	}
-	sl_editor_expire(&f->editor, now_ms(), &slot);
+	sl_editor_expire(&f->editor, now_ms() + f->ahead_ms, &slot);
 }
 
 static void client_changed(void *ctx, unsigned slot, bool attached)

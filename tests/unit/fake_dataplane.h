@@ -38,6 +38,8 @@ struct fake {
 	struct fake_snapshot building, published;
 	struct sl_editor editor;
 	unsigned n_commits, n_commands, n_worker_commands;
+	unsigned n_not_admitted; /* commands of who does not own TURN's provisioning */
+	uint64_t ahead_ms;       /* of the editor's clock: a draft grows old without anybody waiting */
 	uint32_t refuse_type; /* commands of this type are refused */
 	unsigned burst;       /* commands handled a millisecond; 0 = none at all */
 	bool heart_stopped;
