@@ -254,8 +254,18 @@ static struct sl_srtp_context *choose_key(const struct sl_leg_crypto *c, const u
 	return NULL;
 }
 
-/* Make op for this packet. False: it was dropped. */
-static bool prepare(struct sl_worker *w, const struct arrival *a, struct sl_srtp_op *op)
+/* An SSRC that nothing has been authenticated of: the packet before it in the same burst says where it stands. */
+static uint64_t follow(const struct arrival *a, const struct arrival *burst, const struct sl_srtp_op *ops, unsigned n)
+{
+	uint16_t seq = sl_rtp_seq(a->rtp);
+	while (n-- > 0)
+		if (burst[n].leg == a->leg && sl_rtp_ssrc(burst[n].rtp) == sl_rtp_ssrc(a->rtp))
+			return sl_srtp_index_estimate(ops[n].index, true, seq);
+	return sl_srtp_index_estimate(0, false, seq);
+}
+
+/* Make op n for this packet, the ones before it being of the same burst. False: it was dropped. */
+static bool prepare(struct sl_worker *w, const struct arrival *a, const struct arrival *burst, struct sl_srtp_op *ops, unsigned n)
 {
 	struct sl_media *m = w->media->tables;
 	const struct sl_leg_crypto *c = &m->crypto[a->leg];
@@ -267,7 +277,7 @@ static bool prepare(struct sl_worker *w, const struct arrival *a, struct sl_srtp
 		goto refuse;
 	why = SL_DROP_srtp_key_expired;
 	uint64_t top = stands_at(m, a->leg, sl_rtp_ssrc(a->rtp), &started, &window);
-	uint64_t index = sl_srtp_index_estimate(top, started, sl_rtp_seq(a->rtp));
+	uint64_t index = likely(started) ? sl_srtp_index_estimate(top, true, sl_rtp_seq(a->rtp)) : follow(a, burst, ops, n);
 	if (unlikely(index > SL_SRTP_INDEX_MAX || c->rx_left == 0))
 		goto refuse;
 	why = SL_DROP_srtp_replay;
@@ -277,25 +287,33 @@ static bool prepare(struct sl_worker *w, const struct arrival *a, struct sl_srtp
 	}
 	rte_prefetch0(ctx);
 	rte_prefetch0((const uint8_t *)ctx + 64);
-	*op = (struct sl_srtp_op){.ctx = ctx, .rtp = a->rtp, .len = a->len, .header_len = a->header_len, .index = index};
+	ops[n] = (struct sl_srtp_op){.ctx = ctx, .rtp = a->rtp, .len = a->len, .header_len = a->header_len, .index = index};
 	return true;
 refuse:
 	sl_media_refuse(w, a->leg, a->p->m, why);
 	return false;
 }
 
-/* After a change of the incoming key: the next packet is tried with the other roll-over count, then the other key. */
+/* A peer that changes its key gives no sign without an MKI, and may begin its roll-over count anew: the next packet is
+ * tried with the other count, and with the other key where old and new overlap. */
 static void try_otherwise(struct sl_media *m, uint32_t leg)
 {
 	struct sl_leg_rx *rx = &m->rx[leg];
 	struct sl_leg_crypto *c = &m->crypto[leg];
 	uint32_t *other = &m->more[leg].rekey_roc, roc = rx->roc;
-	rx->roc = *other;
-	*other = roc;
-	if (roc <= rx->roc && c->in[0] && c->in[1] && !c->in[0]->mki_len && !c->in[1]->mki_len) {
+	if ((rx->state & SL_RX_REKEYED) && *other != roc) {
+		rx->roc = *other;
+		*other = roc;
+		if (rx->roc < roc)
+			return; /* both counts with this key first */
+	}
+	if (c->in[0] && c->in[1] && !c->in[0]->mki_len && !c->in[1]->mki_len) {
+		uint64_t *print = m->more[leg].key_in_print, first_print = print[0];
 		struct sl_srtp_context *first = c->in[0];
 		c->in[0] = c->in[1];
 		c->in[1] = first;
+		print[0] = print[1];
+		print[1] = first_print;
 	}
 }
 
@@ -307,8 +325,7 @@ static void failed(struct sl_worker *w, const struct arrival *a, int status)
 		return;
 	}
 	m->more[a->leg].auth_failures++;
-	if (m->rx[a->leg].state & SL_RX_REKEYED)
-		try_otherwise(m, a->leg);
+	try_otherwise(m, a->leg);
 	sl_media_refuse(w, a->leg, a->p->m, SL_DROP_srtp_auth);
 }
 
@@ -402,7 +419,7 @@ void sl_media_input(struct sl_worker *w, struct sl_pkt **p, unsigned n)
 			continue;
 		if (m->rx[a.leg].state & SL_RX_SECURE) {
 			secure[n_secure] = a;
-			n_secure += prepare(w, &a, &ops[n_secure]);
+			n_secure += prepare(w, &a, secure, ops, n_secure);
 		} else if (unlikely(!a.header_len)) {
 			accept_raw(w, &a);
 		} else {

@@ -206,6 +206,16 @@ static void adopt_remote(struct sl_media *m, uint32_t leg, const struct sl_cold_
 	more->learning = false;
 }
 
+/* One key that the leg had is one that it has: what authenticated under either set is of one sender. */
+static bool shares_key(const uint64_t a[SL_SRTP_KEYS_MAX], const uint64_t b[SL_SRTP_KEYS_MAX])
+{
+	for (unsigned i = 0; i < SL_SRTP_KEYS_MAX; i++)
+		for (unsigned k = 0; k < SL_SRTP_KEYS_MAX; k++)
+			if (a[i] == b[k] && (a[i] || (!a[0] && !a[1] && !b[0] && !b[1])))
+				return true;
+	return false;
+}
+
 static void adopt_rx(struct sl_media *m, uint32_t leg, const struct sl_cold_leg *c)
 {
 	struct sl_leg_rx *rx = &m->rx[leg];
@@ -213,7 +223,7 @@ static void adopt_rx(struct sl_media *m, uint32_t leg, const struct sl_cold_leg 
 	rx->bytes = c->rx_bytes;
 	more->rx_packets_past = c->rx_packets;
 	rx->state &= (uint16_t)~SL_RX_REKEYED;
-	if (c->rx_top == NO_INDEX || memcmp(c->key_in_print, more->key_in_print, sizeof c->key_in_print) != 0)
+	if (c->rx_top == NO_INDEX || !shares_key(c->key_in_print, more->key_in_print))
 		return;
 	rx->ssrc = c->rx_ssrc;
 	rx->roc = (uint32_t)(c->rx_top >> 16);

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "path_rig.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include "dataplane/linux/fib_build.h"
+#include "dataplane/path/cksum.h"
+
+enum { SLOT = 1, N_LEGS = 64, N_STREAMS = 256, MAX_WORKERS = 2, MTU = 1500, EVENT_RING = 256 };
+
+static struct {
+	struct sl_config config;
+	struct sl_dataplane dp;
+	struct sl_worker *workers[MAX_WORKERS];
+	struct sl_region_worker *shm[MAX_WORKERS];
+	struct sl_cold_media *cold;
+	struct sl_srtp *srtp[MAX_WORKERS];
+	struct sl_fib *fib;
+	struct sl_ring events[MAX_WORKERS];
+	void *event_memory[MAX_WORKERS];
+	uint64_t now_ms;
+} rig;
+
+static void must(bool ok)
+{
+	assert_true(ok);
+}
+
+static void *zalloc(size_t bytes)
+{
+	void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+	must(p != NULL);
+	return memset(p, 0, (bytes + 63) & ~(size_t)63);
+}
+
+static void eal_once(void)
+{
+	static bool done;
+	char *argv[] = {"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "96", "-l", "0",
+		"--log-level=lib.*:error", "--iova-mode=va", NULL};
+	if (done)
+		return;
+	must(rte_eal_init(SL_COUNT(argv) - 1, argv) >= 0);
+	rig.dp.pool = rte_pktmbuf_pool_create("rig", 4095, 0, SL_PACKET_PRIVATE_BYTES, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	must(rig.dp.pool != NULL);
+	done = true;
+}
+
+/* Everything is on link, each neighbour known. */
+static void make_fib(void)
+{
+	struct sl_fib_builder *b = sl_fib_builder_new();
+	static const char *const nets[] = {"192.0.2.0/24", "198.51.100.0/24", "2001:db8:1::/64"};
+	static const char *const hosts[] = {"192.0.2.10", "192.0.2.11", "192.0.2.99", "198.51.100.10", "198.51.100.11",
+		"2001:db8:1::10", "2001:db8:1::11"};
+	for (unsigned i = 0; i < SL_COUNT(nets); i++) {
+		struct sl_prefix p;
+		must(sl_prefix_parse(nets[i], &p) == 0);
+		sl_fib_add_route(b, &p, 0, 0, NULL);
+	}
+	for (unsigned i = 0; i < SL_COUNT(hosts); i++) {
+		struct sl_nexthop nh = {.mtu = MTU, .resolved = true, .eth = {2, 0, 0, 0, 0, (uint8_t)i}};
+		struct sl_ip ip;
+		must(sl_ip_parse(hosts[i], &ip) == 0);
+		sl_fib_add_neighbour(b, &ip, &nh);
+	}
+	rig.fib = sl_fib_build(b, 1);
+	must(rig.fib != NULL);
+}
+
+static void make_config(void)
+{
+	struct sl_conf_media *c = &rig.config.media;
+	*c = (struct sl_conf_media){.n_addresses = 2, .port_min = RIG_PORT_MIN, .port_max = RIG_PORT_MAX};
+	must(sl_ip_parse(RIG_V4, &c->addresses[0].ip) == 0);
+	must(sl_ip_parse(RIG_V6, &c->addresses[1].ip) == 0);
+	rig.dp.config = &rig.config;
+}
+
+static void make_media(struct sl_worker *w)
+{
+	struct sl_media_params p = {.n_legs = N_LEGS, .n_streams = N_STREAMS, .n_routes = 4 * N_LEGS, .n_large = 8,
+		.n_addresses = 2, .worker = w->index, .n_workers = rig.dp.n_workers, .window_bits = 128,
+		.port_min = RIG_PORT_MIN, .port_max = RIG_PORT_MAX, .cold = rig.cold, .srtp = rig.srtp[w->index],
+		.seed = {7}};
+	w->media = zalloc(sizeof *w->media);
+	w->media->tables = zalloc(sizeof *w->media->tables);
+	must(sl_media_init(w->media->tables, &p) == 0);
+	must(sl_playout_init(w, N_LEGS) == 0);
+}
+
+static void make_worker(unsigned i)
+{
+	char err[200];
+	struct sl_srtp_options o = {.backend = SL_SRTP_IPSEC_MB, .n_workers = 1};
+	struct sl_worker *w = rig.workers[i] = zalloc(sizeof *w);
+	rig.shm[i] = zalloc(sizeof *rig.shm[i]);
+	if (!rig.srtp[i])
+		must(sl_srtp_open(&rig.srtp[i], &o, err, sizeof err) == 0);
+	w->dp = &rig.dp;
+	w->index = i;
+	w->shm = rig.shm[i];
+	w->counters = w->shm->counters;
+	w->drops = w->shm->drops;
+	w->fib = rig.fib;
+	w->now.ms = rig.now_ms;
+	w->now_us = rig.now_ms * 1000;
+	must(sl_locals_init(w, &rig.config.turn, &rig.config.media) == 0);
+	rig.event_memory[i] = zalloc(sl_ring_bytes(EVENT_RING, SL_MSG_EVENT_BYTES));
+	sl_ring_attach(&w->abi.events[SLOT], rig.event_memory[i], EVENT_RING, SL_MSG_EVENT_BYTES, 1);
+	sl_ring_attach(&rig.events[i], rig.event_memory[i], EVENT_RING, SL_MSG_EVENT_BYTES, 0);
+	w->abi.attached = 1u << SLOT;
+	w->abi.epoch[SLOT] = 1;
+	w->abi.counters = w->counters;
+	rig.dp.workers[i] = w;
+	make_media(w);
+}
+
+static struct rte_ring *ring(const char *kind, unsigned to, unsigned from)
+{
+	char name[32];
+	snprintf(name, sizeof name, "%s-%u-%u", kind, to, from);
+	struct rte_ring *r = rte_ring_lookup(name);
+	return r ? r : rte_ring_create(name, 256, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+static void make_workers(void)
+{
+	for (unsigned i = 0; i < rig.dp.n_workers; i++)
+		make_worker(i);
+	for (unsigned i = 0; i < rig.dp.n_workers; i++)
+		for (unsigned k = 0; k < rig.dp.n_workers; k++) {
+			if (i == k)
+				continue;
+			must((rig.workers[i]->rings.known_in[k] = ring("known", i, k)) != NULL);
+			must((rig.workers[i]->rings.unknown_in[k] = ring("unknown", i, k)) != NULL);
+		}
+}
+
+void rig_start(unsigned n_workers)
+{
+	static const struct sl_hash_key key = {.b = {3}};
+	size_t bytes = sl_cold_media_size(MAX_WORKERS * N_LEGS, MAX_WORKERS * N_STREAMS);
+	eal_once();
+	rig.now_ms = 1000000;
+	rig.dp.n_workers = n_workers;
+	rig.dp.n_ports = 1;
+	rig.dp.n_interfaces = 1;
+	rig.dp.ports[0] = (struct sl_port){.mtu = MTU, .mac = {2, 0, 0, 0, 1, 1}};
+	must(sl_known_init(&rig.dp.known, n_workers, 1024, &key, NULL) == 0);
+	make_config();
+	make_fib();
+	rig.cold = zalloc(bytes);
+	must(sl_cold_media_create(rig.cold, MAX_WORKERS * N_LEGS, MAX_WORKERS * N_STREAMS) == 0);
+	make_workers();
+}
+
+static void free_worker(unsigned i)
+{
+	struct sl_worker *w = rig.workers[i];
+	struct sl_media *m = w->media->tables;
+	void *all[] = {m->rx, m->tx, m->crypto, m->more, m->contexts, m->windows, m->streams, m->routes, m->large, m->ports.leg, m,
+		w->media->playout, w->media, w, rig.shm[i], rig.event_memory[i]};
+	while (w->tx[0].n)
+		rte_pktmbuf_free(w->tx[0].m[--w->tx[0].n]);
+	for (unsigned k = 0; k < SL_COUNT(all); k++)
+		free(all[k]);
+}
+
+void rig_restart(void)
+{
+	for (unsigned i = 0; i < rig.dp.n_workers; i++)
+		free_worker(i);
+	make_workers();
+}
+
+void rig_stop(void)
+{
+	for (unsigned i = 0; i < rig.dp.n_workers; i++)
+		free_worker(i);
+	assert_int_equal(rte_mempool_in_use_count(rig.dp.pool), 0); /* every buffer came back */
+	sl_fib_free(rig.fib);
+	free(rig.cold);
+	free((void *)rig.dp.known.slots);
+}
+
+struct sl_worker *rig_worker(unsigned i)
+{
+	return rig.workers[i];
+}
+
+void rig_pass_ms(unsigned ms)
+{
+	while (ms--) {
+		rig.now_ms++;
+		for (unsigned i = 0; i < rig.dp.n_workers; i++) {
+			rig.workers[i]->now.ms = rig.now_ms;
+			rig.workers[i]->now_us = rig.now_ms * 1000;
+			sl_media_tick(rig.workers[i]);
+		}
+	}
+}
+
+void rig_command(uint32_t type, const void *body, size_t len)
+{
+	struct sl_command cmd = {.h.type = type};
+	char text[120] = "";
+	memcpy(cmd.bytes, body, len);
+	unsigned worker = sl_media_port_worker(cmd.leg_ref.port, rig.dp.n_workers);
+	int rc = sl_media_command(rig.workers[worker], SLOT, &cmd, text, sizeof text);
+	if (rc < 0)
+		print_error("command %u: %d %s\n", type, rc, text);
+	must(rc == 0);
+}
+
+struct sl_cmd_leg rig_leg(unsigned worker, unsigned address, unsigned n, const char *remote)
+{
+	enum { FIRST = 30208 }; /* a block of worker 0 of two */
+	uint16_t port = (uint16_t)(FIRST + worker * SL_MEDIA_PORT_BLOCK + 2 * n);
+	struct sl_cmd_leg c = {.leg = {.id = (uint64_t)SLOT << 61 | (worker + 1) << 16 | n, .port = port, .address = (uint8_t)address},
+		.rtcp_port = (uint16_t)(port + 1), .learn = SL_LEARN_IMMEDIATE, .dscp = 46};
+	if (remote)
+		must(sl_endpoint_parse(remote, &c.remote_rtp) == 0);
+	return c;
+}
+
+void rig_join(const struct sl_cmd_leg *from, const struct sl_cmd_leg *to)
+{
+	struct sl_cmd_route r = {from->leg, to->leg};
+	rig_command(SL_CMD_ROUTE_ADD, &r, sizeof r);
+}
+
+struct rig_packet rig_rtp(const char *src, const struct sl_cmd_leg *to, uint8_t pt, uint16_t seq, uint32_t ts, uint32_t ssrc,
+	unsigned payload)
+{
+	struct rig_packet p = {.dst = {rig.config.media.addresses[to->leg.address].ip, htons(to->leg.port)}};
+	must(sl_endpoint_parse(src, &p.src) == 0);
+	p.data[0] = 0x80;
+	p.data[1] = pt;
+	sl_rtp_put16(p.data + 2, seq);
+	sl_rtp_put32(p.data + 4, ts);
+	sl_rtp_put32(p.data + 8, ssrc);
+	for (unsigned i = 0; i < payload; i++)
+		p.data[SL_RTP_HEADER_BYTES + i] = (uint8_t)(seq + i);
+	p.len = SL_RTP_HEADER_BYTES + payload;
+	return p;
+}
+
+/* ---- frames ---- */
+
+static uint16_t udp_sum(const struct sl_endpoint *src, const struct sl_endpoint *dst, const uint8_t *udp, unsigned len)
+{
+	return sl_udp_cksum(sl_sum_ip(&src->ip) + sl_sum_ip(&dst->ip) + htons((uint16_t)len) + htons(IPPROTO_UDP) +
+		sl_sum_bytes(udp, len));
+}
+
+static uint8_t *write_ip(uint8_t *l3, const struct rig_packet *p, unsigned udp_len)
+{
+	if (sl_ip_is_v4(&p->dst.ip)) {
+		struct rte_ipv4_hdr ip = {.version_ihl = 0x45, .type_of_service = p->tos, .time_to_live = 60, .next_proto_id = IPPROTO_UDP,
+			.total_length = htons((uint16_t)(sizeof ip + udp_len)), .src_addr = sl_ip_v4_be(&p->src.ip),
+			.dst_addr = sl_ip_v4_be(&p->dst.ip)};
+		ip.hdr_checksum = sl_ip_cksum(&ip, sizeof ip);
+		memcpy(l3, &ip, sizeof ip);
+		return l3 + sizeof ip;
+	}
+	struct rte_ipv6_hdr ip = {.vtc_flow = htonl(6u << 28 | (uint32_t)p->tos << 20), .payload_len = htons((uint16_t)udp_len),
+		.proto = IPPROTO_UDP, .hop_limits = 60};
+	memcpy(ip.src_addr, p->src.ip.b, 16);
+	memcpy(ip.dst_addr, p->dst.ip.b, 16);
+	memcpy(l3, &ip, sizeof ip);
+	return l3 + sizeof ip;
+}
+
+static struct rte_mbuf *frame_of(const struct rig_packet *p)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(rig.dp.pool);
+	must(m != NULL);
+	uint8_t *f = rte_pktmbuf_mtod(m, uint8_t *);
+	memcpy(f, rig.dp.ports[0].mac, 6);
+	memset(f + 6, 4, 6);
+	bool v4 = sl_ip_is_v4(&p->dst.ip);
+	f[12] = v4 ? 0x08 : 0x86;
+	f[13] = v4 ? 0x00 : 0xdd;
+	unsigned udp_len = p->len + (unsigned)sizeof(struct rte_udp_hdr);
+	uint8_t *udp = write_ip(f + RTE_ETHER_HDR_LEN, p, udp_len);
+	uint16_t h[4] = {p->src.port_be, p->dst.port_be, htons((uint16_t)udp_len), 0};
+	memcpy(udp, h, sizeof h);
+	memcpy(udp + sizeof h, p->data, p->len);
+	h[3] = udp_sum(&p->src, &p->dst, udp, udp_len);
+	memcpy(udp + 6, &h[3], 2);
+	m->data_len = (uint16_t)((unsigned)(udp - f) + udp_len);
+	m->pkt_len = m->data_len;
+	return m;
+}
+
+void rig_in(unsigned worker, const struct rig_packet *p, unsigned n)
+{
+	struct rte_mbuf *m[SL_BURST];
+	must(n <= SL_BURST);
+	for (unsigned i = 0; i < n; i++)
+		m[i] = frame_of(&p[i]);
+	sl_path_frames(rig.workers[worker], m, n, 0);
+	sl_path_run_loops(rig.workers[worker]);
+	for (unsigned i = 0; i < rig.dp.n_workers && rig.dp.n_workers > 1; i++)
+		sl_handoff_input(rig.workers[(worker + 1 + i) % rig.dp.n_workers]);
+}
+
+static void take_apart(const struct rte_mbuf *m, struct rig_packet *p)
+{
+	const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *), *l3 = f + RTE_ETHER_HDR_LEN, *udp;
+	*p = (struct rig_packet){0};
+	if (f[12] == 0x08) {
+		struct rte_ipv4_hdr ip;
+		memcpy(&ip, l3, sizeof ip);
+		assert_int_equal(sl_ip_cksum(&ip, sizeof ip), 0);
+		assert_int_equal(ntohs(ip.total_length) + RTE_ETHER_HDR_LEN, m->data_len);
+		sl_ip_set_v4(&p->src.ip, ip.src_addr);
+		sl_ip_set_v4(&p->dst.ip, ip.dst_addr);
+		p->tos = ip.type_of_service;
+		udp = l3 + sizeof ip;
+	} else {
+		struct rte_ipv6_hdr ip;
+		memcpy(&ip, l3, sizeof ip);
+		sl_ip_set_v6(&p->src.ip, ip.src_addr);
+		sl_ip_set_v6(&p->dst.ip, ip.dst_addr);
+		p->tos = (uint8_t)(ntohl(ip.vtc_flow) >> 20);
+		udp = l3 + sizeof ip;
+	}
+	uint16_t h[4];
+	memcpy(h, udp, sizeof h);
+	p->src.port_be = h[0];
+	p->dst.port_be = h[1];
+	unsigned udp_len = ntohs(h[2]);
+	assert_int_equal(f + m->data_len - udp, udp_len);
+	p->len = udp_len - 8;
+	memcpy(p->data, udp + 8, p->len);
+	/* Over everything, its own checksum included: all ones. */
+	uint64_t sum = sl_sum_ip(&p->src.ip) + sl_sum_ip(&p->dst.ip) + h[2] + htons(IPPROTO_UDP) + sl_sum_bytes(udp, udp_len);
+	assert_int_equal(sl_sum_fold(sum), 0xffff);
+}
+
+unsigned rig_out(struct rig_packet *out, unsigned max)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < rig.dp.n_workers; i++) {
+		struct sl_worker *w = rig.workers[i];
+		for (unsigned k = 0; k < w->tx[0].n; k++) {
+			if (n < max)
+				take_apart(w->tx[0].m[k], &out[n]);
+			rte_pktmbuf_free(w->tx[0].m[k]);
+			n++;
+		}
+		w->tx[0].n = 0;
+	}
+	return n;
+}
+
+uint64_t rig_drops(enum sl_drop reason)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < rig.dp.n_workers; i++)
+		n += rig.workers[i]->drops[reason];
+	return n;
+}
+
+bool rig_event(struct sl_event *evt)
+{
+	for (unsigned i = 0; i < rig.dp.n_workers; i++)
+		if (sl_ring_pop(&rig.events[i], evt) == 1)
+			return true;
+	return false;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* Workers of the packet path without ports: frames are put in by hand and what is sent is looked at in the transmit
+ * buffers. Buffers are DPDK's (without hugepages), so the stages run as they do in a worker. Time is the test's. */
+
+#include "unit.h"
+
+#include "dataplane/path/media.h"
+
+#define RIG_V4 "192.0.2.1"
+#define RIG_V6 "2001:db8:1::1"
+enum { RIG_PORT_MIN = 30000, RIG_PORT_MAX = 39999, RIG_FRAME_MAX = 2048, RIG_EVENTS = 64 };
+
+/* n_workers 1 or 2. The same EAL serves all tests of a process. */
+void rig_start(unsigned n_workers);
+void rig_stop(void);
+/* As after a crash of the working half: tables are new, cold records stay. */
+void rig_restart(void);
+struct sl_worker *rig_worker(unsigned i);
+void rig_pass_ms(unsigned ms);
+
+/* Media command by client `slot`; asserts that it succeeds. */
+void rig_command(uint32_t type, const void *body, size_t len);
+/* Leg n of worker `worker` on address 0 (IPv4) or 1, with remote as "ADDRESS:PORT" or NULL. */
+struct sl_cmd_leg rig_leg(unsigned worker, unsigned address, unsigned n, const char *remote);
+void rig_join(const struct sl_cmd_leg *from, const struct sl_cmd_leg *to); /* one way */
+
+/* A datagram as received. */
+struct rig_packet {
+	struct sl_endpoint src, dst;
+	unsigned len;
+	uint8_t data[RIG_FRAME_MAX];
+	uint8_t tos;
+};
+/* An RTP packet of payload bytes that count up. */
+struct rig_packet rig_rtp(const char *src, const struct sl_cmd_leg *to, uint8_t pt, uint16_t seq, uint32_t ts, uint32_t ssrc,
+	unsigned payload);
+/* Put up to SL_BURST of them into a worker as one burst; then everything the other worker was given. */
+void rig_in(unsigned worker, const struct rig_packet *p, unsigned n);
+/* What was sent since the last call, oldest first; checksums are checked. Returns how many (at most max are copied). */
+unsigned rig_out(struct rig_packet *out, unsigned max);
+uint64_t rig_drops(enum sl_drop reason);
+/* The next event of a worker: false when there is none. */
+bool rig_event(struct sl_event *evt);

@@ -1,0 +1,791 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* RTP through the stages of a worker: who is believed, what leaves where, with which numbers, and under which index. */
+
+#include "path_rig.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+enum { MAX = 40, PAYLOAD = 160, PCMU = 0, PCMA = 8, DSCP_EF = 46 };
+#define A "192.0.2.10:4000"
+#define A_OTHER_PORT "192.0.2.10:4444"
+#define B "198.51.100.10:5000"
+#define STRANGER "192.0.2.99:4000"
+
+static struct rig_packet out[MAX];
+
+static int setup(void **state)
+{
+	rig_start(1);
+	return 0;
+}
+
+static int setup_two(void **state)
+{
+	rig_start(2);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_stop();
+	return 0;
+}
+
+static void set(const struct sl_cmd_leg *c)
+{
+	rig_command(SL_CMD_LEG_SET, c, sizeof *c);
+}
+
+/* Legs a and b, joined both ways. */
+static void pair(struct sl_cmd_leg *a, struct sl_cmd_leg *b)
+{
+	*a = rig_leg(0, 0, 1, A);
+	*b = rig_leg(0, 0, 2, B);
+	set(a);
+	set(b);
+	rig_join(a, b);
+	rig_join(b, a);
+}
+
+static void one(const char *src, const struct sl_cmd_leg *to, uint16_t seq)
+{
+	struct rig_packet p = rig_rtp(src, to, PCMU, seq, 160u * seq, 0x1234, PAYLOAD);
+	rig_in(0, &p, 1);
+}
+
+static struct sl_endpoint endpoint(const char *text)
+{
+	struct sl_endpoint e;
+	assert_int_equal(sl_endpoint_parse(text, &e), 0);
+	return e;
+}
+
+static void assert_to(const struct rig_packet *p, const char *text)
+{
+	struct sl_endpoint e = endpoint(text);
+	assert_true(sl_endpoint_eq(&p->dst, &e));
+}
+
+static struct sl_evt_leg stats(const struct sl_cmd_leg *c)
+{
+	struct sl_evt_leg e;
+	const struct sl_media *m = rig_worker(0)->media->tables;
+	sl_media_describe(m, sl_media_leg(m, &c->leg), rig_worker(0)->now.ms, &e);
+	return e;
+}
+
+/* ---- forwarding ---- */
+
+static void test_one_to_one(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	struct rig_packet p[3];
+	for (unsigned i = 0; i < 3; i++)
+		p[i] = rig_rtp(A, &a, PCMU, (uint16_t)(65534 + i), 160 * i, 7, PAYLOAD);
+	rig_in(0, p, 3);
+	assert_int_equal(rig_out(out, MAX), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_to(&out[i], B);
+		assert_int_equal(ntohs(out[i].src.port_be), b.leg.port);
+		assert_int_equal(out[i].tos, DSCP_EF << 2);
+		assert_int_equal(out[i].len, p[i].len);
+		assert_memory_equal(out[i].data, p[i].data, p[i].len);
+	}
+	one(B, &b, 9);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], A);
+	struct sl_evt_leg e = stats(&a);
+	assert_int_equal(e.rx_packets, 3);
+	assert_int_equal(e.rx_bytes, 3 * (PAYLOAD + SL_RTP_HEADER_BYTES));
+	assert_int_equal(e.tx_packets, 1);
+	assert_int_equal(e.rx_lost, 0);
+	assert_true(e.locked);
+}
+
+static void test_families(void **state)
+{
+	struct sl_cmd_leg a = rig_leg(0, 0, 1, A), b = rig_leg(0, 1, 2, "[2001:db8:1::10]:6000");
+	set(&a);
+	set(&b);
+	rig_join(&a, &b);
+	rig_join(&b, &a);
+	one(A, &a, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], "[2001:db8:1::10]:6000");
+	one("[2001:db8:1::10]:6000", &b, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], A);
+}
+
+static void test_loss_and_jitter(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	for (uint16_t i = 0; i < 200; i++) {
+		if (i % 10 != 3)
+			one(A, &a, i);
+		rig_pass_ms(i % 2 ? 15 : 25);
+		rig_out(out, MAX);
+	}
+	struct sl_evt_leg e = stats(&a);
+	assert_int_equal(e.rx_lost, 20);
+	assert_in_range(e.rx_jitter_us, 3000, 6500);
+}
+
+static void test_nothing_without_route_or_address(void **state)
+{
+	struct sl_cmd_leg a = rig_leg(0, 0, 1, A), b = rig_leg(0, 0, 2, NULL);
+	set(&a);
+	set(&b);
+	one(A, &a, 1);
+	assert_int_equal(rig_drops(SL_DROP_media_no_route), 1);
+	rig_join(&a, &b);
+	one(A, &a, 2);
+	assert_int_equal(rig_drops(SL_DROP_media_no_route), 2);
+	assert_int_equal(rig_out(out, MAX), 0);
+	b.flags |= SL_LEG_LEARN_ANY;
+	set(&b);
+	one(B, &b, 1); /* B has said where it is */
+	one(A, &a, 3);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], B);
+}
+
+static void test_payload_types(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	b.n_pt_map = 1;
+	b.pt_map[0].from = PCMU;
+	b.pt_map[0].to = PCMA;
+	set(&b);
+	one(A, &a, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_int_equal(sl_rtp_pt(out[0].data), PCMA);
+}
+
+static void test_block(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	a.flags |= SL_LEG_BLOCK_MEDIA;
+	set(&a);
+	one(A, &a, 1);
+	one(B, &b, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_int_equal(rig_drops(SL_DROP_media_blocked), 1);
+	a.flags = SL_LEG_SILENCE_MEDIA;
+	set(&a);
+	one(A, &a, 2);
+	assert_int_equal(rig_out(out, MAX), 1);
+	for (unsigned i = SL_RTP_HEADER_BYTES; i < out[0].len; i++)
+		assert_int_equal(out[0].data[i], 0xff);
+	a.flags = 0;
+	set(&a);
+	one(A, &a, 3);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_int_not_equal(out[0].data[SL_RTP_HEADER_BYTES], 0xff);
+}
+
+static void test_raw(void **state)
+{
+	struct sl_cmd_leg a = rig_leg(0, 0, 1, A), b = rig_leg(0, 0, 2, B);
+	a.flags = b.flags = SL_LEG_RAW;
+	set(&a);
+	set(&b);
+	rig_join(&a, &b);
+	struct rig_packet p = rig_rtp(A, &a, 0, 0, 0, 0, 0);
+	p.len = 9;
+	memcpy(p.data, "\x00\x01udptl..", 9);
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_memory_equal(out[0].data, p.data, 9);
+}
+
+static void test_bad_packets(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	struct rig_packet p = rig_rtp(A, &a, PCMU, 1, 1, 1, PAYLOAD);
+	const struct rig_packet good = p;
+	p.len = 11; /* shorter than a header */
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_drops(SL_DROP_rtp_malformed), 1);
+	p = good;
+	p.data[0] = 0x90; /* extension that is not there */
+	p.data[14] = 0xff;
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_drops(SL_DROP_rtp_malformed), 2);
+	p = good;
+	p.data[0] = 0xa0; /* padding of more than there is */
+	p.data[p.len - 1] = 0xff;
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_drops(SL_DROP_rtp_malformed), 3);
+	p = good;
+	p.data[0] = 0x40; /* version 1 */
+	rig_in(0, &p, 1);
+	p.data[0] = 0x00; /* STUN */
+	rig_in(0, &p, 1);
+	p.data[0] = 22; /* DTLS */
+	rig_in(0, &p, 1);
+	p.len = 0;
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_drops(SL_DROP_media_unexpected), 4);
+	struct sl_cmd_leg nobody = rig_leg(0, 0, 30, A);
+	one(A, &nobody, 1);
+	assert_int_equal(rig_drops(SL_DROP_media_no_leg), 1);
+	assert_int_equal(rig_out(out, MAX), 0);
+	assert_false(stats(&a).locked); /* nothing of that was learned */
+}
+
+/* ---- who is believed ---- */
+
+static void test_a_stranger_learns_and_steers_nothing(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	one(STRANGER, &a, 1); /* before the endpoint has been heard */
+	assert_int_equal(rig_out(out, MAX), 0);
+	one(B, &b, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], A); /* as the SDP said */
+	one(A_OTHER_PORT, &a, 2); /* the endpoint behind a NAT that changed its port */
+	assert_int_equal(rig_out(out, MAX), 1);
+	one(STRANGER, &a, 3);
+	one(A, &a, 4); /* the right host at another port: too late */
+	assert_int_equal(rig_out(out, MAX), 0);
+	one(B, &b, 2);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], A_OTHER_PORT);
+	assert_int_equal(rig_drops(SL_DROP_media_stranger), 3);
+	assert_int_equal(stats(&a).strangers, 3);
+}
+
+static void test_learning_is_told(void **state)
+{
+	struct sl_cmd_leg a, b;
+	struct sl_event evt;
+	pair(&a, &b);
+	one(A_OTHER_PORT, &a, 1);
+	rig_out(out, MAX);
+	assert_true(rig_event(&evt));
+	assert_int_equal(evt.h.type, SL_EVT_LEG);
+	assert_int_equal(evt.leg.change, SL_LEG_LEARNED);
+	struct sl_endpoint e = endpoint(A_OTHER_PORT);
+	assert_true(sl_endpoint_eq(&evt.leg.remote_rtp, &e));
+	one(A_OTHER_PORT, &a, 2);
+	rig_out(out, MAX);
+	assert_false(rig_event(&evt));
+}
+
+static void test_signalling_address_and_any(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	a.remote_rtp = endpoint("10.0.0.1:4000");
+	set(&a);
+	one(STRANGER, &a, 1);
+	assert_int_equal(rig_out(out, MAX), 0);
+	a.learn_ip = endpoint(STRANGER).ip; /* the SIP message came from there */
+	set(&a);
+	one(STRANGER, &a, 2);
+	assert_int_equal(rig_out(out, MAX), 1);
+	one(A, &a, 3);
+	assert_int_equal(rig_out(out, MAX), 0);
+	a.remote_rtp = endpoint("10.0.0.2:4000"); /* a new remote: learned anew */
+	a.flags |= SL_LEG_LEARN_ANY;
+	set(&a);
+	one(A, &a, 4);
+	assert_int_equal(rig_out(out, MAX), 1);
+}
+
+static void test_delayed(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	a.learn = SL_LEARN_DELAYED;
+	set(&a);
+	one(A_OTHER_PORT, &a, 1);
+	one(B, &b, 1);
+	assert_int_equal(rig_out(out, MAX), 2);
+	assert_to(&out[1], A); /* not yet */
+	rig_pass_ms(SL_LEARN_WAIT_MS);
+	one(A_OTHER_PORT, &a, 2);
+	one(B, &b, 2);
+	assert_int_equal(rig_out(out, MAX), 2);
+	assert_to(&out[1], A_OTHER_PORT);
+	assert_true(stats(&a).locked);
+}
+
+static void test_heuristic(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	a.learn = SL_LEARN_HEURISTIC;
+	a.flags |= SL_LEG_LEARN_ANY;
+	set(&a);
+	one(STRANGER, &a, 1);
+	one(B, &b, 1);
+	rig_out(out, MAX);
+	assert_to(&out[1], STRANGER); /* the best so far */
+	one(A_OTHER_PORT, &a, 2);
+	one(STRANGER, &a, 3);
+	one(B, &b, 2);
+	assert_int_equal(rig_out(out, MAX), 3);
+	assert_to(&out[2], A_OTHER_PORT); /* better: the address is right */
+	one(A, &a, 4);
+	one(B, &b, 3);
+	rig_out(out, MAX);
+	assert_to(&out[1], A);
+	assert_true(stats(&a).locked); /* exactly as said: no need to wait */
+	one(STRANGER, &a, 5);
+	assert_int_equal(rig_out(out, MAX), 0);
+}
+
+static void test_off_and_strict(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	a.learn = SL_LEARN_OFF;
+	set(&a);
+	one(STRANGER, &a, 1); /* asymmetric: may come from anywhere, is answered where the SDP said */
+	one(B, &b, 1);
+	assert_int_equal(rig_out(out, MAX), 2);
+	assert_to(&out[1], A);
+	a.flags |= SL_LEG_STRICT_SOURCE;
+	set(&a);
+	one(STRANGER, &a, 2);
+	assert_int_equal(rig_out(out, MAX), 0);
+	one(A, &a, 3);
+	assert_int_equal(rig_out(out, MAX), 1);
+}
+
+static void test_handover(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	a.flags |= SL_LEG_RELEARN;
+	set(&a);
+	one(A, &a, 1);
+	one(A_OTHER_PORT, &a, 2);
+	one(STRANGER, &a, 3);
+	one(B, &b, 1);
+	assert_int_equal(rig_out(out, MAX), 3);
+	assert_to(&out[2], A_OTHER_PORT);
+}
+
+static void test_latching_survives_the_same_command(void **state)
+{
+	struct sl_cmd_leg a, b;
+	pair(&a, &b);
+	one(A_OTHER_PORT, &a, 1);
+	set(&a);
+	one(B, &b, 1);
+	rig_out(out, MAX);
+	assert_to(&out[1], A_OTHER_PORT);
+}
+
+/* ---- several ---- */
+
+static void test_fan_out(void **state)
+{
+	enum { SUBSCRIBERS = 10 };
+	struct sl_cmd_leg a = rig_leg(0, 0, 1, A), s[SUBSCRIBERS];
+	set(&a);
+	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
+		s[i] = rig_leg(0, i % 2, 2 + i, i % 2 ? "[2001:db8:1::11]:7000" : B);
+		s[i].flags = SL_LEG_REWRITE_SSRC;
+		s[i].out_ssrc = 1000 + i;
+		set(&s[i]);
+		rig_join(&a, &s[i]);
+	}
+	struct rig_packet p[2] = {rig_rtp(A, &a, PCMU, 10, 100, 5, PAYLOAD), rig_rtp(A, &a, PCMU, 11, 260, 5, PAYLOAD)};
+	rig_in(0, p, 2);
+	assert_int_equal(rig_out(out, MAX), 2 * SUBSCRIBERS);
+	uint16_t first[SUBSCRIBERS];
+	unsigned seen = 0;
+	for (unsigned i = 0; i < 2 * SUBSCRIBERS; i++) {
+		unsigned n = sl_rtp_ssrc(out[i].data) - 1000;
+		assert_true(n < SUBSCRIBERS);
+		assert_memory_equal(out[i].data + SL_RTP_HEADER_BYTES, p[i / SUBSCRIBERS].data + SL_RTP_HEADER_BYTES, PAYLOAD);
+		if (i < SUBSCRIBERS)
+			first[n] = sl_rtp_seq(out[i].data);
+		else
+			assert_int_equal(sl_rtp_seq(out[i].data), (uint16_t)(first[n] + 1));
+		seen |= 1u << n;
+	}
+	assert_int_equal(seen, (1u << SUBSCRIBERS) - 1);
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		rig_command(SL_CMD_LEG_DELETE, &s[i].leg, sizeof s[i].leg);
+	rig_in(0, p, 1);
+	assert_int_equal(rig_drops(SL_DROP_media_no_route), 1);
+}
+
+static void test_a_new_source_goes_on_where_the_old_ended(void **state)
+{
+	struct sl_cmd_leg a, b, c = rig_leg(0, 0, 3, "192.0.2.11:4000");
+	pair(&a, &b);
+	b.flags = SL_LEG_REWRITE_SSRC;
+	set(&b);
+	set(&c);
+	one(A, &a, 40000);
+	rig_out(out, MAX);
+	uint32_t ssrc = sl_rtp_ssrc(out[0].data), ts = sl_rtp_ts(out[0].data);
+	uint16_t seq = sl_rtp_seq(out[0].data);
+	rig_command(SL_CMD_ROUTE_DELETE, &(struct sl_cmd_route){a.leg, b.leg}, sizeof(struct sl_cmd_route));
+	rig_join(&c, &b);
+	rig_pass_ms(20);
+	struct rig_packet p = rig_rtp("192.0.2.11:4000", &c, PCMU, 7, 99999, 0x777, PAYLOAD);
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_int_equal(sl_rtp_ssrc(out[0].data), ssrc);
+	assert_int_equal(sl_rtp_seq(out[0].data), (uint16_t)(seq + 1));
+	assert_int_equal(sl_rtp_ts(out[0].data), ts + 160);
+}
+
+static void test_workers(void **state)
+{
+	struct sl_cmd_leg a = rig_leg(0, 0, 1, A), b = rig_leg(1, 0, 2, B);
+	b.key_out = (struct sl_srtp_key){.suite = SL_SRTP_AES_CM_128_80, .key = {1}, .salt = {2}};
+	set(&a);
+	set(&b);
+	rig_join(&a, &b);
+	rig_join(&b, &a);
+	one(A, &a, 1); /* arrives at its own worker, leaves from the other */
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], B);
+	assert_int_equal(out[0].len, SL_RTP_HEADER_BYTES + PAYLOAD + 10);
+	one(B, &b, 1); /* arrives at the wrong worker, leaves from there */
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], A);
+	rig_command(SL_CMD_LEG_DELETE, &b.leg, sizeof b.leg);
+	one(A, &a, 2);
+	assert_int_equal(rig_out(out, MAX), 0);
+	assert_int_equal(rig_drops(SL_DROP_media_stale), 1);
+}
+
+static void test_inactivity_is_told_once(void **state)
+{
+	struct sl_cmd_leg a, b;
+	struct sl_event evt;
+	pair(&a, &b);
+	a.inactivity_ms = 5000;
+	set(&a);
+	rig_pass_ms(4000);
+	assert_false(rig_event(&evt));
+	rig_pass_ms(3000);
+	assert_true(rig_event(&evt));
+	assert_int_equal(evt.leg.change, SL_LEG_INACTIVE);
+	rig_pass_ms(10000);
+	assert_false(rig_event(&evt));
+	one(A, &a, 1);
+	rig_out(out, MAX);
+	rig_pass_ms(2000);
+	while (rig_event(&evt))
+		assert_int_equal(evt.leg.change, SL_LEG_LEARNED);
+	rig_pass_ms(6000);
+	assert_true(rig_event(&evt));
+	assert_int_equal(evt.leg.change, SL_LEG_INACTIVE);
+}
+
+/* ---- under keys ---- */
+
+static struct sl_srtp_key key(uint8_t fill, unsigned suite)
+{
+	struct sl_srtp_key k = {.suite = (uint8_t)suite};
+	memset(k.key, fill, sl_srtp_suite_info(suite)->key_len);
+	memset(k.salt, fill + 1, sl_srtp_suite_info(suite)->salt_len);
+	return k;
+}
+
+/* a (plain) -> b (encrypted); what b sends is what c (same key) takes in and d (plain) gives out. */
+static struct sl_cmd_leg a, b, c, d;
+
+static void chain(unsigned suite)
+{
+	a = rig_leg(0, 0, 1, A);
+	b = rig_leg(0, 0, 2, B);
+	c = rig_leg(0, 0, 3, "192.0.2.11:4000");
+	d = rig_leg(0, 0, 4, "198.51.100.11:5000");
+	b.key_out = c.key_in[0] = key(1, suite);
+	set(&a);
+	set(&b);
+	set(&c);
+	set(&d);
+	rig_join(&a, &b);
+	rig_join(&c, &d);
+}
+
+/* Make of what b sent what c receives. */
+static struct rig_packet turned(const struct rig_packet *sent)
+{
+	struct rig_packet p = *sent;
+	p.src = endpoint("192.0.2.11:4000");
+	p.dst.ip = sent->src.ip;
+	p.dst.port_be = htons(c.leg.port);
+	return p;
+}
+
+static void test_encrypted_and_back(void **state)
+{
+	for (unsigned suite = 1; suite < SL_SRTP_N_SUITES; suite++) {
+		struct rig_packet p[20], sent[20];
+		chain(suite);
+		for (unsigned i = 0; i < 20; i++)
+			p[i] = rig_rtp(A, &a, PCMU, (uint16_t)(65530 + i), i, 0x55 + suite, PAYLOAD + i);
+		rig_in(0, p, 20);
+		assert_int_equal(rig_out(sent, 20), 20);
+		for (unsigned i = 0; i < 20; i++) {
+			assert_int_equal(sent[i].len, p[i].len + sl_srtp_suite_info(suite)->tag_len);
+			assert_memory_not_equal(sent[i].data + SL_RTP_HEADER_BYTES, p[i].data + SL_RTP_HEADER_BYTES, PAYLOAD);
+			sent[i] = turned(&sent[i]);
+		}
+		rig_in(0, sent, 20);
+		assert_int_equal(rig_out(out, MAX), 20);
+		for (unsigned i = 0; i < 20; i++) {
+			assert_int_equal(out[i].len, p[i].len);
+			assert_memory_equal(out[i].data, p[i].data, p[i].len);
+		}
+		rig_command(SL_CMD_LEG_DELETE, &a.leg, sizeof a.leg);
+		rig_command(SL_CMD_LEG_DELETE, &b.leg, sizeof b.leg);
+		rig_command(SL_CMD_LEG_DELETE, &c.leg, sizeof c.leg);
+		rig_command(SL_CMD_LEG_DELETE, &d.leg, sizeof d.leg);
+	}
+}
+
+static struct rig_packet encrypted(uint16_t seq)
+{
+	struct rig_packet p = rig_rtp(A, &a, PCMU, seq, seq, 0x99, PAYLOAD), sent;
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_out(&sent, 1), 1);
+	return turned(&sent);
+}
+
+static void test_copies_and_forgeries(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	struct rig_packet p = encrypted(100), twice[2] = {p, p}, forged = encrypted(101), strange;
+	rig_in(0, twice, 2); /* both in one burst: one passes */
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_int_equal(rig_drops(SL_DROP_srtp_replay), 1);
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_out(out, MAX), 0);
+	assert_int_equal(rig_drops(SL_DROP_srtp_replay), 2);
+	forged.data[20] ^= 1;
+	rig_in(0, &forged, 1);
+	assert_int_equal(rig_drops(SL_DROP_srtp_auth), 1);
+	forged.data[20] ^= 1;
+	rig_in(0, &forged, 1); /* the true one was not marked as seen */
+	assert_int_equal(rig_out(out, MAX), 1);
+	for (unsigned len = 0; len < p.len; len++) {
+		strange = encrypted((uint16_t)(200 + len));
+		strange.len = len;
+		rig_in(0, &strange, 1);
+	}
+	assert_int_equal(rig_out(out, MAX), 0);
+	assert_int_equal(stats(&c).rx_packets, 2);
+}
+
+static void test_only_what_authenticates_teaches(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	c.flags = SL_LEG_LEARN_ANY | SL_LEG_RELEARN;
+	set(&c);
+	rig_join(&d, &c);
+	struct rig_packet forged = encrypted(1), good = encrypted(2);
+	forged.src = endpoint(STRANGER);
+	forged.data[30] ^= 1;
+	rig_in(0, &forged, 1);
+	one("198.51.100.11:5000", &d, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_to(&out[0], "192.0.2.11:4000");
+	good.src = endpoint(STRANGER); /* its holder has moved */
+	rig_in(0, &good, 1);
+	one("198.51.100.11:5000", &d, 2);
+	assert_int_equal(rig_out(out, MAX), 2);
+	assert_to(&out[1], STRANGER);
+}
+
+static void test_no_key_no_packet(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	b.key_out = (struct sl_srtp_key){0};
+	b.flags |= SL_LEG_REQUIRE_SRTP;
+	set(&b);
+	one(A, &a, 1);
+	assert_int_equal(rig_out(out, MAX), 0);
+	assert_int_equal(rig_drops(SL_DROP_srtp_no_key), 1);
+}
+
+static void test_an_index_is_used_once(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	one(A, &a, 500);
+	one(A, &a, 500); /* the same number again, perhaps with other words: a two-time pad */
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_int_equal(rig_drops(SL_DROP_srtp_reused), 1);
+	one(A, &a, 499);
+	assert_int_equal(rig_out(out, MAX), 1); /* late, but new */
+	/* A source that begins anew far behind is followed after a while. */
+	for (uint16_t i = 0; i < 50; i++)
+		one(A, &a, (uint16_t)(10 + i));
+	assert_in_range(rig_out(out, MAX), 10, 40);
+}
+
+static void test_key_lifetime(void **state)
+{
+	struct sl_event evt;
+	chain(SL_SRTP_AES_CM_128_80);
+	b.key_out = key(9, SL_SRTP_AES_CM_128_80);
+	b.key_out.lifetime_packets = 3;
+	set(&b);
+	for (uint16_t i = 0; i < 5; i++)
+		one(A, &a, i);
+	assert_int_equal(rig_out(out, MAX), 3);
+	assert_int_equal(rig_drops(SL_DROP_srtp_key_expired), 2);
+	bool told = false;
+	while (rig_event(&evt))
+		told |= evt.leg.change == SL_LEG_KEY_EXPIRED;
+	assert_true(told);
+	b.key_out = key(10, SL_SRTP_AES_CM_128_80);
+	set(&b);
+	one(A, &a, 6);
+	assert_int_equal(rig_out(out, MAX), 1);
+}
+
+static void test_restart_reuses_no_index(void **state)
+{
+	bool used[1 << 17] = {0};
+	uint32_t roc = 0;
+	uint16_t last = 0;
+	chain(SL_SRTP_AES_CM_128_80);
+	for (unsigned i = 0; i < 600; i++) {
+		struct rig_packet p = rig_rtp(A, &a, PCMU, (uint16_t)(65300 + i), i, 0x42, 20), sent;
+		rig_in(0, &p, 1);
+		assert_int_equal(rig_out(&sent, 1), 1);
+		uint16_t seq = sl_rtp_seq(sent.data);
+		roc += i && seq < last;
+		last = seq;
+		used[roc << 16 | seq] = true;
+		sent = turned(&sent);
+		rig_in(0, &sent, 1);
+		assert_int_equal(rig_out(out, MAX), 1);
+	}
+	rig_pass_ms(1100); /* receivers' indices are noted */
+	rig_restart();
+	set(&a);
+	set(&b);
+	set(&c);
+	set(&d);
+	rig_join(&a, &b);
+	rig_join(&c, &d);
+	for (unsigned i = 0; i < 100; i++) { /* the source goes on, with some it had sent before */
+		struct rig_packet p = rig_rtp(A, &a, PCMU, (uint16_t)(65300 + 590 + i), i, 0x42, 20), sent;
+		rig_in(0, &p, 1);
+		assert_int_equal(rig_out(&sent, 1), 1);
+		uint16_t seq = sl_rtp_seq(sent.data);
+		roc += seq < last;
+		last = seq;
+		assert_false(used[roc << 16 | seq]);
+		used[roc << 16 | seq] = true;
+		sent = turned(&sent);
+		rig_in(0, &sent, 1);
+		assert_int_equal(rig_out(out, MAX), 1); /* and the receiver follows, roll-over count and all */
+	}
+	assert_int_equal(rig_drops(SL_DROP_srtp_auth), 0);
+}
+
+static void test_rekeyed_receiver(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	for (unsigned i = 0; i < 200; i++) {
+		struct rig_packet p = encrypted((uint16_t)(65500 + i)); /* into roll-over count 1 */
+		rig_in(0, &p, 1);
+		assert_int_equal(rig_out(out, MAX), 1);
+	}
+	b.key_out = c.key_in[0] = key(50, SL_SRTP_AES_CM_128_80);
+	set(&b);
+	set(&c);
+	unsigned lost = 0;
+	for (unsigned i = 200; i < 220; i++) { /* the count goes on (RFC 3711 3.3.1) */
+		struct rig_packet p = encrypted((uint16_t)(65500 + i));
+		rig_in(0, &p, 1);
+		lost += rig_out(out, MAX) == 0;
+	}
+	assert_int_equal(lost, 0);
+	/* A peer that begins its count anew with a new key, as SDES peers do. */
+	b.key_out = c.key_in[0] = key(60, SL_SRTP_AES_CM_128_80);
+	rig_command(SL_CMD_LEG_DELETE, &b.leg, sizeof b.leg);
+	set(&b);
+	set(&c);
+	rig_join(&a, &b);
+	for (unsigned i = 220; i < 240; i++) {
+		struct rig_packet p = encrypted((uint16_t)(65500 + i));
+		rig_in(0, &p, 1);
+		lost += rig_out(out, MAX) == 0;
+	}
+	assert_in_range(lost, 0, 2);
+}
+
+static void test_old_and_new_key(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	struct rig_packet p = encrypted(1);
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	c.key_in[1] = c.key_in[0];
+	c.key_in[0] = key(70, SL_SRTP_AES_CM_128_80);
+	set(&c); /* the peer may change its key from now on, without a sign */
+	unsigned lost = 0;
+	for (uint16_t i = 2; i < 40; i++) {
+		if (i == 20) {
+			b.key_out = c.key_in[0];
+			set(&b);
+		}
+		p = encrypted(i);
+		rig_in(0, &p, 1);
+		lost += rig_out(out, MAX) == 0;
+	}
+	assert_in_range(lost, 0, 4);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_one_to_one),
+		T(test_families),
+		T(test_loss_and_jitter),
+		T(test_nothing_without_route_or_address),
+		T(test_payload_types),
+		T(test_block),
+		T(test_raw),
+		T(test_bad_packets),
+		T(test_a_stranger_learns_and_steers_nothing),
+		T(test_learning_is_told),
+		T(test_signalling_address_and_any),
+		T(test_delayed),
+		T(test_heuristic),
+		T(test_off_and_strict),
+		T(test_handover),
+		T(test_latching_survives_the_same_command),
+		T(test_fan_out),
+		T(test_a_new_source_goes_on_where_the_old_ended),
+		cmocka_unit_test_setup_teardown(test_workers, setup_two, teardown),
+		T(test_inactivity_is_told_once),
+		T(test_encrypted_and_back),
+		T(test_copies_and_forgeries),
+		T(test_only_what_authenticates_teaches),
+		T(test_no_key_no_packet),
+		T(test_an_index_is_used_once),
+		T(test_key_lifetime),
+		T(test_restart_reuses_no_index),
+		T(test_rekeyed_receiver),
+		T(test_old_and_new_key),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
