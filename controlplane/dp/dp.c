@@ -24,6 +24,7 @@ struct sl_dp *sl_dp_new(const char *path, const char *name, const struct sl_dp_o
 	snprintf(dp->name, sizeof dp->name, "%s", name);
 	dp->ops = *ops;
 	dp->last = &dp->first;
+	sl_dp_media_init(dp);
 	return dp;
 }
 
@@ -63,6 +64,7 @@ static void try_attach(struct sl_dp *dp, int64_t now_ms)
 	        dp->client.generation, dp->client.n_workers, dp->client.slot);
 	dp->ops.watch(dp->ops.ctx, dp->client.sock, dp->client.event_fd);
 	sl_dp_sync_begin(dp, now_ms);
+	sl_dp_media_attached(dp);
 	/* What this very dataplane refused it would refuse again: a reload may bring something better. */
 	if (dp->refused_generation != dp->client.generation)
 		sl_dp_replay_now(dp);
@@ -108,13 +110,14 @@ void sl_dp_detach(struct sl_dp *dp, const char *why)
 	dp->n_flights = 0;
 	drop_changes(dp);
 	sl_dp_sync_end(dp);
+	sl_dp_media_detached(dp);
 }
 
 /* ---- commands ---- */
 
 int sl_dp_send(struct sl_dp *dp, struct sl_command *cmd, sl_dp_done done, void *ctx)
 {
-	uint32_t seq = dp->seq + 1 ? dp->seq + 1 : 1;
+	uint32_t seq = dp->seq + 1 < SL_CLIP_ACK_SEQ ? dp->seq + 1 : 1;
 	struct sl_dp_flight *f = &dp->flights[seq % SL_DP_IN_FLIGHT];
 
 	if (!dp->attached)
@@ -134,6 +137,8 @@ int sl_dp_send(struct sl_dp *dp, struct sl_command *cmd, sl_dp_done done, void *
 
 static void pump(struct sl_dp *dp)
 {
+	if (dp->attached)
+		sl_dp_media_pump(dp);
 	if (dp->attached && dp->replay.phase != PHASE_NONE)
 		sl_dp_replay_pump(dp);
 	while (dp->attached && dp->replay.phase == PHASE_NONE && dp->first) {
@@ -186,6 +191,10 @@ static void bad_event(struct sl_dp *dp, unsigned set, const struct sl_event *evt
 
 static void take_ack(struct sl_dp *dp, unsigned set, const struct sl_event *evt)
 {
+	if (evt->h.seq & SL_CLIP_ACK_SEQ) {
+		sl_dp_media_clip_ack(dp, evt);
+		return;
+	}
 	struct sl_dp_flight *f = &dp->flights[evt->h.seq % SL_DP_IN_FLIGHT];
 
 	if (evt->h.seq == 0 || f->seq != evt->h.seq) {
@@ -198,22 +207,38 @@ static void take_ack(struct sl_dp *dp, unsigned set, const struct sl_event *evt)
 	answer(f, evt->ack.error, evt->ack.text);
 }
 
+/* A worker answers commands only when it refuses them. What media sent is media's; of the rest nobody waits. */
+static void take_worker_event(struct sl_dp *dp, unsigned set, const struct sl_event *evt, int64_t now_ms)
+{
+	if (evt->h.type == SL_EVT_LOG) {
+		bad_event(dp, set, evt, "type: not sent by this end");
+	} else if (sl_dp_media_is_for(evt)) {
+		dp->counts.command_errors += evt->h.type == SL_EVT_ACK;
+		if (!sl_dp_media_event(dp, set - 1, evt))
+			bad_event(dp, set, evt, "worker: not the leg's own");
+	} else if (evt->h.type == SL_EVT_ACK) {
+		dp->counts.command_errors++;
+		sl_log(SL_LOG_DEBUG, "worker %u refused a command: %s", set - 1, evt->ack.text);
+	} else if (!sl_dp_sync_event(dp, set - 1, evt, now_ms)) {
+		bad_event(dp, set, evt, "worker: not the allocation's own");
+	}
+}
+
 static void take_event(struct sl_dp *dp, unsigned set, const struct sl_event *evt, int64_t now_ms)
 {
-	bool housekeeping = evt->h.type == SL_EVT_ACK || evt->h.type == SL_EVT_LOG;
 	char text[80] = "";
 
 	dp->counts.events++;
 	if (sl_event_validate(evt, text, sizeof text) < 0)
 		bad_event(dp, set, evt, text);
-	else if (housekeeping != (set == 0))
-		bad_event(dp, set, evt, "type: not sent by this end");
+	else if (set != 0)
+		take_worker_event(dp, set, evt, now_ms);
 	else if (evt->h.type == SL_EVT_ACK)
 		take_ack(dp, set, evt);
 	else if (evt->h.type == SL_EVT_LOG)
 		sl_log((int)evt->log.severity, "dataplane: %s", evt->log.text);
-	else if (!sl_dp_sync_event(dp, set - 1, evt, now_ms))
-		bad_event(dp, set, evt, "worker: not the allocation's own");
+	else
+		bad_event(dp, set, evt, "type: not sent by this end");
 }
 
 static bool went_away(struct sl_dp *dp)
@@ -231,6 +256,15 @@ static bool went_away(struct sl_dp *dp)
 		return true;
 	}
 	return false;
+}
+
+/* Come back at once: more waits than one turn shall take from the others of the loop. */
+static void kick(struct sl_dp *dp)
+{
+	const uint64_t one = 1;
+
+	if (write(dp->client.event_fd, &one, sizeof one) < 0)
+		sl_log(SL_LOG_ERROR, "eventfd: %s", strerror(errno));
 }
 
 void sl_dp_readable(struct sl_dp *dp, int64_t now_ms)
@@ -256,11 +290,14 @@ void sl_dp_readable(struct sl_dp *dp, int64_t now_ms)
 	}
 	if (!dp->attached || went_away(dp))
 		return;
-	/* More may wait: let the loop serve others, then come back. */
-	kicks = 1;
-	if (n == SL_DP_EVENTS_PER_TURN && write(dp->client.event_fd, &kicks, sizeof kicks) < 0)
-		sl_log(SL_LOG_ERROR, "eventfd: %s", strerror(errno));
+	rc = sl_dp_media_bulk(dp);
+	if (rc < 0) {
+		sl_dp_detach(dp, "its bulk ring's indices are out of range");
+		return;
+	}
 	pump(dp);
+	if (dp->attached && (n == SL_DP_EVENTS_PER_TURN || rc >= SL_DP_BULK_PER_TURN || sl_dp_media_is_eager(dp)))
+		kick(dp);
 }
 
 void sl_dp_tick(struct sl_dp *dp, int64_t now_ms)
@@ -270,9 +307,15 @@ void sl_dp_tick(struct sl_dp *dp, int64_t now_ms)
 		try_attach(dp, now_ms);
 	if (!dp->attached || went_away(dp))
 		return;
+	if (dp->media.overrun) {
+		sl_dp_detach(dp, "a worker takes no commands");
+		return;
+	}
 	sl_dp_sync_tick(dp, now_ms);
 	sl_dp_replay_tick(dp);
 	pump(dp);
+	if (dp->attached && sl_dp_media_is_eager(dp))
+		kick(dp);
 }
 
 /* ---- looking ---- */

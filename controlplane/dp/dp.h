@@ -28,6 +28,9 @@ enum {
 	SL_DP_LIST_MS = 500,
 	SL_DP_RETRY_MS = 1000,  /* until what could not be provisioned is tried again */
 	SL_DP_SILENT_MS = 5000, /* a reload is given up when the dataplane answers nothing for so long */
+	SL_DP_WORKER_QUEUE_MAX = 65536, /* commands that wait for a worker's ring: more, and it is given up */
+	SL_DP_EAGER_MS = 20,    /* a full ring is looked at again at once while it moved so lately */
+	SL_DP_BULK_PER_TURN = 256,
 	SL_DP_ALLOCATIONS_MAX = 4 * 1024 * 1024, /* more than any dataplane has: what exceeds it is not true */
 };
 
@@ -99,6 +102,37 @@ const struct sl_table *sl_dp_table(const struct sl_dp *dp);
 const char *sl_dp_trouble(const struct sl_dp *dp, int64_t now_ms);
 /* Who provisions TURN instead of us, in words; NULL unless SL_DP_STANDBY. */
 const char *sl_dp_standby(const struct sl_dp *dp);
+
+/* ---- media: legs are commanded whoever provisions TURN ---- */
+
+/* seq of commands to workers: this bit is media's, so that answers find their way. The rest is the sender's. */
+enum { SL_DP_MEDIA_SEQ = INT32_MIN };
+
+/* Called by the link; all must be set. The brain's thread. */
+struct sl_dp_media_ops {
+	/* Attached: whatever is there of this client's legs is to be brought to what shall be, and swept. */
+	void (*attached)(void *ctx, unsigned slot, unsigned n_workers);
+	void (*detached)(void *ctx);
+	/* LEG of any change; LIST_END and ACK (a refusal) with a seq of media's. Valid by itself, from that worker. */
+	void (*event)(void *ctx, unsigned worker, const struct sl_event *evt);
+	/* Everything queued for the workers is on its way: what was held back may follow. */
+	void (*drained)(void *ctx);
+	/* A copied packet; valid by itself. */
+	void (*bulk)(void *ctx, unsigned worker, const struct sl_bulk *b);
+	/* A clip was taken (error 0) or refused. */
+	void (*clip)(void *ctx, uint32_t clip, int error, const char *text);
+};
+/* ctx NULL with ops NULL: nobody any more. When attached already, ops->attached is called at once. */
+void sl_dp_set_media(struct sl_dp *dp, const struct sl_dp_media_ops *ops, void *ctx);
+
+/* Give a worker a command (copied), after all those given before. While attached nothing is lost: what its ring does not
+ * take waits. 0; -ENOTCONN, -EINVAL (no such worker), -ENOMEM. */
+int sl_dp_worker_send(struct sl_dp *dp, unsigned worker, const struct sl_command *cmd);
+/* Commands that wait for a ring, all workers. */
+size_t sl_dp_worker_waiting(const struct sl_dp *dp);
+/* Register (memfd stays the caller's) or remove (-1) a clip; tried again until the dataplane's socket takes it.
+ * 0, -ENOTCONN, -ENOMEM. Forgotten when the dataplane goes away. */
+int sl_dp_clip(struct sl_dp *dp, uint32_t clip, int memfd);
 
 struct sl_dp_counts {
 	uint64_t attachments, replays, events, events_bad, commands, command_errors;

@@ -62,6 +62,33 @@ struct sl_dp_worker {
 	int64_t asked_ms;
 };
 
+/* Commands waiting for a worker's ring, in order. */
+struct sl_dp_pending {
+	struct sl_dp_pending *next;
+	struct sl_command cmd;
+};
+struct sl_dp_queue {
+	struct sl_dp_pending *first, **last;
+	size_t n;
+};
+
+struct sl_dp_clip_offer {
+	struct sl_dp_clip_offer *next;
+	uint32_t clip;
+	int memfd; /* a duplicate of ours; -1 = remove */
+};
+
+struct sl_dp_media {
+	struct sl_dp_media_ops ops;
+	void *ctx;
+	bool on;      /* there is somebody who knows of media */
+	bool overrun; /* a queue grew beyond all bounds: the attachment is to end */
+	struct sl_dp_queue queues[SL_MAX_WORKERS];
+	size_t n_waiting;
+	int64_t moved_ms; /* when a ring last took something that had waited */
+	struct sl_dp_clip_offer *first_clip, **last_clip;
+};
+
 struct sl_dp {
 	char path[108], name[SL_CLIENT_NAME_MAX + 1];
 	struct sl_dp_ops ops;
@@ -85,6 +112,7 @@ struct sl_dp {
 	uint32_t round;
 	struct sl_dp_worker workers[SL_MAX_WORKERS];
 	struct sl_dp_waiter waiters[SL_DP_WAITING_MAX];
+	struct sl_dp_media media;
 	struct sl_dp_counts counts;
 	char trouble[200];
 };
@@ -108,3 +136,14 @@ void sl_dp_sync_begin(struct sl_dp *dp, int64_t now_ms); /* just attached */
 bool sl_dp_sync_event(struct sl_dp *dp, unsigned worker, const struct sl_event *evt, int64_t now_ms);
 void sl_dp_sync_tick(struct sl_dp *dp, int64_t now_ms);
 void sl_dp_sync_end(struct sl_dp *dp); /* detached */
+
+/* media.c */
+void sl_dp_media_init(struct sl_dp *dp);
+void sl_dp_media_attached(struct sl_dp *dp);
+void sl_dp_media_detached(struct sl_dp *dp);
+bool sl_dp_media_is_for(const struct sl_event *evt); /* is it media's rather than an allocation's? */
+bool sl_dp_media_event(struct sl_dp *dp, unsigned worker, const struct sl_event *evt); /* false: not that worker's */
+void sl_dp_media_clip_ack(struct sl_dp *dp, const struct sl_event *evt);
+void sl_dp_media_pump(struct sl_dp *dp);
+int sl_dp_media_bulk(struct sl_dp *dp); /* packets taken, or negative errno: the ring is broken */
+bool sl_dp_media_is_eager(const struct sl_dp *dp); /* a ring is full and being emptied: look again at once */
