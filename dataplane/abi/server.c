@@ -120,11 +120,11 @@ static void zero_rings(struct sl_abi_server *s, unsigned slot)
 		memset(mem + at, 0, bytes);
 	for (unsigned set = 0; set <= s->n_workers; set++) {
 		at = sl_region_ring_offset(s->n_workers, slot, set, SL_RING_COMMANDS);
-		/* The housekeeper's set has no bulk ring, and without media nobody writes to the others'. */
-		if (set && s->has_bulk)
-			end = sl_region_ring_offset(s->n_workers, slot, set + 1, SL_RING_COMMANDS);
-		else
-			end = sl_region_ring_offset(s->n_workers, slot, set, SL_RING_BULK);
+		/* The housekeeper's set has no bulk ring, and without media nobody writes to the others': there the
+		 * indices are enough. */
+		end = sl_region_ring_offset(s->n_workers, slot, set, SL_RING_BULK);
+		if (set)
+			end += s->has_bulk ? sl_ring_bytes(SL_BULK_SLOTS, SL_BULK_BYTES) : sizeof(struct sl_ring_shm);
 		populate(mem + at, end - at);
 	}
 }

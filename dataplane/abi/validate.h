@@ -37,6 +37,6 @@ int sl_event_validate(const struct sl_event *evt, char *text, size_t text_len);
 /* The same for what comes by a bulk ring. */
 int sl_bulk_validate(const struct sl_bulk *b, char *text, size_t text_len);
 
-/* A clip's header and where each of its frames lies, in a file of that many bytes: 64-byte aligned memory that nobody
- * can change any more. Which bytes the frames hold is not looked at. */
+/* A clip's header and where each of its frames lies, in a file of that many bytes: aligned memory that nobody can
+ * change any more. Which bytes the frames hold is not looked at. */
 int sl_clip_validate(const struct sl_clip *c, size_t bytes, char *text, size_t text_len);

@@ -2,9 +2,24 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "tests/fuzz/fuzz.h"
 
+#include "dataplane/abi/region.h"
 #include "dataplane/abi/validate.h"
 
 #include <string.h>
+
+/* What a worker indexes by without asking again. */
+static void check_leg(const struct sl_cmd_leg *l)
+{
+	SL_FUZZ_CHECK(l->leg.id != 0 && l->leg.port != 0 && l->leg.address < SL_MEDIA_MAX_ADDRESSES);
+	SL_FUZZ_CHECK(l->n_pt_map <= SL_LEG_PT_MAP_MAX && l->n_clocks <= SL_LEG_CLOCKS_MAX && l->learn < SL_LEARN_N);
+	for (unsigned i = 0; i < l->n_pt_map; i++)
+		SL_FUZZ_CHECK(l->pt_map[i].from < 128 && l->pt_map[i].to < 128);
+	for (unsigned i = 0; i < l->n_clocks; i++)
+		SL_FUZZ_CHECK(l->clocks[i].pt < 128 && l->clocks[i].hz != 0);
+	for (unsigned i = 0; i < SL_SRTP_KEYS_MAX; i++)
+		SL_FUZZ_CHECK(l->key_in[i].suite < SL_SRTP_N_SUITES && l->key_in[i].mki_len <= SL_SRTP_MKI_MAX);
+	SL_FUZZ_CHECK(l->key_out.suite < SL_SRTP_N_SUITES && l->key_out.mki_len <= SL_SRTP_MKI_MAX);
+}
 
 /* A message of the contract out of shared memory is any bytes at all. The first byte chooses command or
  * event. */
@@ -18,20 +33,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (data[0] & 1) {
 		memcpy(&evt, data + 1, size - 1 < sizeof evt ? size - 1 : sizeof evt);
-		if (sl_event_validate(&evt, text, sizeof text) == 0 && evt.h.type == SL_EVT_ALLOCATION)
+		if (sl_event_validate(&evt, text, sizeof text) < 0)
+			return 0;
+		if (evt.h.type == SL_EVT_ALLOCATION)
 			SL_FUZZ_CHECK(
 			        memchr(evt.allocation.username, 0, sizeof evt.allocation.username) != NULL);
+		if (evt.h.type == SL_EVT_LEG)
+			SL_FUZZ_CHECK(evt.leg.change < SL_LEG_CHANGES_N && evt.leg.worker < SL_MAX_WORKERS &&
+			        evt.leg.leg.address < SL_MEDIA_MAX_ADDRESSES);
 		return 0;
 	}
 	memcpy(&cmd, data + 1, size - 1 < sizeof cmd ? size - 1 : sizeof cmd);
 	if (sl_command_validate(&cmd, text, sizeof text) == 0) {
-		SL_FUZZ_CHECK(cmd.h.type >= SL_CMD_CONFIG_BEGIN && cmd.h.type <= SL_CMD_ALLOCATION_DELETE);
+		SL_FUZZ_CHECK(cmd.h.type >= SL_CMD_CONFIG_BEGIN && cmd.h.type <= SL_CMD_TAP_CLEAR);
 		if (cmd.h.type == SL_CMD_USER_SET || cmd.h.type == SL_CMD_USER_DELETE)
 			SL_FUZZ_CHECK(cmd.user.name_len <= sizeof cmd.user.name);
 		if (cmd.h.type == SL_CMD_SECRET)
 			SL_FUZZ_CHECK(cmd.secret.len <= sizeof cmd.secret.secret);
 		if (cmd.h.type == SL_CMD_TURN_CONFIG)
 			SL_FUZZ_CHECK(memchr(cmd.turn.realm, 0, sizeof cmd.turn.realm) != NULL);
+		if (cmd.h.type == SL_CMD_LEG_SET)
+			check_leg(&cmd.leg);
 	} else {
 		SL_FUZZ_CHECK(memchr(text, 0, sizeof text) != NULL);
 	}

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
-#include "tests/unit/unit.h"
-
 #include "tests/unit/region_rig.h"
 
 #include <fcntl.h>
@@ -18,6 +16,9 @@ static void rings_lie_apart(void **state)
 			at = sl_region_ring_offset(3, slot, set, SL_RING_EVENTS);
 			assert_true(at >= end && at % 4096 == 0);
 			end = at + sl_ring_bytes(SL_EVENT_SLOTS, SL_MSG_EVENT_BYTES);
+			at = sl_region_ring_offset(3, slot, set, SL_RING_BULK);
+			assert_true(at >= end && at % 4096 == 0);
+			end = at + sl_ring_bytes(SL_BULK_SLOTS, SL_BULK_BYTES);
 		}
 	}
 	assert_true(end <= sl_region_size(3));
