@@ -461,7 +461,8 @@ static void write_media(struct writer *w, unsigned index)
 {
 	struct section s = {.m = &w->sdp->media[index], .e = &w->edit->media[index]};
 
-	s.reject = s.e->reject || all_removed(s.m, s.e);
+	bool formless = sl_sdp_m_tokens(sl_sdp_line_value(w->sdp, s.m->first_line)).formats.n == 0; /* was rejected */
+	s.reject = s.e->reject || (s.e->relay && formless) || all_removed(s.m, s.e);
 	find_places(w->sdp, &s);
 	find_missing(w, &s);
 	for (unsigned i = s.m->first_line; i < s.m->first_line + s.m->n_lines; i++) {
