@@ -225,14 +225,14 @@ enum { SL_CLIP_MAX_BYTES = 64 << 20, SL_CLIP_FRAME_MAX = 1400 };
  * maker; checked once when registered, then trusted. Offsets count from the beginning of the file. */
 struct sl_clip {
 	uint64_t magic;
-	uint64_t size_bytes;
-	uint32_t n_frames;
+	uint64_t size_bytes;     /* the file's */
+	uint32_t n_frames;       /* at least 1 */
 	uint32_t frame_ms;       /* 20 */
 	uint32_t clock_hz;       /* RTP timestamp units a second */
-	uint32_t frame_ts;       /* timestamp units of a frame */
+	uint32_t frame_ts;       /* timestamp units of a frame: clock_hz * frame_ms / 1000 */
 	char codec[16];          /* as in a=rtpmap: "PCMA", "PCMU", "opus" */
-	uint32_t reserved[4];
+	uint32_t reserved[4];    /* zero */
 	struct {
-		uint32_t offset, len;
-	} frames[];              /* [n_frames] */
+		uint32_t offset, len; /* behind this table; 1..SL_CLIP_FRAME_MAX */
+	} frames[];              /* [n_frames]; sl_clip_validate() says what may be */
 };

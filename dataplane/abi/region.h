@@ -90,7 +90,7 @@ struct sl_region {
 };
 
 /* Ring sets: index 0 is the housekeeper's, 1 + w is worker w's. */
-/* The housekeeper's set has no bulk ring: its place is there, unused. */
+/* The housekeeper's set has no bulk ring: its place is there, never populated. */
 enum sl_ring_direction { SL_RING_COMMANDS, SL_RING_EVENTS, SL_RING_BULK };
 
 size_t sl_region_size(unsigned n_workers);
@@ -143,12 +143,18 @@ int sl_client_receive_bulk(struct sl_client *c, unsigned worker, struct sl_bulk 
 /* ---- clips, over the same socket after the welcome ---- */
 
 struct sl_clip_offer { /* client to dataplane, with one descriptor: a memfd as struct sl_clip says */
-	uint64_t magic;
-	uint32_t clip;    /* number, 1..UINT32_MAX, the client's choice; one in use is replaced for plays to come */
+	uint64_t magic;   /* SL_REGION_MAGIC */
+	/* Number, 1..UINT32_MAX, the client's choice. One in use is replaced at once: plays of it go on with the new content
+	 * from their next frame, so what is not the same sound had better have another number. */
+	uint32_t clip;
 	uint32_t remove;  /* 1 = no descriptor: the number is free again; plays of it end */
 };
 
-/* Register or remove (memfd < 0) a clip. Answered by the housekeeper's EVENT_ACK with seq = SL_CLIP_ACK_SEQ | clip & mask.
+/* Clips stay while their client is away, under its name and as long as the working half lives; after a restart of the
+ * dataplane they are to be offered again. Those of an earlier attachment that are not offered again make room when there
+ * are SL_MAX_CLIPS of them.
+ *
+ * Register or remove (memfd < 0) a clip. Answered by the housekeeper's EVENT_ACK with seq = SL_CLIP_ACK_SEQ | clip & mask.
  * 0, -EAGAIN (socket full: come again), or negative errno. The caller keeps memfd. */
 enum { SL_CLIP_ACK_SEQ = 0x40000000, SL_CLIP_ACK_MASK = 0x3fffffff };
 int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd);
