@@ -94,6 +94,8 @@ void sl_media_refuse(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, enum
 
 /* Queue o to leave leg o->leg: SSRC, sequence, time and payload type are translated as the leg has it. Consumes o->m. */
 void sl_media_send(struct sl_worker *w, struct sl_media_out *o);
+/* The common packet: received plain and unchanged, sent plain with the numbers it has. False: leg wants more, nothing is done. */
+bool sl_media_pass(struct sl_worker *w, uint32_t leg, const struct sl_pkt *p, uint8_t *rtp, unsigned len);
 /* Queue a packet made here (clip, DTMF): header written with the leg's SSRC and next sequence number. payload is copied
  * into a new mbuf. ts_step is added to the last timestamp sent, unless ts is given. False: no buffer, no address, no key. */
 bool sl_media_make(struct sl_worker *w, uint32_t leg, uint8_t pt, bool marker, uint32_t ts, const uint8_t *payload,

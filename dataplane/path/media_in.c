@@ -105,7 +105,7 @@ static bool other_type(struct sl_worker *w, const struct arrival *a, uint8_t pt)
 }
 
 /* RFC 3550 A.8, with the time of the round as arrival. */
-static void note_jitter(struct sl_worker *w, struct sl_leg_rx *rx, uint32_t ts, bool first)
+static inline void note_jitter(struct sl_worker *w, struct sl_leg_rx *rx, uint32_t ts, bool first)
 {
 	uint32_t arrival = (uint32_t)(w->now_us * sl_media_clocks[rx->clock] / 1000000);
 	uint32_t transit = arrival - ts;
@@ -135,9 +135,12 @@ static bool accept_slow(struct sl_worker *w, struct arrival *a)
 	return true;
 }
 
-static void forward(struct sl_worker *w, struct arrival *a, bool decrypted)
+static inline void forward(struct sl_worker *w, struct arrival *a, bool decrypted)
 {
 	const struct sl_pkt *p = a->p;
+	int32_t dest = w->media->tables->rx[a->leg].dest;
+	if (likely(!decrypted && dest >= 0) && sl_media_pass(w, (uint32_t)dest, p, a->rtp, a->len))
+		return;
 	struct sl_media_out o = {.m = p->m,
 		.rtp = a->rtp,
 		.len = a->len,
@@ -187,7 +190,7 @@ static void accepted(struct sl_worker *w, struct arrival *a, bool first, bool de
 }
 
 /* The stream moves on to index. */
-static void note_index(struct sl_leg_rx *rx, uint64_t index)
+static inline void note_index(struct sl_leg_rx *rx, uint64_t index)
 {
 	if (!(rx->state & SL_RX_STARTED)) {
 		rx->base = (uint32_t)index;

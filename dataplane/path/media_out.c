@@ -11,7 +11,7 @@
 
 #include <netinet/in.h>
 
-#include "dataplane/path/cksum.h"
+#include "dataplane/path/payload.h"
 
 enum {
 	TTL = 64,
@@ -28,29 +28,64 @@ void sl_media_refuse(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, enum
 
 /* ---- emitting ---- */
 
-static void emit(struct sl_worker *w, struct sl_media_out *o, unsigned plain_len)
+/* Leave leg: *out has the packet (m, payload, payload_len, checksum, df, turns, in), the rest is the leg's. tos: as it came. */
+static inline void leave(struct sl_worker *w, uint32_t leg, struct sl_out *out, uint8_t tos, unsigned plain_len)
 {
 	struct sl_media *m = w->media->tables;
-	struct sl_leg_tx *tx = &m->tx[o->leg];
-	struct sl_out out = {.m = o->m,
-		.payload = o->rtp,
-		.payload_len = o->len,
-		.src = {.ip = w->dp->config->media.addresses[tx->address].ip, .port_be = tx->local_port_be},
-		.dst = {.ip = tx->ip, .port_be = tx->port_be},
-		.acc = o->acc,
-		.cksum = o->cksum,
-		.ttl = TTL,
-		.tos = tx->dscp == SL_DSCP_CARRY ? o->tos : (uint8_t)(tx->dscp << 2),
-		.turns = o->turns,
-		.df = o->df,
-		.in = o->in,
-		.nh = &tx->nh};
-	uint32_t leg = o->leg;
-	if (unlikely(!sl_emit(w, &out)))
+	struct sl_leg_tx *tx = &m->tx[leg];
+	out->head_len = 0;
+	out->src.ip = w->dp->config->media.addresses[tx->address].ip;
+	out->src.port_be = tx->local_port_be;
+	out->dst.ip = tx->ip;
+	out->dst.port_be = tx->port_be;
+	out->ttl = TTL;
+	out->tos = tx->dscp == SL_DSCP_CARRY ? tos : (uint8_t)(tx->dscp << 2);
+	out->nh = &tx->nh;
+	if (unlikely(!sl_emit(w, out)))
 		return;
 	sl_media_count_tx(m, leg, plain_len);
 	sl_count(w, SL_C_rtp_out_packets, 1);
 	sl_count(w, SL_C_rtp_out_bytes, plain_len);
+}
+
+static void emit(struct sl_worker *w, const struct sl_media_out *o, unsigned plain_len)
+{
+	struct sl_out out; /* field by field: head is large and unused */
+	out.m = o->m;
+	out.payload = o->rtp;
+	out.payload_len = o->len;
+	out.acc = o->acc;
+	out.cksum = o->cksum;
+	out.turns = o->turns;
+	out.df = o->df;
+	out.in = o->in;
+	leave(w, o->leg, &out, o->tos, plain_len);
+}
+
+bool sl_media_pass(struct sl_worker *w, uint32_t leg, const struct sl_pkt *p, uint8_t *rtp, unsigned len)
+{
+	struct sl_leg_tx *tx = &w->media->tables->tx[leg];
+	uint32_t ssrc = sl_rtp_ssrc(rtp);
+	if (tx->state != (SL_TX_STARTED | SL_TX_READY) || ((tx->in_ssrc ^ ssrc) | (tx->ssrc ^ ssrc) | tx->seq_offset | tx->ts_offset))
+		return false;
+	uint16_t seq = sl_rtp_seq(rtp), cksum;
+	if (likely((int16_t)(seq - tx->seq) > 0)) {
+		tx->seq = seq;
+		tx->ts = sl_rtp_ts(rtp);
+		tx->last_ms = (uint32_t)w->now.ms;
+	}
+	struct sl_out out;
+	memcpy(&cksum, p->udp + 6, 2);
+	out.m = p->m;
+	out.payload = rtp;
+	out.payload_len = (uint16_t)len;
+	out.acc = sl_payload_sum(p, cksum);
+	out.cksum = likely(cksum) ? SL_CKSUM_KNOWN : SL_CKSUM_NONE;
+	out.turns = p->turns;
+	out.df = p->df;
+	out.in = p;
+	leave(w, leg, &out, p->tos, len);
+	return true;
 }
 
 void sl_media_flush(struct sl_worker *w)
