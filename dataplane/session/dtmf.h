@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* RFC 4733 telephone events: a receiver that reports each event once, a sender that works off a queue. Small structs, no
- * packets, no tables; time is an argument, in low 32 bits of the worker's milliseconds. */
+/* RFC 4733 telephone events: a receiver that reports each event once, a sender that works off a queue. Small structs,
+ * no packets, no tables; time is an argument, in low 32 bits of the worker's milliseconds. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,8 +38,8 @@ struct sl_dtmf_rx {
 	struct sl_dtmf_report told; /* what SL_LEG_DTMF is about */
 };
 
-/* A packet of an event came: ts of its RTP header, payload as it came, hz of its payload type. Returns how many events are
- * to be reported now (out): the one that was under way when its end was lost, and this one when it says that it ended. */
+/* A packet of an event came: ts of its RTP header, payload as it came, hz of its payload type. Returns how many events
+ * are to be reported now (out): the one before when its end was lost, and this one when it says that it ended. */
 unsigned sl_dtmf_receive(struct sl_dtmf_rx *rx, uint32_t ts, const uint8_t *payload, unsigned len, uint32_t hz,
 	uint32_t now_ms, struct sl_dtmf_report out[SL_DTMF_REPORTS_MAX]);
 /* True when the event under way has fallen silent, with *out to be reported. */
@@ -63,6 +63,7 @@ struct sl_dtmf_tx {
 	uint8_t phase;     /* enum sl_dtmf_phase */
 	uint8_t left;      /* final packets to send */
 	uint8_t n, first;  /* of the queue, the event under way included */
+	bool pausing;      /* quiet_ms is set */
 	struct sl_dtmf_event queue[SL_DTMF_QUEUE];
 };
 
@@ -76,6 +77,7 @@ struct sl_dtmf_packet {
 
 /* Queue an event. False: the queue is full. */
 bool sl_dtmf_queue(struct sl_dtmf_tx *tx, const struct sl_dtmf_event *e);
-/* What to send now, to be called every SL_DTMF_STEP_MS: nothing (the queue is empty), nothing yet (the pause between two
- * events), or *out. ts: of media sent now; hz: clock of the events. A late call makes no packet more, only a longer step. */
-enum sl_dtmf_step sl_dtmf_send(struct sl_dtmf_tx *tx, uint32_t now_ms, uint32_t ts, uint32_t hz, struct sl_dtmf_packet *out);
+/* What to send now, to be called every SL_DTMF_STEP_MS: nothing (the queue is empty), nothing yet (the pause between
+ * two events), or *out. ts: of media sent now; hz: clock of the events. A late call makes a longer step, no more packets. */
+enum sl_dtmf_step sl_dtmf_send(struct sl_dtmf_tx *tx, uint32_t now_ms, uint32_t ts, uint32_t hz,
+	struct sl_dtmf_packet *out);

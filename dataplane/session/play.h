@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What a leg plays, and the wheel that says when: 20 slots of one millisecond, each armed leg in one of them, so a worker's
- * legs spread over the 20 ms of a frame. No packets; time is an argument. Owner: one worker. */
+/* What a leg plays, and the wheel that says when: 20 slots of one millisecond, each armed leg in one of them, so that a
+ * worker's legs spread over the 20 ms of a frame. No packets; time is an argument. Owner: one worker. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,8 +28,8 @@ struct sl_leg_play {
 	bool gap;            /* between two events, and its first frame is sent */
 };
 
-/* The clip's next frame after the wheel has moved on by turns (1 = in time; what was missed is skipped, RTP time goes on):
- * true with *frame, or false: the clip is over. n_frames may have changed since the last one. */
+/* The clip's next frame after the wheel has moved on by turns (1 = in time; what was missed is skipped): true with
+ * *frame, or false: the clip is over. n_frames may have changed since the last one. */
 bool sl_play_frame(struct sl_leg_play *p, uint32_t n_frames, uint32_t turns, uint32_t *frame);
 
 /* ---- the wheel ---- */
@@ -42,16 +42,15 @@ struct sl_play_node {
 struct sl_play_wheel {
 	struct sl_play_node *nodes; /* [n], by leg */
 	uint32_t head[SL_PLAY_TURN_MS], count[SL_PLAY_TURN_MS];
-	uint32_t at_ms;             /* every millisecond up to this one has been run */
-	uint32_t n;
+	uint64_t at_ms;             /* every millisecond up to this one has been run */
 };
 
-void sl_play_wheel_init(struct sl_play_wheel *w, struct sl_play_node *nodes, uint32_t n, uint32_t now_ms);
+void sl_play_wheel_init(struct sl_play_wheel *w, struct sl_play_node *nodes, uint32_t n, uint64_t now_ms);
 /* Put leg into the emptiest slot, the soonest of equals; nothing when it is armed already. */
 void sl_play_wheel_arm(struct sl_play_wheel *w, uint32_t leg);
 /* Take it off; nothing when it is not armed. */
 void sl_play_wheel_disarm(struct sl_play_wheel *w, uint32_t leg);
-/* Run the milliseconds up to now_ms, at most one turn of them: after a stall each leg comes once, and what else it missed
- * is for it to skip. visit(ctx, leg, ms) may disarm its own leg and no other. Returns how many legs were visited. */
-unsigned sl_play_wheel_run(struct sl_play_wheel *w, uint32_t now_ms, void (*visit)(void *ctx, uint32_t leg, uint32_t ms),
-	void *ctx);
+/* Run the milliseconds up to now_ms, at most one turn of them: after a stall each leg comes once, and what else it
+ * missed is for it to skip. visit(ctx, leg, ms) may disarm its own leg and no other. Returns how many legs were visited. */
+unsigned sl_play_wheel_run(struct sl_play_wheel *w, uint64_t now_ms,
+	void (*visit)(void *ctx, uint32_t leg, uint32_t ms), void *ctx);
