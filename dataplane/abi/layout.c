@@ -270,6 +270,7 @@ uint32_t sl_region_layout_hash(void)
 	        FIELD(sl_bulk, unix_ns),
 	        FIELD(sl_bulk, remote_port_be),
 	        FIELD(sl_bulk, local_port_be),
+	        FIELD(sl_bulk, remote_ip),
 	        FIELD(sl_bulk, data),
 	        SIZE(sl_clip),
 	        FIELD(sl_clip, magic),

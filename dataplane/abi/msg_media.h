@@ -211,7 +211,8 @@ struct sl_bulk {
 	uint64_t leg_id;
 	uint64_t unix_ns;
 	uint16_t remote_port_be, local_port_be;
-	uint8_t pad2[28];
+	uint8_t pad2[12];
+	struct sl_ip remote_ip; /* with remote_port_be the other end at that moment; all zero = not known */
 	uint8_t data[SL_BULK_DATA_MAX]; /* from the RTP or RTCP header on */
 };
 _Static_assert(sizeof(struct sl_bulk) == SL_BULK_BYTES, "bulk size is part of the contract");

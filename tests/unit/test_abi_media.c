@@ -412,7 +412,7 @@ static void copies(void **state)
 	BAD_BULK(tap, 0, "tap");
 	BAD_BULK(leg_id, 0, "leg_id");
 	BAD_BULK(pad, 1, "pad");
-	BAD_BULK(pad2[27], 1, "pad2");
+	BAD_BULK(pad2[11], 1, "pad2");
 }
 
 /* ---- clips ---- */
