@@ -118,6 +118,11 @@ static void housekeep(struct fake *f)
 	sl_editor_expire(&f->editor, now_ms() + f->ahead_ms, &slot);
 }
 
+static int clip_offered(void *ctx, unsigned slot, uint32_t clip, int memfd, size_t bytes, char *text, size_t text_len)
+{
+	return fake_media_clip(ctx, clip, memfd);
+}
+
 static void client_changed(void *ctx, unsigned slot, bool attached)
 {
 	struct fake *f = ctx;
@@ -164,6 +169,8 @@ static void work(struct fake *f, unsigned w)
 			list(f, w, slot, c.h.seq);
 		else if (c.h.type == SL_CMD_ALLOCATION_DELETE)
 			fake_close_allocation(f, c.allocation.id, SL_ALLOC_END_OPERATOR);
+		else
+			fake_media_command(f, w, slot, &c);
 	}
 }
 
@@ -267,13 +274,14 @@ struct fake *fake_new(const char *socket_path)
 	f->region->ports[0].mtu = 1500;
 	f->region->tsc_hz = 2000000000;
 	f->region->max_allocations = 16384;
+	f->region->max_legs = FAKE_LEGS_MAX;
 	pthread_create(&f->thread, NULL, run, f);
 	return f;
 }
 
 void fake_start(struct fake *f)
 {
-	struct sl_abi_server_ops ops = {.changed = client_changed, .ctx = f};
+	struct sl_abi_server_ops ops = {.changed = client_changed, .clip = clip_offered, .ctx = f};
 	char text[128];
 
 	fake_lock(f);
@@ -301,6 +309,7 @@ void fake_die(struct fake *f)
 		sl_abi_server_close(&f->server);
 	f->open = false;
 	f->region->ready = 0;
+	fake_media_died(f);
 	fake_unlock(f);
 }
 
