@@ -69,7 +69,7 @@ at_exit() {
 	local status=$?
 	trap - EXIT INT TERM
 	if [ -n "$lab_is_up" ]; then
-		if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
+		if [ "$status" -ne 0 ] && [ "$status" -ne 77 ] && [ -n "$API" ]; then
 			printf '        drops: %s\n' "$(api /v1/counters | jq -c '.drops | with_entries(select(.value > 0))')"
 			show_log "$DATAPLANE_LOG"
 			show_log "$CONTROLPLANE_LOG"

@@ -88,6 +88,21 @@ clean='.send_errors == 0 and .auth_failures == 0 and .replays == 0 and .malforme
 	and .unnumbered == 0 and all(.streams[]; .repeated == 0 and .reused_indices == 0)
 	and all(.from[]; .missing == 0 and .duplicates == 0)'
 
+# ---- sounds ----
+
+sound() { # COMMAND OPTIONS of sound.py
+	"$TESTS_LAB/sound.py" "$@"
+}
+
+# caller.al and callee.al in $WORK, of so many seconds, and .wav of each; no stretch of one is like the other.
+sounds_made() { # SECONDS
+	local name seed=1
+	for name in caller callee; do
+		sound make "$WORK/$name.wav" --seconds "$1" --seed $seed && sound convert "$WORK/$name.wav" "$WORK/$name.al" || return 1
+		seed=$((seed + 1))
+	done >/dev/null
+}
+
 # ---- SIP ----
 
 kamailio_start() { # DEFINES NAME=VALUE...: our sample between both sides

@@ -33,8 +33,8 @@ both_end_well() { # SIPP-OPTIONS of both
 }
 
 heard() { # CAPTURE ADDRESS SOUND: RTP that went there is that sound, packet by packet (a pause and the answer may jump)
-	"$TESTS_LAB/sound.py" extract "$WORK/$1" "$WORK/heard.al" --dst "$2" --packed &&
-		"$TESTS_LAB/sound.py" pieces "$WORK/$3" "$WORK/heard.al" --jumps 2
+	sound extract "$WORK/$1" "$WORK/heard.al" --dst "$2" --packed &&
+		sound pieces "$WORK/$3" "$WORK/heard.al" --jumps 2
 }
 
 messages() { # NAME sent|received: what its SIPp logged in that direction
@@ -74,10 +74,7 @@ in_call() { # while a call is on
 
 lab_up
 kamailio_start "PRIVATE_NEXT_HOP_2=\"sip:$PEER_IP4:5070\"" || exit 1
-"$TESTS_LAB/sound.py" make "$WORK/a.wav" --seconds 2 >/dev/null
-"$TESTS_LAB/sound.py" make "$WORK/b.wav" --seconds 2 --seed 2 >/dev/null
-"$TESTS_LAB/sound.py" convert "$WORK/a.wav" "$WORK/caller.al" >/dev/null
-"$TESTS_LAB/sound.py" convert "$WORK/b.wav" "$WORK/callee.al" >/dev/null
+sounds_made 2 || exit 1
 
 watch "$CLIENT_NS" "$WORK/client.pcap" udp
 watch "$PEER_NS" "$WORK/peer.pcap" udp
