@@ -196,5 +196,7 @@ int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd)
 		h->cmsg_len = CMSG_LEN(sizeof memfd);
 		memcpy(CMSG_DATA(h), &memfd, sizeof memfd);
 	}
-	return sendmsg(c->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (sendmsg(c->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	return errno == EPIPE || errno == ECONNRESET ? -ESTALE : -errno;
 }

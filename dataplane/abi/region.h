@@ -155,6 +155,6 @@ struct sl_clip_offer { /* client to dataplane, with one descriptor: a memfd as s
  * are SL_MAX_CLIPS of them.
  *
  * Register or remove (memfd < 0) a clip. Answered by the housekeeper's EVENT_ACK with seq = SL_CLIP_ACK_SEQ | clip & mask.
- * 0, -EAGAIN (socket full: come again), or negative errno. The caller keeps memfd. */
+ * 0, -EAGAIN (socket full: come again), -ESTALE (as sl_client_send()), or negative errno. The caller keeps memfd. */
 enum { SL_CLIP_ACK_SEQ = 0x40000000, SL_CLIP_ACK_MASK = 0x3fffffff };
 int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd);

@@ -343,6 +343,7 @@ static void anything_else_on_the_socket_cuts_a_client_off(void **state)
 		send_offer(c.sock, &bad, bytes, fds, n_fds);
 		turn();
 		assert_int_equal(dp.region->clients[c.slot].attached, 0);
+		assert_int_equal(sl_client_clip(&c, 1, fds[0]), -ESTALE);
 		detach(&c);
 	}
 	for (unsigned i = 0; i < 8; i++)
