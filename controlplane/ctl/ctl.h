@@ -23,10 +23,35 @@ struct ctl {
 	const char *socket;
 	int timeout_s; /* for an answer */
 	bool json, watch, all, password_stdin;
-	const char *user, *password, *limit, *offset;
+	const char *user, *password, *limit, *offset, *party, *times, *format;
 	int n_args; /* what follows the command's words */
 	char **args;
 };
+
+/* ---- command_list.c ---- */
+
+/* Options that a command may have, beside --socket, --timeout, --json and --help. */
+enum ctl_option {
+	MAY_WATCH = 1,
+	MAY_ALL = 2,
+	MAY_PAGE = 4,
+	MAY_USER = 8,
+	MAY_PASSWORD = 16,
+	MAY_PARTY = 32,
+	MAY_TIMES = 64,
+	MAY_FORMAT = 128,
+};
+
+struct ctl_command {
+	const char *words[2]; /* second NULL = one word */
+	int n_args;           /* that must follow */
+	const char *args;     /* their names; NULL = none */
+	unsigned options;     /* enum ctl_option */
+	int (*run)(const struct ctl *c);
+	const char *brief, *help;
+};
+extern const struct ctl_command ctl_commands[];
+extern const unsigned ctl_n_commands;
 
 /* ---- client.c ---- */
 
@@ -78,6 +103,14 @@ int ctl_workers(const struct ctl *c);
 int ctl_counters(const struct ctl *c);
 int ctl_allocations(const struct ctl *c);
 int ctl_allocation_delete(const struct ctl *c);
+int ctl_sessions_list(const struct ctl *c);
+int ctl_sessions_show(const struct ctl *c);
+int ctl_sessions_delete(const struct ctl *c);
+int ctl_sessions_record(const struct ctl *c);
+int ctl_sessions_play(const struct ctl *c);
+int ctl_sessions_stop(const struct ctl *c);
+int ctl_sessions_dtmf(const struct ctl *c);
+int ctl_sessions_block(const struct ctl *c);
 int ctl_users_list(const struct ctl *c);
 int ctl_users_add(const struct ctl *c);
 int ctl_users_remove(const struct ctl *c);

@@ -120,7 +120,7 @@ static double worker_growth(const json_t *a, const json_t *b, const char *name, 
 void ctl_print_workers(const struct ctl_sample *a, const struct ctl_sample *b)
 {
 	static const char *const heads[] = {"WORKER", ">CORE", ">BUSY %", ">CYCLES/PACKET", ">RX pps",
-	        ">TX pps", ">RELAYED pps", ">ALLOCATIONS", ">DROPS/s"};
+	        ">TX pps", ">RELAYED pps", ">ALLOCATIONS", ">LEGS", ">DROPS/s"};
 	double seconds = seconds_between(a->answer_workers, b->answer_workers);
 	struct ctl_table t;
 	char buf[CTL_CELL_MAX];
@@ -136,7 +136,8 @@ void ctl_print_workers(const struct ctl_sample *a, const struct ctl_sample *b)
 		double idle = worker_growth(before, w, "idle_cycles", seconds);
 		double rx = worker_growth(before, w, "rx_packets", seconds);
 		double relayed = worker_growth(before, w, "relayed_to_peer_packets", seconds) +
-		                 worker_growth(before, w, "relayed_to_client_packets", seconds);
+		                 worker_growth(before, w, "relayed_to_client_packets", seconds) +
+		                 worker_growth(before, w, "rtp_out_packets", seconds);
 		double drops = 0;
 		json_object_foreach(json_object_get(w, "drops"), name, value) drops += growth(
 		        ctl_int(json_object_get(before, "drops"), name), json_integer_value(value), seconds);
@@ -148,7 +149,8 @@ void ctl_print_workers(const struct ctl_sample *a, const struct ctl_sample *b)
 		ctl_cell(&t, 5, "%s", ctl_rate(worker_growth(before, w, "tx_packets", seconds), buf));
 		ctl_cell(&t, 6, "%s", ctl_rate(relayed, buf));
 		ctl_cell(&t, 7, "%lld", ctl_int(json_object_get(w, "counters"), "allocations_active"));
-		ctl_cell(&t, 8, "%s", ctl_rate(drops, buf));
+		ctl_cell(&t, 8, "%lld", ctl_int(json_object_get(w, "counters"), "legs_active"));
+		ctl_cell(&t, 9, "%s", ctl_rate(drops, buf));
 	}
 	ctl_table_print(&t);
 }

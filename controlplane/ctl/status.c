@@ -57,16 +57,29 @@ static void print_turn(const json_t *status)
 	putchar('\n');
 }
 
+static void print_media(const json_t *status)
+{
+	const json_t *media = json_object_get(status, "media");
+
+	if (!json_is_object(media)) {
+		printf("media          off: the configuration has no group media\n");
+		return;
+	}
+	printf("media          %lld of %lld sessions, %lld of %lld legs, %lld ports free on %lld addresses\n",
+	        ctl_int(media, "sessions"), ctl_int(media, "max_sessions"), ctl_int(media, "legs"), ctl_int(media, "max_legs"),
+	        ctl_int(media, "ports_free"), ctl_int(media, "addresses"));
+}
+
 /* ---- what it does now ---- */
 
 static void print_relaying(const struct ctl_sample *a, const struct ctl_sample *b)
 {
 	char pps[CTL_CELL_MAX], total[CTL_CELL_MAX];
 	double packets = 0, bytes = 0, ever = 0;
-	static const char *const sides[] = {"relayed_to_peer", "relayed_to_client"};
+	static const char *const sides[] = {"relayed_to_peer", "relayed_to_client", "rtp_out"};
 	char name[64];
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof sides / sizeof sides[0]; i++) {
 		snprintf(name, sizeof name, "%s_packets", sides[i]);
 		packets += ctl_rate_of(a, b, "counters", name);
 		ever += (double)ctl_sum_of(b, "counters", name);
@@ -121,6 +134,7 @@ int ctl_status(const struct ctl *c)
 		return rc;
 	print_processes(status);
 	print_turn(status);
+	print_media(status);
 	if (!json_is_true(json_object_get(json_object_get(status, "dataplane"), "attached"))) {
 		printf("\nIs it running?  systemctl status sluice-dataplane; journalctl -u "
 		       "sluice-dataplane\n");
