@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "controlplane/ng/ng.h"
+
+#include "controlplane/ng/brain.h"
+#include "controlplane/ng/edge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { LETTERS_PER_TURN = 64 };
+
+struct sl_ng {
+	struct sl_ng_brain brain;
+	struct sl_ng_edge edge;
+};
+
+static int64_t unix_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+static void answered(void *ctx, struct sl_ng_request *r)
+{
+	struct sl_ng_edge *e = ctx;
+
+	/* Never full: no more than fit are in flight. */
+	if (sl_mailbox_post(e->inbox, sl_ng_edge_answered, r) < 0)
+		sl_ng_request_free(r);
+}
+
+struct sl_ng *sl_ng_open(const struct sl_config *config, struct sl_media *media, char *text, size_t text_len)
+{
+	const struct sl_conf_media *m = &config->media;
+	struct sl_ng *ng = calloc(1, sizeof *ng);
+
+	snprintf(text, text_len, "cannot start the ng protocol");
+	if (!ng)
+		return NULL;
+	sl_ng_json_wipes();
+	ng->brain.media = media;
+	ng->brain.n_addresses = m->n_addresses;
+	memcpy(ng->brain.addresses, m->addresses, sizeof ng->brain.addresses);
+	ng->brain.answered = answered;
+	ng->brain.ctx = &ng->edge;
+	ng->brain.unix_ms = unix_ms;
+	ng->brain.start_unix_ms = unix_ms();
+	ng->edge.brain = &ng->brain;
+	if (sl_ng_edge_open(&ng->edge, m, text, text_len) < 0 || sl_ng_edge_start(&ng->edge) < 0) {
+		sl_ng_edge_close(&ng->edge);
+		free(ng);
+		return NULL;
+	}
+	return ng;
+}
+
+void sl_ng_close(struct sl_ng *ng)
+{
+	if (!ng)
+		return;
+	sl_ng_edge_close(&ng->edge);
+	sl_ng_brain_forget(&ng->brain);
+	free(ng);
+}
+
+int sl_ng_fd(const struct sl_ng *ng)
+{
+	return sl_mailbox_fd(ng->edge.to_brain);
+}
+
+void sl_ng_run(struct sl_ng *ng)
+{
+	sl_mailbox_run(ng->edge.to_brain, LETTERS_PER_TURN);
+}
+
+void sl_ng_reconfigure(struct sl_ng *ng, const struct sl_config *config)
+{
+	sl_ng_edge_allow(&ng->edge, &config->media);
+}
+
+#define LOAD(from, name) out->name = __atomic_load_n(&(from)->name, __ATOMIC_RELAXED)
+void sl_ng_counts(const struct sl_ng *ng, struct sl_ng_counts *out)
+{
+	const struct sl_ng_brain *b = &ng->brain;
+	const struct sl_ng_edge *e = &ng->edge;
+
+	for (enum sl_ng_command c = 0; c < SL_NG_N_COMMANDS; c++) {
+		LOAD(b, requests[c]);
+		LOAD(b, errors[c]);
+	}
+	LOAD(b, load_limits);
+	LOAD(b, warnings);
+	LOAD(e, duplicates_answered);
+	LOAD(e, duplicates_dropped);
+	LOAD(e, refused_sources);
+	LOAD(e, bad_messages);
+	LOAD(e, overloaded);
+	LOAD(e, send_failures);
+	LOAD(e, tcp_accepted);
+	LOAD(e, tcp_refused);
+	LOAD(e, tcp_timeouts);
+	LOAD(e, cache_evicted);
+	LOAD(e, tcp_connections);
+	LOAD(e, in_flight);
+	LOAD(e, cached);
+}
