@@ -11,7 +11,7 @@ enum {
 	MB = 1 << 20,
 	LEG_BYTES = 2048,        /* all that a leg takes, contexts of AES-CM included */
 	STREAM_BYTES = 96,       /* without its replay window */
-	LARGE_KEY_BYTES = 2048,
+	LARGE_KEY_BYTES = 2560,
 	PORT_INDEX_BYTES = 65536 * 4, /* per address and worker */
 };
 
