@@ -26,6 +26,7 @@ enum {
 	SL_LEG_PT_MAP_MAX = 16,
 	SL_LEG_CLOCKS_MAX = 16,
 	SL_CLIP_NONE = 0,
+	SL_PT_NONE = 128,
 };
 
 /* Which worker owns a media port (host order)? */
@@ -189,7 +190,7 @@ struct sl_evt_leg {
 	uint32_t peer_lost;             /* cumulative loss the remote reported about what we sent */
 	uint32_t peer_jitter_us;
 	uint8_t peer_fraction;          /* of 256, in its last report */
-	uint8_t rx_pt;                  /* last payload type received */
+	uint8_t rx_pt;                  /* last payload type received; SL_PT_NONE = none yet */
 	uint16_t n_ssrc;                /* different ones received */
 	uint32_t idle_ms;               /* since the last packet; UINT32_MAX = none yet */
 	uint32_t age_s;

@@ -256,7 +256,7 @@ int sl_check_leg_event(struct sl_verdict v, const struct sl_evt_leg *e)
 	        (rc = sl_check_range(v, "locked", e->locked, 0, 1)) ||
 	        (rc = sl_check_range(v, "flags", e->flags, 0, SL_LEG_SECURE_IN | SL_LEG_SECURE_OUT)) ||
 	        (rc = sl_check_range(v, "dtmf_volume", e->dtmf_volume, 0, SL_LIMIT_DTMF_VOLUME)) ||
-	        (rc = sl_check_range(v, "rx_pt", e->rx_pt, 0, SL_LIMIT_PT)) ||
+	        (rc = sl_check_range(v, "rx_pt", e->rx_pt, 0, SL_PT_NONE)) ||
 	        (rc = check_endpoint(v, "remote_rtp", &e->remote_rtp)))
 		return rc;
 	return check_endpoint(v, "remote_rtcp", &e->remote_rtcp);

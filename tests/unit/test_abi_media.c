@@ -364,6 +364,7 @@ static void events(void **state)
 	assert_int_equal(sl_event_validate(&e, text, sizeof text), 0);
 	memset(&e.leg.remote_rtp, 0, sizeof e.leg.remote_rtp);
 	e.leg.change = SL_LEG_KEY_EXPIRED;
+	e.leg.rx_pt = SL_PT_NONE;
 	assert_int_equal(sl_event_validate(&e, text, sizeof text), 0);
 	BAD_EVENT(leg.id, 0, "leg");
 	BAD_EVENT(leg.address, 16, "leg");
@@ -373,7 +374,7 @@ static void events(void **state)
 	BAD_EVENT(locked, 2, "locked");
 	BAD_EVENT(flags, 4, "flags");
 	BAD_EVENT(dtmf_volume, 64, "dtmf_volume");
-	BAD_EVENT(rx_pt, 128, "rx_pt");
+	BAD_EVENT(rx_pt, 129, "rx_pt");
 	BAD_EVENT(remote_rtp.port_be, 0, "remote_rtp");
 	BAD_EVENT(remote_rtcp.ip, endpoint("192.0.2.7:4000").ip, "remote_rtcp");
 }
