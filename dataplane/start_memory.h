@@ -9,7 +9,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/start.h"
 
-enum { SL_START_ROUTES_PER_LEG = 4 }; /* what memory is reckoned for: a worker has as many routes per leg of its share */
+enum { SL_START_ROUTES_PER_LEG = 2 }; /* what memory is reckoned for: one each way, and as many again for fan-out and taps */
 
 /* Hugepage memory, zeroed, for ever. NULL when there is none left. */
 void *sl_start_zalloc(const char *what, size_t bytes);
