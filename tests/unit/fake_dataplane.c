@@ -120,7 +120,7 @@ static void housekeep(struct fake *f)
 
 static int clip_offered(void *ctx, unsigned slot, uint32_t clip, int memfd, size_t bytes, char *text, size_t text_len)
 {
-	return fake_media_clip(ctx, clip, memfd);
+	return fake_legs_clip(ctx, clip, memfd);
 }
 
 static void client_changed(void *ctx, unsigned slot, bool attached)
@@ -170,7 +170,7 @@ static void work(struct fake *f, unsigned w)
 		else if (c.h.type == SL_CMD_ALLOCATION_DELETE)
 			fake_close_allocation(f, c.allocation.id, SL_ALLOC_END_OPERATOR);
 		else
-			fake_media_command(f, w, slot, &c);
+			fake_legs_command(f, w, slot, &c);
 	}
 }
 
@@ -309,7 +309,7 @@ void fake_die(struct fake *f)
 		sl_abi_server_close(&f->server);
 	f->open = false;
 	f->region->ready = 0;
-	fake_media_died(f);
+	fake_legs_died(f);
 	fake_unlock(f);
 }
 

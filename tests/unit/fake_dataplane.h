@@ -3,7 +3,8 @@
 #pragma once
 
 /* A dataplane without packets: the real server half of the contract on a thread, whose housekeeper keeps
- * snapshots and whose workers keep allocations as a test tells them to, and media legs (fake_media.h). For tests of the control plane. */
+ * snapshots and whose workers keep allocations as a test tells them to, and media legs (fake_legs.h). For tests of the
+ * control plane. */
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -11,7 +12,7 @@
 
 #include "dataplane/abi/editor.h"
 #include "dataplane/abi/server.h"
-#include "tests/unit/fake_media.h"
+#include "tests/unit/fake_legs.h"
 
 enum { FAKE_WORKERS = 2, FAKE_USERS_MAX = 8192, FAKE_RULES_MAX = 64, FAKE_ALLOCATIONS_MAX = 64 };
 
@@ -46,7 +47,7 @@ struct fake {
 	bool heart_stopped;
 	unsigned most_waiting; /* commands that ever waited in a client's ring to the housekeeper */
 	struct sl_evt_allocation allocations[FAKE_ALLOCATIONS_MAX]; /* id 0 = free */
-	struct fake_media media;
+	struct fake_legs media;
 };
 
 /* Make the region and run the thread; the server is closed yet. */

@@ -26,7 +26,7 @@ struct fake_leg {
 	struct sl_cmd_dtmf dtmf; /* the last one */
 };
 
-struct fake_media {
+struct fake_legs {
 	struct fake_leg legs[FAKE_LEGS_MAX];
 	struct sl_cmd_route routes[FAKE_ROUTES_MAX]; /* from.id 0 = free */
 	uint32_t clips[FAKE_CLIPS_MAX]; /* 0 = free */
@@ -36,9 +36,9 @@ struct fake_media {
 };
 
 /* All with the lock held. */
-void fake_media_command(struct fake *f, unsigned worker, unsigned slot, const struct sl_command *c);
-int fake_media_clip(struct fake *f, uint32_t clip, int memfd);
-void fake_media_died(struct fake *f); /* the working half: its legs are gone */
+void fake_legs_command(struct fake *f, unsigned worker, unsigned slot, const struct sl_command *c);
+int fake_legs_clip(struct fake *f, uint32_t clip, int memfd);
+void fake_legs_died(struct fake *f); /* the working half: its legs are gone */
 
 unsigned fake_n_legs(const struct fake *f);
 unsigned fake_n_routes(const struct fake *f);

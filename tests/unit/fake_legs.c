@@ -225,7 +225,7 @@ static bool is_of(const struct sl_command *c, unsigned worker)
 	return sl_media_port_worker(c->leg_ref.port, FAKE_WORKERS) == worker; /* all the others begin with a leg */
 }
 
-void fake_media_command(struct fake *f, unsigned worker, unsigned slot, const struct sl_command *c)
+void fake_legs_command(struct fake *f, unsigned worker, unsigned slot, const struct sl_command *c)
 {
 	struct sl_event e = {.h = {SL_EVT_ACK, c->h.seq}};
 	int rc;
@@ -245,7 +245,7 @@ void fake_media_command(struct fake *f, unsigned worker, unsigned slot, const st
 	sl_abi_worker_post_to(&f->workers[worker], slot, &e);
 }
 
-int fake_media_clip(struct fake *f, uint32_t clip, int memfd)
+int fake_legs_clip(struct fake *f, uint32_t clip, int memfd)
 {
 	unsigned at = FAKE_CLIPS_MAX;
 
@@ -261,7 +261,7 @@ int fake_media_clip(struct fake *f, uint32_t clip, int memfd)
 	return 0;
 }
 
-void fake_media_died(struct fake *f)
+void fake_legs_died(struct fake *f)
 {
 	for (unsigned w = 0; w < FAKE_WORKERS; w++)
 		f->region->workers[w].counters[SL_C_legs_active] = 0;
