@@ -105,6 +105,7 @@ struct sl_dataplane {
 
 	/* Writer: housekeeper, each second. Readers: workers (relaxed). */
 	_Atomic uint64_t unix_s;
+	_Atomic uint64_t unix_base_us; /* time of day when the workers' now_us was 0, by what it reads now */
 	_Atomic int64_t clock_drift_ms;
 	/* Writer: main thread. Readers: workers, each round (relaxed). */
 	_Atomic bool stop;

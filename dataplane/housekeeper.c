@@ -121,6 +121,9 @@ static void each_second(struct sl_housekeeper *h)
 	struct timespec wall;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	atomic_store_explicit(&h->dp->unix_s, (uint64_t)wall.tv_sec, memory_order_relaxed);
+	uint64_t now_us = (rte_rdtsc() - h->dp->base_tsc) / (h->dp->tsc_hz / 1000000);
+	uint64_t wall_us = (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000;
+	atomic_store_explicit(&h->dp->unix_base_us, wall_us - now_us, memory_order_relaxed);
 	for (unsigned p = 0; p < h->dp->n_ports; p++) {
 		struct sl_region_port *out = &h->dp->region->ports[p];
 		struct rte_eth_link link;

@@ -164,6 +164,7 @@ void sl_start_clock(struct sl_dataplane *dp)
 	dp->base_tsc = rte_rdtsc();
 	dp->base_mono_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	atomic_store_explicit(&dp->unix_s, wall_ms() / 1000, memory_order_relaxed);
+	atomic_store_explicit(&dp->unix_base_us, wall_ms() * 1000, memory_order_relaxed);
 }
 
 static void describe_port(struct sl_region_port *out, const struct sl_port *port)

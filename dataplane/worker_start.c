@@ -165,7 +165,7 @@ static int init_media(struct sl_worker *w, char *err, size_t err_len)
 	if (!w->media || !(w->media->tables = sl_start_zalloc("media", sizeof *w->media->tables)))
 		return -ENOMEM;
 	rc = sl_media_init(w->media->tables, &p);
-	return rc < 0 ? rc : sl_playout_init(w, p.n_legs);
+	return rc < 0 ? rc : sl_playout_init(w, p.n_legs, sl_start_zalloc);
 }
 
 static void restore(struct sl_worker *w)

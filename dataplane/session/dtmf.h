@@ -78,6 +78,6 @@ struct sl_dtmf_packet {
 /* Queue an event. False: the queue is full. */
 bool sl_dtmf_queue(struct sl_dtmf_tx *tx, const struct sl_dtmf_event *e);
 /* What to send now, to be called every SL_DTMF_STEP_MS: nothing (the queue is empty), nothing yet (the pause between
- * two events), or *out. ts: of media sent now; hz: clock of the events. A late call makes a longer step, no more packets. */
+ * two events), or *out. ts: of media sent now; hz: clock of the events. A late call makes one packet, not several. */
 enum sl_dtmf_step sl_dtmf_send(struct sl_dtmf_tx *tx, uint32_t now_ms, uint32_t ts, uint32_t hz,
 	struct sl_dtmf_packet *out);

@@ -287,5 +287,8 @@ void sl_media_describe(const struct sl_media *m, uint32_t leg, uint64_t now_ms, 
 		.idle_ms = heard ? (uint32_t)now_ms - rx->last_ms : UINT32_MAX,
 		.age_s = ((uint32_t)now_ms - more->created_ms) / 1000,
 		.rtcp_in = rtcp->packets_in,
-		.rtcp_out = rtcp->packets_out};
+		.rtcp_out = rtcp->packets_out,
+		.dtmf_event = more->dtmf_rx.told.event,
+		.dtmf_volume = more->dtmf_rx.told.volume,
+		.dtmf_ms = more->dtmf_rx.told.ms};
 }

@@ -133,16 +133,16 @@ struct sl_media_route {
 struct sl_leg_rtcp {
 	struct sl_srtcp_context key_in[SL_SRTP_KEYS_MAX], key_out;
 	struct {
-		uint32_t ssrc, top;
-		uint64_t window;     /* SRTCP replay: 64 indices up to top, of each sender its own (RFC 3711 3.2.3) */
+		uint32_t ssrc, key;   /* key: the first bytes of the session key it came under */
+		uint32_t top, window[2]; /* SRTCP replay: 64 indices up to top, of each SSRC and key (RFC 3711 3.2.3) */
 	} in[SL_SRTCP_SENDERS];
 	uint8_t n_in;
-	bool started_in;             /* top_in is the highest index of all that came under this key */
+	bool started_in;             /* top_in is the highest index of all that came since the newest key was set */
 	bool floored_in;             /* after a restart: from whoever comes, what is up to floor_in was seen */
 	uint8_t peer_fraction;
 	uint32_t top_in, floor_in;
 	uint32_t out, out_reserved;  /* SRTCP indices */
-	uint32_t sr_mid, sr_ms;      /* middle NTP bits of the last SR sent to it, and when (RFC 3550 6.4.1) */
+	uint32_t sr_mid, sr_us;      /* middle NTP bits of the last SR sent to it, and when (RFC 3550 6.4.1) */
 	uint32_t rtt_us, peer_lost, peer_jitter, peer_clock_hz;
 	uint32_t packets_in, packets_out;
 };
@@ -248,6 +248,11 @@ uint32_t sl_media_leg(const struct sl_media *m, const struct sl_leg_ref *ref);
  * -EINVAL, -ENOSPC (legs, large contexts), -EPERM (another client's). now_ms: worker's. */
 int sl_media_leg_set(struct sl_media *m, unsigned slot, uint32_t epoch, const struct sl_cmd_leg *c, uint64_t now_ms,
 	char *text, size_t text_len);
+/* RTCP goes by the RTP port. */
+static inline bool sl_leg_is_muxed(const struct sl_leg_more *more)
+{
+	return (more->flags & SL_LEG_RTCP_MUX) || !more->rtcp_port;
+}
 /* What of the leg asks for the slow way has changed (flags, tap, clip, learning). */
 void sl_media_note_slow(struct sl_media *m, uint32_t leg);
 /* End a leg: routes from and to it, contexts, cold record. */

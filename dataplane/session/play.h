@@ -51,6 +51,6 @@ void sl_play_wheel_arm(struct sl_play_wheel *w, uint32_t leg);
 /* Take it off; nothing when it is not armed. */
 void sl_play_wheel_disarm(struct sl_play_wheel *w, uint32_t leg);
 /* Run the milliseconds up to now_ms, at most one turn of them: after a stall each leg comes once, and what else it
- * missed is for it to skip. visit(ctx, leg, ms) may disarm its own leg and no other. Returns how many legs were visited. */
+ * missed is for it to skip. visit(ctx, leg, ms) may disarm its own leg and no other. Returns how many were visited. */
 unsigned sl_play_wheel_run(struct sl_play_wheel *w, uint64_t now_ms,
 	void (*visit)(void *ctx, uint32_t leg, uint32_t ms), void *ctx);

@@ -3,7 +3,7 @@
 #pragma once
 
 /* What a listener would say of a call: the E-model (ITU-T G.107) with all that a network cannot know at its default, so
- * R = 93.2 - Id - Ie,eff, and losses taken as random (burst ratio 1). Narrowband scale: wideband codecs get no bonus. */
+ * R = 93.2 - Id - Ie,eff, and losses taken as random (burst ratio 1). Narrowband scale: no bonus for wideband. */
 
 #include <stdint.h>
 

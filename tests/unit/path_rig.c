@@ -95,7 +95,7 @@ static void make_media(struct sl_worker *w)
 	w->media = zalloc(sizeof *w->media);
 	w->media->tables = zalloc(sizeof *w->media->tables);
 	must(sl_media_init(w->media->tables, &p) == 0);
-	must(sl_playout_init(w, N_LEGS) == 0);
+	must(sl_playout_init(w, N_LEGS, NULL) == 0);
 }
 
 static void make_worker(unsigned i)
