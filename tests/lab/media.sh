@@ -50,7 +50,16 @@ rtp_start() { # SIDE NAME PLAN OPTIONS: rtp_peer in the background; its report i
 	[ "$side" = client ] || ns=$PEER_NS
 	ip netns exec "$ns" timeout 100 "$RTP_PEER" --report "$WORK/$name.json" --ready-file "$WORK/$name.ready" "$@" "$plan" &
 	rtp_pid[$name]=$!
-	wait_ready "$WORK/$name.ready"
+	ready_soon "$WORK/$name.ready" || { echo "rtp_peer $name does not start"; return 1; }
+}
+
+ready_soon() { # FILE: as wait_ready, but at once: the other end may be speaking already
+	local n
+	for n in {1..500}; do
+		[ -s "$1" ] && return 0
+		sleep 0.01
+	done
+	return 1
 }
 
 rtp_wait() { # NAME...
@@ -71,7 +80,9 @@ rtp_stop() { # NAME...: end them now, with their reports
 
 # Both sides of the calls made last, for some seconds; reports a.json and b.json.
 rtp_both() { # OPTIONS of rtp_peer
-	rtp_start client a "$WORK/a.plan" "$@" && rtp_start peer b "$WORK/b.plan" "$@" && rtp_wait a b
+	rm -f "$WORK/go"
+	rtp_start client a "$WORK/a.plan" --go-file "$WORK/go" "$@" && rtp_start peer b "$WORK/b.plan" --go-file "$WORK/go" "$@" &&
+		: >"$WORK/go" && rtp_wait a b
 }
 
 rtp_says() { # NAME JQ-CONDITION: true of every endpoint in the report

@@ -17,6 +17,11 @@
 
 enum { EVENTS = 64, BUFFER_BYTES = 1 << 18, TICK_MS = 20, MAX_FILES = 16384 };
 
+struct run {
+	const char *go, *ready, *report; /* NULL = none */
+	double seconds, drain;
+};
+
 static volatile sig_atomic_t stopping;
 
 static void on_signal(int sig)
@@ -123,33 +128,41 @@ static uint64_t send_due(struct endpoint *e, int n, uint64_t start, uint64_t end
 	return next;
 }
 
-static void run(struct endpoint *e, int n, int epoll, double seconds, double drain)
+/* Receives until something is to be sent, or a tick has passed. */
+static void receive(struct endpoint *e, int epoll, uint64_t next)
 {
+	struct timespec wait = {.tv_nsec = (long)(TICK_MS * NS_PER_MS)};
 	struct epoll_event events[EVENTS];
-	uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), over = end + (uint64_t)(drain * 1e9), now = start;
+	uint64_t now = now_ns();
+	int got;
 
-	schedule(e, n, start);
-	while (!stopping && now < over) {
-		uint64_t next = send_due(e, n, start, end);
-		struct timespec wait = {.tv_nsec = (long)(TICK_MS * NS_PER_MS)};
-		int got;
+	if (next <= now)
+		wait.tv_nsec = 0;
+	else if (next - now < TICK_MS * NS_PER_MS)
+		wait.tv_nsec = (long)(next - now);
+	got = epoll_pwait2(epoll, events, EVENTS, &wait, NULL);
+	for (int i = 0; i < got; i++) {
+		struct endpoint *one = &e[events[i].data.u32 >> 1];
 
-		now = now_ns();
-		if (next <= now)
-			wait.tv_nsec = 0;
-		else if (next - now < TICK_MS * NS_PER_MS)
-			wait.tv_nsec = (long)(next - now);
-		got = epoll_pwait2(epoll, events, EVENTS, &wait, NULL);
-		for (int i = 0; i < got; i++) {
-			struct endpoint *one = &e[events[i].data.u32 >> 1];
-
-			if (events[i].data.u32 & 1)
-				rtcp_receive_all(one);
-			else
-				receive_all(one);
-		}
-		now = now_ns();
+		if (events[i].data.u32 & 1)
+			rtcp_receive_all(one);
+		else
+			receive_all(one);
 	}
+}
+
+static void run(struct endpoint *e, int n, int epoll, const struct run *r)
+{
+	uint64_t start, end, over;
+
+	while (!stopping && r->go != NULL && access(r->go, F_OK) != 0)
+		receive(e, epoll, UINT64_MAX);
+	start = now_ns();
+	end = start + (uint64_t)(r->seconds * 1e9);
+	over = end + (uint64_t)(r->drain * 1e9);
+	schedule(e, n, start);
+	while (!stopping && now_ns() < over)
+		receive(e, epoll, send_due(e, n, start, end));
 }
 
 static bool write_file(const char *path, const void *bytes, size_t n)
@@ -176,41 +189,60 @@ static double seconds_of(const char *text)
 	return s;
 }
 
-int main(int argc, char **argv)
+static struct run parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {{"seconds", 1, NULL, 's'}, {"drain", 1, NULL, 'd'}, {"ready-file", 1, NULL, 'r'},
-		{"report", 1, NULL, 'o'}, {0}};
-	static struct endpoint endpoints[MAX_ENDPOINTS];
-	struct sigaction act = {.sa_handler = on_signal};
-	struct rlimit files = {MAX_FILES, MAX_FILES};
-	const char *ready = NULL, *report = NULL;
-	double seconds = 2, drain = 0.3;
-	char pid[32];
-	FILE *out;
-	int c, n, epoll;
+		{"go-file", 1, NULL, 'g'}, {"report", 1, NULL, 'o'}, {0}};
+	struct run r = {.seconds = 2, .drain = 0.3};
+	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
-			seconds = seconds_of(optarg);
+			r.seconds = seconds_of(optarg);
 			break;
 		case 'd':
-			drain = seconds_of(optarg);
+			r.drain = seconds_of(optarg);
 			break;
 		case 'r':
-			ready = optarg;
+			r.ready = optarg;
+			break;
+		case 'g':
+			r.go = optarg;
 			break;
 		case 'o':
-			report = optarg;
+			r.report = optarg;
 			break;
 		default:
-			return 2;
+			exit(2);
 		}
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "usage: rtp_peer [--seconds S] [--drain S] [--ready-file FILE] [--report FILE] PLAN\n");
-		return 2;
+		fprintf(stderr, "usage: rtp_peer [--seconds S] [--drain S] [--ready-file FILE] [--go-file FILE] [--report FILE] PLAN\n"
+				"sends for S seconds once the go file is there; the ready file is written when sockets are open\n");
+		exit(2);
 	}
+	return r;
+}
+
+static bool write_records(const struct endpoint *e, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (e[i].record[0] != '\0' && !write_file(e[i].record, e[i].recorded, e[i].n_recorded))
+			return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	static struct endpoint endpoints[MAX_ENDPOINTS];
+	struct run r = parse_options(argc, argv);
+	struct sigaction act = {.sa_handler = on_signal};
+	struct rlimit files = {MAX_FILES, MAX_FILES};
+	char pid[32];
+	FILE *out;
+	int n, epoll;
+
 	setrlimit(RLIMIT_NOFILE, &files);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
@@ -218,15 +250,14 @@ int main(int argc, char **argv)
 	if (n <= 0 || (epoll = open_all(endpoints, n)) < 0)
 		return 2;
 	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ready != NULL && !write_file(ready, pid, strlen(pid)))
+	if (r.ready != NULL && !write_file(r.ready, pid, strlen(pid)))
 		return 2;
-	run(endpoints, n, epoll, seconds, drain);
-	for (int i = 0; i < n; i++)
-		if (endpoints[i].record[0] != '\0' && !write_file(endpoints[i].record, endpoints[i].recorded, endpoints[i].n_recorded))
-			return 2;
-	out = report != NULL ? fopen(report, "w") : stdout;
+	run(endpoints, n, epoll, &r);
+	if (!write_records(endpoints, n))
+		return 2;
+	out = r.report != NULL ? fopen(r.report, "w") : stdout;
 	if (out == NULL) {
-		fprintf(stderr, "rtp_peer: cannot write %s\n", report);
+		fprintf(stderr, "rtp_peer: cannot write %s\n", r.report);
 		return 2;
 	}
 	report_write(out, endpoints, n, now_ns());

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include <srtp2/srtp.h>
-
 enum {
 	MAX_ENDPOINTS = 4096,
 	MAX_STREAMS = 8,       /* SSRCs told apart at one endpoint */
@@ -62,6 +60,8 @@ struct rtcp_counts {
 	uint64_t sr_at;
 };
 
+struct crypt; /* crypto.c */
+
 struct endpoint {
 	/* the plan */
 	char name[NAME_MAX_BYTES + 1];
@@ -76,7 +76,7 @@ struct endpoint {
 	size_t sound_bytes;
 	char record[256];
 	char dtmf[MAX_EVENTS + 1]; /* digits to send, one every DTMF_EVERY_MS */
-	srtp_t out, in, rtcp_out, rtcp_in;
+	struct crypt *out, *in;
 
 	/* what became of it */
 	int fd, rtcp_fd;
@@ -103,8 +103,18 @@ struct endpoint {
 
 /* plan.c: one endpoint a line, "key=value" words; a line that begins with '#' is a comment. The number of endpoints, or -1 with a message. */
 int plan_read(const char *path, struct endpoint *e, int room);
-/* crypto.c: "SUITE:BASE64" of a=crypto into a libsrtp session. 0 or -1 with a message. */
-int crypto_session(srtp_t *session, const char *text, bool inbound);
+/* crypto.c: SRTP and SRTCP by "SUITE:BASE64" of a=crypto. NULL with a message. The others: CRYPT_*. */
+struct crypt *crypt_open(const char *text, bool inbound);
+enum crypt_status { CRYPT_OK, CRYPT_REPLAY, CRYPT_WRONG };
+enum crypt_status crypt_protect(struct crypt *c, uint8_t *p, int *len, bool rtcp);
+enum crypt_status crypt_unprotect(struct crypt *c, uint8_t *p, int *len, bool rtcp);
+/* cm192.c: AES_192_CM. */
+struct cm192;
+struct cm192 *cm192_open(const uint8_t *master, int tag);
+bool cm192_protect(struct cm192 *c, uint8_t *p, int *len);
+int cm192_unprotect(struct cm192 *c, uint8_t *p, int *len);
+bool cm192_protect_rtcp(struct cm192 *c, uint8_t *p, int *len);
+int cm192_unprotect_rtcp(struct cm192 *c, uint8_t *p, int *len);
 /* send.c */
 void send_next(struct endpoint *e, uint64_t now);
 /* receive.c: everything that waits at the socket. */

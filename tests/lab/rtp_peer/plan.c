@@ -140,9 +140,9 @@ static bool set(struct endpoint *e, const char *key, const char *value)
 	if (strcmp(key, "dtmf") == 0)
 		return snprintf(e->dtmf, sizeof(e->dtmf), "%s", value) < (int)sizeof(e->dtmf);
 	if (strcmp(key, "key_out") == 0)
-		return crypto_session(&e->out, value, false) == 0 && crypto_session(&e->rtcp_out, value, false) == 0;
+		return (e->out = crypt_open(value, false)) != NULL;
 	if (strcmp(key, "key_in") == 0)
-		return crypto_session(&e->in, value, true) == 0 && crypto_session(&e->rtcp_in, value, true) == 0;
+		return (e->in = crypt_open(value, true)) != NULL;
 	return set_media(e, key, value, &known) && known;
 }
 

@@ -191,13 +191,11 @@ static void receive_rtp(struct endpoint *e, uint8_t *p, int len, uint64_t now)
 	}
 	note_index(e, p, len);
 	if (e->in != NULL) {
-		srtp_err_status_t status = srtp_unprotect(e->in, p, &len);
+		enum crypt_status status = crypt_unprotect(e->in, p, &len, false);
 
-		if (status == srtp_err_status_replay_fail || status == srtp_err_status_replay_old)
-			e->replays++;
-		else if (status != srtp_err_status_ok)
-			e->auth_failures++;
-		if (status != srtp_err_status_ok)
+		e->replays += status == CRYPT_REPLAY;
+		e->auth_failures += status == CRYPT_WRONG;
+		if (status != CRYPT_OK)
 			return;
 	}
 	header = RTP_HEADER + 4 * (p[0] & 0xf);

@@ -73,7 +73,7 @@ void rtcp_send(struct endpoint *e, uint64_t now)
 	p[len + 9] = sizeof(name) - 1;
 	memcpy(p + len + 10, name, sizeof(name) - 1);
 	len += 4 + 4 * get16(p + len + 2);
-	if (e->rtcp_out != NULL && srtp_protect_rtcp(e->rtcp_out, p, &len) != srtp_err_status_ok) {
+	if (e->out != NULL && crypt_protect(e->out, p, &len, true) != CRYPT_OK) {
 		e->send_errors++;
 		return;
 	}
@@ -118,7 +118,7 @@ static void note_packet(struct endpoint *e, const uint8_t *p, int len, uint64_t 
 
 void rtcp_receive(struct endpoint *e, uint8_t *p, int len, uint64_t now)
 {
-	if (e->rtcp_in != NULL && srtp_unprotect_rtcp(e->rtcp_in, p, &len) != srtp_err_status_ok) {
+	if (e->in != NULL && crypt_unprotect(e->in, p, &len, true) != CRYPT_OK) {
 		e->rtcp.refused++;
 		return;
 	}

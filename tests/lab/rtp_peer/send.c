@@ -81,7 +81,7 @@ void send_next(struct endpoint *e, uint64_t now)
 		len = (int)numbered(e, payload, now);
 	}
 	len += (int)(payload - p);
-	if (e->out != NULL && srtp_protect(e->out, p, &len) != srtp_err_status_ok)
+	if (e->out != NULL && crypt_protect(e->out, p, &len, false) != CRYPT_OK)
 		e->send_errors++;
 	else if (sendto(e->fd, p, (size_t)len, 0, (struct sockaddr *)&e->remote, address_len(&e->remote)) < 0) {
 		if (errno == ECONNREFUSED)
