@@ -164,6 +164,7 @@ static int init_media(struct sl_worker *w, char *err, size_t err_len)
 	w->media = sl_start_zalloc("media", sizeof *w->media);
 	if (!w->media || !(w->media->tables = sl_start_zalloc("media", sizeof *w->media->tables)))
 		return -ENOMEM;
+	w->media->clips = dp->clips;
 	rc = sl_media_init(w->media->tables, &p);
 	return rc < 0 ? rc : sl_playout_init(w, p.n_legs, sl_start_zalloc);
 }
