@@ -217,6 +217,7 @@ enum sl_media_result sl_media_publish(struct sl_media *m, const struct sl_media_
 
 struct sl_media_counts {
 	uint64_t offers, answers, deletes, errors, timeouts, sessions_total, legs_refused, recordings, recording_lost;
+	uint64_t sessions_lost; /* damaged in the journal at start */
 	size_t sessions, parties, legs, ports_free, ports_guarded;
 };
 void sl_media_counts(const struct sl_media *m, struct sl_media_counts *out);

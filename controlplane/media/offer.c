@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* An offer: from the party whose SDP it is, to the one it is sent on to (RFC 3264 5, 8). */
+
+#include "controlplane/media/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- who ---- */
+
+static enum sl_media_result may_begin(const struct sl_media *m, struct sl_media_error *e)
+{
+	if (m->n_sessions >= m->session_limit || m->n_free_sessions == 0)
+		return sl_media_fail(e, SL_MEDIA_ERR_SESSIONS, "Parallel session limit reached");
+	if (!m->attached && (m->away_since_ms < 0 || m->now_ms - m->away_since_ms > SL_MEDIA_AWAY_GRACE_MS))
+		return sl_media_fail(e, SL_MEDIA_ERR_AWAY, "the dataplane is away");
+	return SL_MEDIA_OK;
+}
+
+static enum sl_media_result find_parties(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e)
+{
+	const struct sl_media_request *q = plan->q;
+	struct party *from = NULL, *to = NULL;
+	enum sl_media_result rc;
+
+	plan->session = sl_session_find(m, q->call_id);
+	if (plan->session) {
+		sl_party_of_offer(plan->session, q, &from, &to);
+	} else {
+		if ((rc = may_begin(m, e)))
+			return rc;
+		plan->session = sl_session_new(m, q->call_id);
+		plan->fresh = true;
+	}
+	if (!plan->session)
+		return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no memory");
+	if (from == to && from)
+		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "from-tag and to-tag are the same");
+	if ((from && from->pub.flags & SL_PARTY_SUBSCRIBER) || (to && to->pub.flags & SL_PARTY_SUBSCRIBER))
+		return sl_media_fail(e, SL_MEDIA_ERR_STATE, "the tag is a subscriber's");
+	const struct sl_slice none = {0};
+	if ((rc = sl_plan_side(plan, &plan->from, from, q->from_tag, none, e)) ||
+		(rc = sl_plan_side(plan, &plan->to, to, q->to_tag, q->via_branch, e)))
+		return rc;
+	if (plan->from.fresh && (rc = sl_plan_interface(m, plan->from.party, q->options.from_interface, e)))
+		return rc;
+	return plan->to.fresh ? sl_plan_interface(m, plan->to.party, q->options.to_interface, e) : SL_MEDIA_OK;
+}
+
+/* ---- one section ---- */
+
+/* What the other side is offered: what was asked; else what it had, if it had something else than the offerer before
+ * (we were translating); else the same. */
+static uint8_t proto_towards(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct section *before_from,
+	const struct section *before_to)
+{
+	if (o->set_proto)
+		return (uint8_t)o->proto;
+	if (section_has_leg(before_from) && section_has_leg(before_to) && before_from->kind == SL_NEGO_RTP &&
+		before_from->pub.proto != before_to->pub.proto)
+		return before_to->pub.proto;
+	return (uint8_t)md->proto;
+}
+
+/* The offerer's key: which one we take, and what we answer with. */
+static enum sl_media_result take_keys(struct sl_plan *plan, unsigned i, struct section *a, struct sl_media_error *e)
+{
+	const struct sl_sdp_media *md = &plan->sdp.media[i];
+	struct sl_cmd_leg *set = &a->pub.leg.set;
+	int at = sl_nego_choose_crypto(&plan->q->options, md, &a->theirs);
+
+	if (at < 0)
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "SDP: media section %u: no a=crypto that we can do and may accept",
+			i + 1);
+	const struct sl_sdp_crypto *c = &md->crypto[at];
+	sl_section_key_in(a, c);
+	if (a->ours.key.suite != c->key.suite || a->ours.key.flags != c->key.flags) {
+		if (sl_nego_make_key(&a->ours.key, c->key.suite, c->key.flags) < 0)
+			return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no randomness for a key");
+	}
+	a->ours.tag = c->tag;
+	set->key_out = a->ours.key;
+	set->flags |= SL_LEG_REQUIRE_SRTP;
+	return SL_MEDIA_OK;
+}
+
+/* The keys that the other side is offered: the one in force; else those offered before and not answered; else new ones. */
+static enum sl_media_result offer_keys(struct sl_plan *plan, unsigned i, struct section *b, struct sl_media_error *e)
+{
+	const struct sl_media_options *o = &plan->q->options;
+	uint8_t suites[SL_NEGO_SUITES];
+
+	if (o->sdes_off)
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
+			"media section %u: SRTP without SDES would need DTLS, which is not terminated here", i + 1);
+	if (o->flags & SL_MF_RESET) {
+		b->n_offered = 0;
+		b->ours.key.suite = SL_SRTP_NONE;
+	}
+	b->pub.leg.set.flags |= SL_LEG_REQUIRE_SRTP;
+	if (b->ours.key.suite != SL_SRTP_NONE) {
+		b->offered[0] = b->ours;
+		b->n_offered = 1;
+	}
+	if (b->n_offered)
+		return SL_MEDIA_OK;
+	unsigned n = sl_nego_suites(o, &plan->sdp.media[i], suites);
+	if (n == 0)
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "media section %u: no SDES suite is left to offer", i + 1);
+	for (unsigned k = 0; k < n; k++) {
+		if (sl_nego_make_key(&b->offered[k].key, suites[k], 0) < 0)
+			return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no randomness for a key");
+		b->offered[k].tag = k + 1;
+	}
+	b->n_offered = (uint8_t)n;
+	return SL_MEDIA_OK;
+}
+
+static enum sl_media_result offer_crypto(struct sl_plan *plan, unsigned i, struct section *a, struct section *b,
+	struct sl_media_error *e)
+{
+	struct sl_sdp_media_edit *me = &plan->edit.media[i];
+	enum sl_media_result rc;
+
+	a->pub.leg.set.flags &= ~(uint32_t)SL_LEG_RAW;
+	b->pub.leg.set.flags &= ~(uint32_t)SL_LEG_RAW;
+	if (!sl_nego_is_secure(a->pub.proto))
+		sl_section_plain(a);
+	else if ((rc = take_keys(plan, i, a, e)))
+		return rc;
+	if (!sl_nego_is_secure(b->pub.proto))
+		sl_section_plain(b);
+	else if ((rc = offer_keys(plan, i, b, e)))
+		return rc;
+	/* Theirs are for us only; also where they go with plain RTP (RFC 8643), which then stays plain. */
+	me->set_crypto = true;
+	me->n_crypto = b->n_offered;
+	me->crypto = b->offered;
+	me->remove_dtls = true;
+	return SL_MEDIA_OK;
+}
+
+static void offer_mux(struct sl_plan *plan, unsigned i, struct section *a, struct section *b)
+{
+	const struct sl_sdp_media *md = &plan->sdp.media[i];
+	struct sl_sdp_media_edit *me = &plan->edit.media[i];
+	struct sl_nego_mux mux = sl_nego_mux(plan->q->options.rtcp_mux, md->rtcp_mux, md->rtcp_mux_only);
+
+	a->mux_offered = md->rtcp_mux;
+	a->mux_accept = mux.accept;
+	b->mux_offered = mux.offer;
+	b->mux_only = mux.offer && mux.only;
+	if (mux.offer != md->rtcp_mux)
+		me->mux = mux.offer ? SL_SDP_MUX_ADD : SL_SDP_MUX_REMOVE;
+	me->local_rtcp_port = b->mux_only ? 0 : 1; /* which one is known when it is drawn */
+}
+
+/* Families of legs to be made: the offerer is reached where it says, the other as asked, or where it is already. */
+static void set_families(struct sl_plan *plan, unsigned i, const struct section *b)
+{
+	const struct sl_media_options *o = &plan->q->options;
+	const struct sl_ip *said = &plan->sdp.media[i].connection;
+	bool known = said->q[0] | said->q[1];
+
+	plan->from.family[i] = known && !sl_ip_is_v4(said) ? AF_INET6 : AF_INET;
+	plan->from.family_asked[i] = known;
+	plan->to.family[i] = o->address_family ? o->address_family : plan->from.family[i];
+	plan->to.family_asked[i] = o->address_family != 0;
+	for (unsigned k = 0; k < plan->to.n && !o->address_family && !section_has_leg(b); k++) {
+		const struct sl_endpoint *at = &plan->to.next[k].pub.leg.set.remote_rtp;
+		if (section_has_leg(&plan->to.next[k]) && at->port_be)
+			plan->to.family[i] = sl_ip_is_v4(&at->ip) ? AF_INET : AF_INET6;
+	}
+}
+
+/* Does section i ride on another one's transport (RFC 8843 7)? In an initial offer each may still have its own. */
+static int shares(const struct sl_sdp *sdp, unsigned i)
+{
+	const struct sl_sdp_media *md = &sdp->media[i];
+	int with = md->bundle;
+
+	if (with < 0 || with == (int)i || with >= SL_MEDIA_MAX_SECTIONS)
+		return -1;
+	if (md->port == 0)
+		return md->bundle_only ? with : -1;
+	return md->port == sdp->media[with].port && sl_ip_eq(&md->connection, &sdp->media[with].connection) ? with : -1;
+}
+
+static enum sl_media_result relay(struct sl_media *m, struct sl_plan *plan, unsigned i, struct sl_media_error *e)
+{
+	const struct sl_media_options *o = &plan->q->options;
+	const struct sl_sdp_media *md = &plan->sdp.media[i];
+	struct section *a = &plan->from.next[i], *b = &plan->to.next[i];
+	struct sl_sdp_media_edit *me = &plan->edit.media[i];
+	uint8_t kind = (uint8_t)sl_nego_kind(md), proto = proto_towards(o, md, a, b);
+	enum sl_media_result rc;
+
+	if (kind == SL_NEGO_UDPTL)
+		proto = (uint8_t)md->proto;
+	if (kind == SL_NEGO_DTLS ? proto != md->proto : proto > SL_SDP_RTP_SAVPF && kind == SL_NEGO_RTP)
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
+			"media section %u: DTLS-SRTP is passed on, not terminated: transport-protocol must stay as offered", i + 1);
+	a->kind = b->kind = kind;
+	a->pub.proto = (uint8_t)md->proto;
+	b->pub.proto = proto;
+	b->pub.rejected = 0;
+	a->pub.bundled = b->pub.bundled = 0;
+	if ((rc = sl_plan_said(plan, i, a, e)))
+		return rc;
+	if (kind != SL_NEGO_RTP) {
+		sl_section_raw(a);
+		sl_section_raw(b);
+	} else {
+		if ((rc = offer_crypto(plan, i, a, b, e)))
+			return rc;
+		sl_nego_codecs(o, md, me);
+	}
+	offer_mux(plan, i, a, b);
+	sl_nego_payload_types(&a->types, &b->types, &a->pub.leg.set);
+	sl_nego_payload_types(&b->types, &a->types, &b->pub.leg.set);
+	if (o->flags & SL_MF_STABLE_SSRC && kind == SL_NEGO_RTP)
+		b->pub.leg.set.flags |= SL_LEG_REWRITE_SSRC;
+	if (o->dscp >= 0)
+		b->pub.leg.set.dscp = (uint8_t)o->dscp;
+	set_families(plan, i, b);
+	me->relay = true;
+	me->set_proto = proto != md->proto;
+	me->proto = proto;
+	return SL_MEDIA_OK;
+}
+
+static enum sl_media_result section(struct sl_media *m, struct sl_plan *plan, unsigned i, struct sl_media_error *e)
+{
+	const struct sl_sdp_media *md = &plan->sdp.media[i];
+	bool other = sl_nego_kind(md) == SL_NEGO_OTHER;
+
+	if (i >= SL_MEDIA_MAX_SECTIONS) {
+		plan->edit.media[i].reject = !other && md->port;
+		return SL_MEDIA_OK;
+	}
+	struct section *a = &plan->from.next[i], *b = &plan->to.next[i];
+	int with = shares(&plan->sdp, i);
+	sl_slice_copy(md->type, a->pub.type, sizeof a->pub.type);
+	sl_slice_copy(md->type, b->pub.type, sizeof b->pub.type);
+	if (other) {
+		a->kind = b->kind = SL_NEGO_OTHER;
+		a->pub.proto = b->pub.proto = SL_SDP_OTHER;
+		return SL_MEDIA_OK;
+	}
+	if (md->port == 0 && with < 0) {
+		sl_plan_reject(a);
+		sl_plan_reject(b);
+		return SL_MEDIA_OK;
+	}
+	enum sl_media_result rc = md->port ? relay(m, plan, i, e) : SL_MEDIA_OK;
+	if (rc == SL_MEDIA_OK && with >= 0) {
+		sl_plan_bundle(a, (unsigned)with);
+		sl_plan_bundle(b, (unsigned)with);
+	}
+	return rc;
+}
+
+/* Sections of one transport have one key (RFC 8843 7.1.2): the first one's. */
+static void share_keys(struct sl_plan *plan)
+{
+	for (unsigned i = 0; i < plan->sdp.n_media && i < SL_MEDIA_MAX_SECTIONS; i++) {
+		const struct section *x = &plan->to.next[i];
+		if (!x->pub.bundled || !plan->edit.media[i].relay || !plan->edit.media[i].set_crypto)
+			continue;
+		plan->edit.media[i].n_crypto = plan->edit.media[x->pub.bundle].n_crypto;
+		plan->edit.media[i].crypto = plan->edit.media[x->pub.bundle].crypto;
+	}
+}
+
+/* ---- all of it ---- */
+
+static enum sl_media_result plan_offer(struct sl_media *m, struct sl_media_reply *r, struct sl_media_error *e)
+{
+	struct sl_plan *plan = m->plan;
+	enum sl_media_result rc = find_parties(m, plan, e);
+
+	for (unsigned i = 0; rc == SL_MEDIA_OK && i < plan->sdp.n_media; i++)
+		rc = section(m, plan, i, e);
+	if (rc == SL_MEDIA_OK)
+		rc = sl_plan_legs(m, plan, e);
+	if (rc)
+		return rc;
+	share_keys(plan);
+	return sl_plan_write(m, plan, r, e);
+}
+
+static void join(struct sl_media *m, struct sl_plan *plan)
+{
+	struct party *a = plan->from.party, *b = plan->to.party;
+	const struct sl_media_options *o = &plan->q->options;
+
+	a->pub.flags |= SL_PARTY_OFFERED | (o->flags & SL_MF_BLOCK_DTMF ? SL_PARTY_DTMF_BLOCKED : 0);
+	b->peer = a; /* a's peer is whoever answers */
+	if (!a->peer)
+		a->peer = b;
+	b->offered_ms = m->now_ms;
+	if (!b->pub.tag[0])
+		sl_slice_copy(plan->q->to_tag, b->pub.tag, sizeof b->pub.tag);
+	if (!a->pub.tag[0])
+		sl_slice_copy(plan->q->from_tag, a->pub.tag, sizeof a->pub.tag);
+	if (o->label.n)
+		sl_slice_copy(o->label, a->pub.label, sizeof a->pub.label);
+	plan->session->pub.delete_at_ms = 0;
+}
+
+/* The same SDP once more: it has been here (a signalling loop), and is left alone. */
+static enum sl_media_result loops(const struct sl_media_request *q, struct sl_media_reply *r, struct sl_media_error *e)
+{
+	if (q->sdp.n > r->sdp_room)
+		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "the SDP is too long");
+	memcpy(r->sdp, q->sdp.p, q->sdp.n);
+	r->sdp_len = q->sdp.n;
+	return SL_MEDIA_OK;
+}
+
+enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
+	struct sl_media_error *e)
+{
+	struct sl_plan *plan = m->plan;
+	enum sl_media_result rc = sl_plan_read(m, q, e);
+
+	m->counts.offers++;
+	r->sdp_len = 0;
+	r->warning[0] = '\0';
+	if (rc == SL_MEDIA_OK && q->options.flags & SL_MF_LOOP_PROTECT && sl_sdp_has_attribute(&plan->sdp, m->loop_mark))
+		return loops(q, r, e);
+	if (rc == SL_MEDIA_OK) {
+		rc = plan_offer(m, r, e);
+		if (rc)
+			sl_plan_abandon(m, plan);
+	}
+	if (rc) {
+		m->counts.errors++;
+		r->sdp_len = 0;
+		return rc;
+	}
+	join(m, plan);
+	if (plan->fresh)
+		m->counts.sessions_total++;
+	if (q->options.flags & SL_MF_ALWAYS_TRANSCODE)
+		snprintf(r->warning, sizeof r->warning, "transcoding is not done here: codecs are passed as they are");
+	sl_plan_commit(m, plan);
+	return SL_MEDIA_OK;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* Sessions in the journal: written whole after every change, read back at start with every field checked. */
+
+#include "controlplane/media/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "dataplane/abi/log.h"
+#include "dataplane/abi/validate.h"
+
+enum {
+	RECORD_VERSION = 1,
+	RECORD_MAX = 64 * 1024,
+	AUX_HEADER_BYTES = 64, /* what is ours of the memory beside the slots; then when ports were released */
+	NOBODY = 0xff,
+};
+
+/* ---- a cursor each way; an error sticks and is looked at once ---- */
+
+struct out {
+	uint8_t *p, *end;
+	bool full;
+};
+struct in {
+	const uint8_t *p, *end;
+	bool bad;
+};
+
+static void put(struct out *o, const void *data, size_t n)
+{
+	if ((size_t)(o->end - o->p) < n) {
+		o->full = true;
+		return;
+	}
+	memcpy(o->p, data, n);
+	o->p += n;
+}
+
+static void get(struct in *in, void *data, size_t n)
+{
+	if ((size_t)(in->end - in->p) < n) {
+		in->bad = true;
+		memset(data, 0, n);
+		return;
+	}
+	memcpy(data, in->p, n);
+	in->p += n;
+}
+
+static void put_text(struct out *o, const char *text)
+{
+	uint8_t n = (uint8_t)strlen(text); /* at most SL_MEDIA_ID_MAX */
+
+	put(o, &n, 1);
+	put(o, text, n);
+}
+
+static void get_text(struct in *in, char *text, size_t room)
+{
+	uint8_t n;
+
+	get(in, &n, 1);
+	if (n >= room) {
+		in->bad = true;
+		n = 0;
+	}
+	get(in, text, n);
+	text[n] = '\0';
+	in->bad |= strlen(text) != n;
+}
+
+static uint8_t get_below(struct in *in, unsigned limit)
+{
+	uint8_t v;
+
+	get(in, &v, 1);
+	if (v >= limit) {
+		in->bad = true;
+		return 0;
+	}
+	return v;
+}
+
+/* ---- sections: one list of fields for both ways ---- */
+
+/* X(field, its values are below) */
+#define SECTION_BYTES(X)                        \
+	X(kind, SL_NEGO_OTHER + 1)              \
+	X(pub.proto, SL_SDP_OTHER + 1)          \
+	X(pub.direction, SL_SDP_INACTIVE + 1)   \
+	X(pub.rejected, 2)                      \
+	X(pub.bundled, 2)                       \
+	X(pub.bundle, SL_MEDIA_MAX_SECTIONS)    \
+	X(muted, 2)                             \
+	X(mux_offered, 2)                       \
+	X(mux_only, 2)                          \
+	X(mux_accept, SL_NEGO_NO + 1)           \
+	X(n_offered, SL_NEGO_SUITES + 1)
+
+static void put_section(struct out *o, const struct section *x)
+{
+	uint8_t has_leg = section_has_leg(x);
+
+	put_text(o, x->pub.type);
+	put_text(o, x->pub.codec);
+#define X(field, limit)                         \
+	{                                       \
+		uint8_t byte = (uint8_t)x->field; \
+		put(o, &byte, 1);               \
+	}
+	SECTION_BYTES(X)
+#undef X
+	put(o, &x->types, sizeof x->types);
+	put(o, &x->theirs, sizeof x->theirs);
+	put(o, &x->ours, sizeof x->ours);
+	put(o, x->offered, x->n_offered * sizeof x->offered[0]);
+	put_text(o, x->play.times ? "" : x->play_name);
+	put(o, &has_leg, 1);
+	if (has_leg)
+		put(o, &x->pub.leg.set, sizeof x->pub.leg.set);
+}
+
+static void check_key(struct in *in, const struct sl_sdp_crypto *c)
+{
+	in->bad |= c->key.suite >= SL_SRTP_N_SUITES || c->key.mki_len > SL_SRTP_MKI_MAX;
+}
+
+static void get_keys(struct in *in, struct section *x)
+{
+	get(in, &x->theirs, sizeof x->theirs);
+	get(in, &x->ours, sizeof x->ours);
+	get(in, x->offered, x->n_offered * sizeof x->offered[0]);
+	check_key(in, &x->theirs);
+	check_key(in, &x->ours);
+	for (unsigned i = 0; i < x->n_offered; i++)
+		check_key(in, &x->offered[i]);
+}
+
+/* The command it was is what a leg is: the dataplane's own rules say whether it can be sent again. */
+static void get_leg(const struct sl_media *m, struct in *in, struct section *x)
+{
+	struct sl_command cmd = {.h = {.type = SL_CMD_LEG_SET}};
+	char text[80];
+
+	get(in, &cmd.leg, sizeof cmd.leg);
+	if (in->bad || sl_command_validate(&cmd, text, sizeof text) < 0 || cmd.leg.leg.address >= m->conf->n_addresses ||
+		(cmd.leg.rtcp_port && cmd.leg.rtcp_port != cmd.leg.leg.port + 1)) {
+		in->bad = true;
+		return;
+	}
+	x->pub.leg.set = cmd.leg;
+	x->pub.leg.ref = cmd.leg.leg;
+	x->pub.leg.rtcp_port = cmd.leg.rtcp_port;
+}
+
+static void get_section(const struct sl_media *m, struct in *in, struct section *x)
+{
+	get_text(in, x->pub.type, sizeof x->pub.type);
+	get_text(in, x->pub.codec, sizeof x->pub.codec);
+#define X(field, limit) x->field = get_below(in, limit);
+	SECTION_BYTES(X)
+#undef X
+	/* Not as bools and enumerations: a byte that is neither is no value. */
+	uint8_t known;
+	_Static_assert(offsetof(struct sl_nego_types, known) == 0, "looked at before the structure is believed");
+	known = in->p < in->end ? *in->p : 2;
+	in->bad |= known > 1;
+	if (in->bad)
+		return;
+	get(in, &x->types, sizeof x->types);
+	in->bad |= x->types.n_clocks > SL_LEG_CLOCKS_MAX;
+	get_keys(in, x);
+	get_text(in, x->play_name, sizeof x->play_name);
+	if (get_below(in, 2))
+		get_leg(m, in, x);
+}
+
+/* ---- parties and sessions ---- */
+
+static uint8_t index_of(const struct session *s, const struct party *p)
+{
+	for (unsigned i = 0; p && i < s->pub.n_parties; i++) {
+		if (party_at(s, i) == p)
+			return (uint8_t)i;
+	}
+	return NOBODY;
+}
+
+static void put_party(struct out *o, const struct session *s, const struct party *p)
+{
+	uint8_t peer = index_of(s, p->peer), source = index_of(s, p->source), n = (uint8_t)p->pub.n_sections;
+
+	put_text(o, p->pub.tag);
+	put_text(o, p->pub.via_branch);
+	put_text(o, p->pub.label);
+	put_text(o, p->interface);
+	put(o, &p->pub.created_unix_ms, sizeof p->pub.created_unix_ms);
+	put(o, &p->pub.flags, sizeof p->pub.flags);
+	put(o, &p->offered_ms, sizeof p->offered_ms);
+	put(o, &peer, 1);
+	put(o, &source, 1);
+	put(o, &n, 1);
+	for (unsigned i = 0; i < n; i++)
+		put_section(o, section_at(p, i));
+}
+
+static void put_session(struct out *o, const struct session *s)
+{
+	uint8_t n = (uint8_t)s->pub.n_parties;
+
+	put_text(o, s->pub.call_id);
+	put(o, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
+	put(o, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
+	put(o, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
+	put(o, &s->worker, 1);
+	put(o, &n, 1);
+	for (unsigned i = 0; i < n; i++)
+		put_party(o, s, party_at(s, i));
+}
+
+static void get_party(struct sl_media *m, struct in *in, struct session *s, uint8_t *peer, uint8_t *source)
+{
+	const struct sl_slice none = {0};
+	struct party *p = sl_party_new(s, none, none);
+
+	if (!p) {
+		in->bad = true;
+		return;
+	}
+	get_text(in, p->pub.tag, sizeof p->pub.tag);
+	get_text(in, p->pub.via_branch, sizeof p->pub.via_branch);
+	get_text(in, p->pub.label, sizeof p->pub.label);
+	get_text(in, p->interface, sizeof p->interface);
+	get(in, &p->pub.created_unix_ms, sizeof p->pub.created_unix_ms);
+	get(in, &p->pub.flags, sizeof p->pub.flags);
+	get(in, &p->offered_ms, sizeof p->offered_ms);
+	get(in, peer, 1);
+	get(in, source, 1);
+	p->pub.n_sections = get_below(in, SL_MEDIA_MAX_SECTIONS + 1);
+	for (unsigned i = 0; i < p->pub.n_sections && !in->bad; i++) {
+		struct section *x = sl_party_section(p, i);
+		if (x)
+			get_section(m, in, x);
+		else
+			in->bad = true;
+	}
+	if (in->bad) /* what was not read is not there */
+		p->pub.n_sections = 0;
+}
+
+static struct party *party_of(struct in *in, const struct session *s, uint8_t at, const struct party *self)
+{
+	if (at == NOBODY)
+		return NULL;
+	if (at >= s->pub.n_parties || party_at(s, at) == self) {
+		in->bad = true;
+		return NULL;
+	}
+	return party_at(s, at);
+}
+
+static struct session *get_session(struct sl_media *m, const void *record, size_t len)
+{
+	struct in in = {record, (const uint8_t *)record + len, false};
+	uint8_t peer[SL_MEDIA_MAX_PARTIES], source[SL_MEDIA_MAX_PARTIES];
+	char call_id[SL_MEDIA_ID_MAX + 1];
+
+	get_text(&in, call_id, sizeof call_id);
+	const struct sl_slice name = {call_id, strlen(call_id)};
+	if (in.bad || name.n == 0 || sl_session_find(m, name))
+		return NULL;
+	struct session *s = sl_session_new(m, name);
+	if (!s)
+		return NULL;
+	get(&in, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
+	get(&in, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
+	get(&in, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
+	s->worker = get_below(&in, UINT8_MAX);
+	unsigned n = get_below(&in, SL_MEDIA_MAX_PARTIES + 1);
+	for (unsigned i = 0; i < n && !in.bad; i++)
+		get_party(m, &in, s, &peer[i], &source[i]);
+	for (unsigned i = 0; i < n && !in.bad; i++) {
+		party_at(s, i)->peer = party_of(&in, s, peer[i], party_at(s, i));
+		party_at(s, i)->source = party_of(&in, s, source[i], party_at(s, i));
+	}
+	if (!in.bad && in.p == in.end && n)
+		return s;
+	sl_session_free(s);
+	return NULL;
+}
+
+/* Its legs take their places. All or nothing. */
+static bool place_legs(struct sl_media *m, struct session *s)
+{
+	bool good = true;
+
+	for (unsigned k = 0; k < s->pub.n_parties; k++) {
+		struct party *p = party_at(s, k);
+		for (unsigned i = 0; i < p->pub.n_sections; i++) {
+			struct section *x = section_at(p, i);
+			if (!section_has_leg(x))
+				continue;
+			if (!good || sl_leg_restore(m, x, p) < 0) {
+				good = false;
+				x->pub.leg.ref.id = 0; /* the place is somebody else's */
+			}
+		}
+	}
+	for (unsigned k = 0; !good && k < s->pub.n_parties; k++) {
+		for (unsigned i = 0; i < party_at(s, k)->pub.n_sections; i++)
+			sl_leg_forget(m, section_at(party_at(s, k), i), false);
+	}
+	return good;
+}
+
+/* ---- the journal ---- */
+
+int sl_save_open(struct sl_media *m, int fd, char *text, size_t text_len)
+{
+	struct sl_journal_shape shape = {.kind = "media",
+		.version = RECORD_VERSION,
+		.n_slots = m->conf->max_sessions,
+		.half_bytes = RECORD_MAX,
+		.aux_bytes = AUX_HEADER_BYTES + SL_PORT_POOL_MEMORY * sizeof(uint32_t)};
+	uint64_t mark;
+
+	m->journal = sl_journal_open(fd, &shape, text, text_len);
+	if (!m->journal)
+		return -1;
+	if (text[0])
+		sl_log(SL_LOG_ERROR, "media: %s", text);
+	memcpy(&mark, sl_journal_aux(m->journal), sizeof mark);
+	if (mark == 0 && getrandom(&mark, sizeof mark, 0) == sizeof mark)
+		memcpy(sl_journal_aux(m->journal), &mark, sizeof mark);
+	snprintf(m->loop_mark, sizeof m->loop_mark, "sluice:%016llx", (unsigned long long)mark);
+	return 0;
+}
+
+uint32_t *sl_save_ports(struct sl_media *m)
+{
+	return (void *)((uint8_t *)sl_journal_aux(m->journal) + AUX_HEADER_BYTES);
+}
+
+void sl_save_restore(struct sl_media *m)
+{
+	uint64_t lost = sl_journal_n_corrupt(m->journal);
+
+	for (uint32_t i = 0; i < sl_journal_n_slots(m->journal); i++) {
+		size_t len;
+		const void *record = sl_journal_read(m->journal, i, &len);
+		struct session *s = record ? get_session(m, record, len) : NULL;
+		if (s && place_legs(m, s)) {
+			s->slot = i;
+			sl_session_enter(m, s);
+			continue;
+		}
+		if (s)
+			sl_session_free(s);
+		if (record) {
+			sl_journal_erase(m->journal, i);
+			lost++;
+		}
+	}
+	sl_legs_relist(m);
+	m->counts.sessions_lost = lost;
+	if (lost)
+		sl_log(SL_LOG_ERROR, "media: %llu damaged sessions in the journal were dropped", (unsigned long long)lost);
+	if (m->n_sessions)
+		sl_log(SL_LOG_INFO, "media: %u sessions and %u legs go on after a restart", m->n_sessions, m->n_legs);
+}
+
+void sl_session_save(struct sl_media *m, struct session *s)
+{
+	size_t room;
+
+	if (s->index == UINT32_MAX) /* it is ending: gone from the journal already */
+		return;
+	if (s->slot < 0 && (s->slot = sl_journal_take(m->journal)) < 0)
+		return; /* cannot be: there are as many as sessions */
+	struct out o = {.p = sl_journal_begin(m->journal, (uint32_t)s->slot, &room)};
+	const uint8_t *begin = o.p;
+	o.end = o.p + room;
+	put_session(&o, s);
+	if (o.full) { /* what it was before must not come back */
+		sl_session_unsave(m, s);
+		sl_log(SL_LOG_ERROR, "media: call %s is too large for the journal: a restart will lose it", s->pub.call_id);
+		return;
+	}
+	sl_journal_commit(m->journal, (uint32_t)s->slot, (size_t)(o.p - begin));
+}
+
+void sl_session_unsave(struct sl_media *m, struct session *s)
+{
+	if (s->slot >= 0)
+		sl_journal_erase(m->journal, (uint32_t)s->slot);
+	s->slot = -1;
+}
