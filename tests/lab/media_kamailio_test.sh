@@ -92,7 +92,7 @@ check "nothing of the public side is in the callee's SDP" only_relay_addresses c
 check "nothing of the private side is in the caller's SDP" only_relay_addresses caller 192.0.2.1
 check "the call is gone after BYE" sl_wait_for 5 sessions_are 0
 check "Kamailio wrote a line about it" grep -q 'CDR call-id=.*RTP: [1-9][0-9]* bytes, [1-9][0-9]* packets' "$WORK/kamailio.log"
-check_ours "every other line of the offer came as it was, in its order" sdp_untouched
+! ours || check "every other line of the offer came as it was, in its order" sdp_untouched
 
 check "ten calls at a time" both_end_well -m 10 -l 10 -r 20
 check "are gone" sl_wait_for 5 sessions_are 0

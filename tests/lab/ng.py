@@ -5,6 +5,8 @@
 
   ng.py send JSON           one request, whose keys JSON has:  ng.py send '{"command": "ping"}'
   ng.py calls               --count calls by offer and answer, and plans for rtp_peer on both sides
+  ng.py publish             a call with one party that only sends; its plan is --a-plan
+  ng.py subscribe           --count parties that hear the first party of call --first; --b-suites by turns, "-" = plain RTP
   ng.py delete              those calls again
 
 Exit status: 0 = as expected, 1 = an error was answered, 2 = usage or no answer.
@@ -219,6 +221,46 @@ def command_calls(ng, args):
     return {"calls": args.count, "seconds": round(time.monotonic() - began, 3), "retransmissions": ng.retransmissions}
 
 
+def command_publish(ng, args):
+    a = Party(args.a_ip, args.a_port, args.a_proto, args.a_suite, args.mux, args.a_extra)
+    request = {"command": "publish", "call-id": call_id(args, args.first), "from-tag": "a%d" % args.first,
+               "sdp": a.sdp().replace("sendrecv", "sendonly"), "ICE": "remove"}
+    if args.a_direction:
+        request["interface"] = args.a_direction
+    a.learn(ng.ok(request)["sdp"])
+    with open(args.a_plan, "w") as plan:
+        plan.write(a.plan("publisher", 1) + "\n")
+    return {"relay": a.relay}
+
+
+def subscribe(ng, args, i):
+    suite = args.b_suites.split(",")[i % len(args.b_suites.split(","))]
+    proto = "RTP/AVP" if suite == "-" else "RTP/SAVP"
+    b = Party(args.b_ip, args.b_port + 2 * i, proto, args.b_suite if suite == "-" else suite, False, args.b_extra)
+    request = {"command": "subscribe request", "call-id": call_id(args, args.first), "from-tag": "a%d" % args.first,
+               "transport-protocol": proto, "ICE": "remove"}
+    if args.b_direction:
+        request["interface"] = args.b_direction
+    for pair in args.set:
+        key, _, value = pair.partition("=")
+        request[key] = value
+    reply = ng.ok(request)
+    b.learn(reply["sdp"])
+    ng.ok({"command": "subscribe answer", "call-id": call_id(args, args.first), "to-tag": reply["to-tag"],
+           "sdp": b.sdp().replace("sendrecv", "recvonly")})
+    return b, reply["to-tag"]
+
+
+def command_subscribe(ng, args):
+    tags = []
+    with open(args.b_plan, "w") as plan:
+        for i in range(args.count):
+            b, tag = subscribe(ng, args, args.from_number + i)
+            plan.write(b.plan("s%d" % (args.from_number + i), 100 + args.from_number + i) + " send=no\n")
+            tags.append(tag)
+    return {"tags": tags}
+
+
 def command_delete(ng, args):
     began = time.monotonic()
     for i in range(args.first, args.first + args.count):
@@ -228,7 +270,7 @@ def command_delete(ng, args):
 
 def parser():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("command", choices=("send", "calls", "delete"))
+    p.add_argument("command", choices=("send", "calls", "publish", "subscribe", "delete"))
     p.add_argument("request", nargs="?", help="send: the request, as JSON")
     p.add_argument("--to", default="127.0.0.1:2223", help="ADDRESS:PORT of the relay")
     p.add_argument("--tcp", action="store_true")
@@ -245,6 +287,8 @@ def parser():
         p.add_argument("--%s-direction" % side, help="interface of the relay")
         p.add_argument("--%s-plan" % side, default="/dev/null", help="where the plan for rtp_peer is written")
         p.add_argument("--%s-extra" % side, default="", help="more words for each line of the plan")
+    p.add_argument("--b-suites", default="-", help="subscribe: by commas")
+    p.add_argument("--from-number", type=int, default=0, help="subscribe: number of the first one")
     p.add_argument("--mux", action="store_true", help="offer and take rtcp-mux")
     p.add_argument("--flags", help="of offers and answers, by commas")
     p.add_argument("--set", action="append", default=[], help="KEY=VALUE, or KEY=A,B, of offers")
@@ -261,7 +305,7 @@ def main():
             if args.expect:
                 return 0 if out.get("result") == "error" and args.expect in out.get("error-reason", "") else 1
             return 1 if out.get("result") == "error" else 0
-        print(json.dumps({"calls": command_calls, "delete": command_delete}[args.command](ng, args)))
+        print(json.dumps(globals()["command_" + args.command](ng, args)))
         return 0
     except Refused as e:
         print(json.dumps({"error": str(e)}))
