@@ -19,8 +19,6 @@
 #include "dataplane/start_memory.h"
 #include "drivers/crypto_hash.h"
 
-enum { ROUTES_PER_LEG = 2 }; /* one each way, and as many again for fan-out and taps between legs */
-
 /* What the workers share beside struct sl_dataplane; lives as long as the process. */
 struct shared {
 	struct sl_turn_quota quota;
@@ -146,7 +144,7 @@ static int init_media(struct sl_worker *w, char *err, size_t err_len)
 		return 0;
 	struct sl_media_params p = {.n_legs = c->max_legs / dp->n_workers,
 		.n_streams = c->max_streams / dp->n_workers,
-		.n_routes = ROUTES_PER_LEG * (c->max_legs / dp->n_workers),
+		.n_routes = SL_START_ROUTES_PER_LEG * (c->max_legs / dp->n_workers),
 		.n_large = c->max_large_keys / dp->n_workers,
 		.n_addresses = c->n_addresses,
 		.worker = w->index,
