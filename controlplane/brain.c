@@ -28,7 +28,7 @@ struct sl_brain_loop {
 	su_root_t *root;
 	int signal_fd, timer_fd;
 	int watched_sock, watched_event_fd; /* su_root_register()'s indices, -1 = none */
-	int watched_signals, watched_timer, watched_mail;
+	int watched_signals, watched_timer, watched_mail, watched_ng;
 	unsigned ticks;
 };
 
@@ -69,6 +69,12 @@ static int on_mail(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 	return 0;
 }
 
+static int on_ng(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
+{
+	sl_ng_run(b->ng);
+	return 0;
+}
+
 static int on_dataplane(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 {
 	sl_dp_readable(b->dp, sl_now_ms());
@@ -92,6 +98,8 @@ static int on_timer(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 	if (read(b->loop->timer_fd, &expirations, sizeof expirations) < 0)
 		return 0;
 	sl_dp_tick(b->dp, now_ms);
+	if (b->media)
+		sl_media_tick(b->media, now_ms);
 	sl_brain_user_ops_tick(b, now_ms);
 	reload_by_signal(b);
 	if (b->loop->ticks++ % ALIVE_TICKS == 0)
@@ -205,6 +213,36 @@ static int open_hands(struct sl_brain *b)
 	return 0;
 }
 
+/* Media sessions are found again in the journal, and ng is served, as soon as we are there: calls do not wait for users
+ * and passwords. */
+static int open_media(struct sl_brain *b)
+{
+	const struct sl_conf_media *m = &b->config->media;
+	char text[240] = "no memory";
+
+	if (m->n_addresses == 0)
+		return 0;
+	b->media = sl_media_open(b->config, b->dp, b->journal_fd, text, sizeof text);
+	if (b->media && m->n_ng_udp + m->n_ng_tcp == 0)
+		return 0;
+	if (b->media)
+		b->ng = sl_ng_open(b->config, b->media, text, sizeof text);
+	if (b->ng && (b->loop->watched_ng = watch(b, sl_ng_fd(b->ng), on_ng)) >= 0)
+		return 0;
+	sl_log(SL_LOG_ERROR, "%s", text);
+	return -1;
+}
+
+static void close_media(struct sl_brain *b)
+{
+	if (b->ng)
+		unwatch(b, b->loop->watched_ng);
+	sl_ng_close(b->ng);
+	/* What waits for counts is told before the API ends. Sessions stay in the journal and in the dataplane. */
+	if (b->media)
+		sl_media_close(b->media);
+}
+
 static void close_all(struct sl_brain *b)
 {
 	struct sl_brain_loop *l = b->loop;
@@ -213,6 +251,7 @@ static void close_all(struct sl_brain *b)
 	sl_store_close(b->store);
 	if (b->mail)
 		sl_mailbox_run(b->mail, MAILBOX);
+	close_media(b);
 	sl_dp_free(b->dp);
 	sl_http_close(b->http);
 	if (l->root) {
@@ -231,14 +270,18 @@ static void close_all(struct sl_brain *b)
 	sl_config_free(b->config);
 }
 
-int sl_brain_run(struct sl_config *config, int stored_fd)
+int sl_brain_run(struct sl_config *config, int stored_fd, int journal_fd)
 {
 	struct sl_brain_loop loop = {
-	        .signal_fd = -1, .timer_fd = -1, .watched_sock = -1, .watched_event_fd = -1};
-	struct sl_brain b = {.config = config, .stored_fd = stored_fd, .loop = &loop, .start_ms = sl_now_ms()};
+	        .signal_fd = -1, .timer_fd = -1, .watched_sock = -1, .watched_event_fd = -1, .watched_ng = -1};
+	struct sl_brain b = {.config = config,
+	        .stored_fd = stored_fd,
+	        .journal_fd = journal_fd,
+	        .loop = &loop,
+	        .start_ms = sl_now_ms()};
 
 	su_init();
-	if (open_loop(&b) < 0 || open_hands(&b) < 0)
+	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_media(&b) < 0)
 		b.exit_status = SL_KEEPER_EXIT_CONFIG;
 	else
 		su_root_run(loop.root);

@@ -13,6 +13,8 @@
 #include "controlplane/dp/dp.h"
 #include "controlplane/http/http.h"
 #include "controlplane/mailbox.h"
+#include "controlplane/media/media.h"
+#include "controlplane/ng/ng.h"
 #include "controlplane/store/store.h"
 
 enum {
@@ -28,6 +30,9 @@ struct sl_brain {
 	struct sl_dp *dp;
 	struct sl_store *store;
 	struct sl_http *http;
+	int journal_fd; /* the keeper's, for media sessions; -1 = none: they end with us */
+	struct sl_media *media; /* NULL: the configuration has no media */
+	struct sl_ng *ng;       /* NULL: nothing listens for it */
 
 	struct sl_users config_users, store_users;
 	bool users_known;            /* the store has told its users */
@@ -41,9 +46,9 @@ struct sl_brain {
 	int exit_status;
 };
 
-/* Run the working half until SIGTERM; owns config. stored_fd: the keeper's copy of the configuration, -1 = none.
- * Returns the exit status. */
-int sl_brain_run(struct sl_config *config, int stored_fd);
+/* Run the working half until SIGTERM; owns config. stored_fd: the keeper's copy of the configuration, journal_fd: its
+ * memfd for media sessions (controlplane/journal.h); -1 = none. Returns the exit status. */
+int sl_brain_run(struct sl_config *config, int stored_fd, int journal_fd);
 
 int64_t sl_now_ms(void); /* CLOCK_MONOTONIC */
 

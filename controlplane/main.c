@@ -3,6 +3,7 @@
 #include "controlplane/brain.h"
 
 #include "config/stored.h"
+#include "controlplane/journal.h"
 #include "dataplane/abi/keeper.h"
 #include "dataplane/abi/log.h"
 
@@ -44,6 +45,7 @@ struct options {
 	const char *config;
 	bool check;
 	int working_half; /* the keeper's descriptor of the configuration; -1 = this is the keeper */
+	int journal;      /* and that of media sessions */
 	struct sl_keeper keeper;
 };
 
@@ -83,7 +85,8 @@ static int parse(int argc, char **argv, struct options *o)
 			o->keeper.log_file = optarg;
 			break;
 		case OPT_WORKING_HALF:
-			o->working_half = atoi(optarg);
+			if (sscanf(optarg, "%d,%d", &o->working_half, &o->journal) != 2)
+				return 2;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -110,11 +113,28 @@ static void look_at_modes(const struct sl_config *c)
 		        c->path, c->path);
 }
 
+enum { KEEP_CONFIG, KEEP_JOURNAL, N_KEPT };
+
+/* What a crash of the working half must not take: the configuration as accepted, and media sessions. */
+static int open_kept(const struct options *o, const struct sl_config *config, int kept[N_KEPT])
+{
+	kept[KEEP_CONFIG] = sl_config_stored_new(o->config, config->control.api_token);
+	kept[KEEP_JOURNAL] = sl_journal_memfd("sluice-media");
+	for (unsigned i = 0; i < N_KEPT; i++) {
+		if (kept[i] < 0) {
+			sl_log(SL_LOG_ERROR, "cannot keep %s: %s",
+			        i == KEEP_CONFIG ? "a copy of the configuration" : "a journal of media sessions", strerror(-kept[i]));
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int run_keeper(struct options *o, const struct sl_config *config)
 {
-	char number[16];
-	char *argv[] = {"sluice-controlplane", "--config", (char *)o->config, "--working-half", number, NULL};
-	int stored;
+	char numbers[32];
+	char *argv[] = {"sluice-controlplane", "--config", (char *)o->config, "--working-half", numbers, NULL};
+	int kept[N_KEPT];
 
 	o->keeper.name = "sluice-controlplane";
 	o->keeper.argv = argv;
@@ -122,14 +142,11 @@ static int run_keeper(struct options *o, const struct sl_config *config)
 	if (sl_keeper_begin(&o->keeper) < 0)
 		return 1;
 	look_at_modes(config);
-	stored = sl_config_stored_new(o->config, config->control.api_token);
-	if (stored < 0) {
-		sl_log(SL_LOG_ERROR, "cannot keep a copy of the configuration: %s", strerror(-stored));
+	if (open_kept(o, config, kept) < 0)
 		return 1;
-	}
-	snprintf(number, sizeof number, "%d", stored);
-	o->keeper.inherit = &stored;
-	o->keeper.n_inherit = 1;
+	snprintf(numbers, sizeof numbers, "%d,%d", kept[KEEP_CONFIG], kept[KEEP_JOURNAL]);
+	o->keeper.inherit = kept;
+	o->keeper.n_inherit = N_KEPT;
 	return sl_keeper_run(&o->keeper);
 }
 
@@ -139,6 +156,7 @@ static int load(const struct options *o, struct sl_config **config, char *text, 
 	if (o->working_half < 0)
 		return sl_config_load(o->config, config, text, text_len);
 	fcntl(o->working_half, F_SETFD, FD_CLOEXEC);
+	fcntl(o->journal, F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_DUMPABLE, 0); /* keys never leave memory for a disk */
 	if (sl_config_stored_load(o->working_half, o->config, config, text, text_len) == 0)
 		return 0;
@@ -149,7 +167,7 @@ static int load(const struct options *o, struct sl_config **config, char *text, 
 
 int main(int argc, char **argv)
 {
-	struct options o = {.config = "/etc/sluice/sluice.conf", .working_half = -1};
+	struct options o = {.config = "/etc/sluice/sluice.conf", .working_half = -1, .journal = -1};
 	struct sl_config *config;
 	char text[400];
 	int status = parse(argc, argv, &o);
@@ -162,7 +180,7 @@ int main(int argc, char **argv)
 	}
 	sl_log_set_level((enum sl_log_level)sl_log_level_of(config->log_level));
 	if (o.working_half >= 0)
-		return sl_brain_run(config, o.working_half);
+		return sl_brain_run(config, o.working_half, o.journal);
 	if (o.check)
 		printf("%s: good\n", o.config);
 	else

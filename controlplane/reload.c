@@ -87,6 +87,10 @@ static void take_over(struct reload *r)
 	r->users = (struct sl_users){0};
 	b->config = r->config;
 	r->config = old;
+	if (b->media)
+		sl_media_reconfigure(b->media, b->config);
+	if (b->ng)
+		sl_ng_reconfigure(b->ng, b->config);
 	snprintf(b->last_reload, sizeof b->last_reload, "reloaded");
 	sl_log(SL_LOG_INFO, "configuration reloaded from %s", b->config->path);
 }
@@ -122,6 +126,26 @@ static void replayed(void *ctx, int error, const char *text)
 	bool refused = error != -EBUSY && error != -ETIMEDOUT;
 	snprintf(why, sizeof why, "the dataplane %s: %s", refused ? "refused it" : "did not take it", text);
 	conclude(ctx, refused ? -EINVAL : error, why);
+}
+
+static bool listeners_differ(const struct sl_endpoint *a, unsigned n_a, const struct sl_endpoint *b, unsigned n_b)
+{
+	if (n_a != n_b)
+		return true;
+	for (unsigned i = 0; i < n_a; i++) {
+		if (!sl_endpoint_eq(&a[i], &b[i]))
+			return true;
+	}
+	return false;
+}
+
+static const char *ng_changed(const struct sl_conf_media *a, const struct sl_conf_media *b)
+{
+	if (a->n_addresses == 0 || b->n_addresses == 0) /* media comes or goes: the dataplane's matter */
+		return NULL;
+	if (listeners_differ(a->ng_udp, a->n_ng_udp, b->ng_udp, b->n_ng_udp))
+		return "media.ng.udp";
+	return listeners_differ(a->ng_tcp, a->n_ng_tcp, b->ng_tcp, b->n_ng_tcp) ? "media.ng.tcp" : NULL;
 }
 
 /* An option that both programs or open sockets and files hang on; NULL = none of them differs. */
@@ -160,6 +184,8 @@ static bool needs_restart(const struct reload *r, char *text, size_t text_len)
 	const char *option = control_changed(&r->b->config->control, &r->config->control);
 	char what[64];
 
+	if (!option)
+		option = ng_changed(&r->b->config->media, &r->config->media);
 	if (option)
 		snprintf(text, text_len, "option '%s' cannot change while the control plane runs: restart it", option);
 	else if (sl_config_needs_restart(r->b->config, r->config, what, sizeof what))

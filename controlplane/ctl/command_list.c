@@ -70,9 +70,10 @@ const struct ctl_command ctl_commands[] = {
                 "  sluicectl sessions play 1b2c@10.0.0.5 announcement --party as7f\n"},
         {{"sessions", "stop"}, 1, "ID", MAY_PARTY, ctl_sessions_stop, "stop what is played to a session's parties",
                 "Usage: sluicectl sessions stop ID [--party TAG] [--json]\n"},
-        {{"sessions", "dtmf"}, 2, "ID DIGITS", MAY_PARTY, ctl_sessions_dtmf, "send DTMF digits to a session's parties",
+        {{"sessions", "dtmf"}, 2, "ID DIGITS", MAY_PARTY, ctl_sessions_dtmf, "dial DTMF digits as a session's party",
                 "Usage: sluicectl sessions dtmf ID DIGITS [--party TAG] [--json]\n\n"
-                "As RFC 4733 events, 100 ms each.\n\n"
+                "As RFC 4733 events, 100 ms each, that the other parties hear.\n\n"
+                "  --party TAG   who dials (each of them)\n\n"
                 "  sluicectl sessions dtmf 1b2c@10.0.0.5 '12#' --party as7f\n"},
         {{"sessions", "block"}, 2, "ID on|off", MAY_PARTY, ctl_sessions_block, "stop passing on what parties send",
                 "Usage: sluicectl sessions block ID on|off [--party TAG] [--json]\n"},

@@ -55,7 +55,7 @@ json_t *sl_api_text(const char *s, size_t len)
 	return text;
 }
 
-static bool number_arg(struct sl_http_request *r, const char *name, size_t min, size_t max, size_t *value)
+bool sl_api_number(struct sl_http_request *r, const char *name, size_t min, size_t max, size_t *value)
 {
 	const char *text = sl_http_arg(r, name);
 	char *end;
@@ -76,7 +76,7 @@ bool sl_api_page(struct sl_http_request *r, size_t fallback, size_t *limit, size
 {
 	*limit = fallback;
 	*offset = 0;
-	return number_arg(r, "limit", 1, PAGE_MAX, limit) && number_arg(r, "offset", 0, UINT32_MAX, offset);
+	return sl_api_number(r, "limit", 1, PAGE_MAX, limit) && sl_api_number(r, "offset", 0, UINT32_MAX, offset);
 }
 
 /* ---- small handlers ---- */
@@ -147,6 +147,14 @@ void sl_api_handle(void *ctx, struct sl_http_request *r)
 	}
 	if ((rest = rest_of(r->path, "/v1/turn/users/"))) {
 		sl_api_users(b, r, rest);
+		return;
+	}
+	if (strcmp(r->path, "/v1/sessions") == 0) {
+		sl_api_sessions(b, r, NULL);
+		return;
+	}
+	if ((rest = rest_of(r->path, "/v1/sessions/"))) {
+		sl_api_sessions(b, r, rest);
 		return;
 	}
 	if ((rest = rest_of(r->path, "/v1/allocations/"))) {

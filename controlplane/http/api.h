@@ -5,6 +5,7 @@
 /* The HTTP API, as the brain answers it. */
 
 #include "controlplane/brain.h"
+#include "controlplane/media/media.h"
 
 #include <jansson.h>
 
@@ -20,6 +21,8 @@ void sl_api_error(struct sl_http_request *r, int status, const char *field, cons
 /* limit and offset of a listing, by ?limit= (1..10000, else fallback) and ?offset=. False: answered with an
  * error. */
 bool sl_api_page(struct sl_http_request *r, size_t fallback, size_t *limit, size_t *offset);
+/* An argument that is a number of min..max; *value stays when it is not there. False: answered with an error. */
+bool sl_api_number(struct sl_http_request *r, const char *name, size_t min, size_t max, size_t *value);
 /* A JSON string of any bytes: what is not UTF-8 is shown as '?'. */
 json_t *sl_api_text(const char *s, size_t len);
 
@@ -35,6 +38,11 @@ void sl_api_allocations(struct sl_brain *b, struct sl_http_request *r);
 void sl_api_allocation(struct sl_brain *b, struct sl_http_request *r, const char *id);
 /* api_users.c; name: the path's rest, or NULL */
 void sl_api_users(struct sl_brain *b, struct sl_http_request *r, const char *name);
+/* api_sessions.c; rest: of the path after /v1/sessions/, or NULL */
+void sl_api_sessions(struct sl_brain *b, struct sl_http_request *r, const char *rest);
+/* session_view.c */
+json_t *sl_api_session_brief(const struct sl_media_session *s);
+json_t *sl_api_session_whole(const struct sl_conf_media *conf, const struct sl_media_session *s);
 
 /* view.c: sums over workers, relaxed */
 uint64_t sl_view_counter(const struct sl_brain *b, enum sl_worker_counter c);

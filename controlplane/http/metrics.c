@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
-#include "controlplane/http/api.h"
+#include "controlplane/http/metrics.h"
 
 #include "dataplane/abi/keeper.h"
 
@@ -11,20 +11,20 @@
 
 /* Prometheus' text format 0.0.4. Names and help come from the lists that make the counters. */
 
-static void head(FILE *f, const char *name, const char *type, const char *help)
+void sl_metric_head(FILE *f, const char *name, const char *type, const char *help)
 {
 	fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void single(FILE *f, const char *name, const char *type, const char *help, uint64_t value)
+void sl_metric(FILE *f, const char *name, const char *type, const char *help, uint64_t value)
 {
-	head(f, name, type, help);
+	sl_metric_head(f, name, type, help);
 	fprintf(f, "%s %" PRIu64 "\n", name, value);
 }
 
 static bool is_gauge(enum sl_worker_counter c)
 {
-	return c == SL_C_allocations_active || c == SL_C_permissions_active;
+	return c == SL_C_allocations_active || c == SL_C_permissions_active || c == SL_C_legs_active;
 }
 
 static void worker_metrics(FILE *f, const struct sl_region *region, unsigned n_workers)
@@ -35,12 +35,12 @@ static void worker_metrics(FILE *f, const struct sl_region *region, unsigned n_w
 		bool gauge = is_gauge((enum sl_worker_counter)c);
 		snprintf(name, sizeof name, "sluice_worker_%s%s", sl_worker_counter_names[c].name,
 		        gauge ? "" : "_total");
-		head(f, name, gauge ? "gauge" : "counter", sl_worker_counter_names[c].help);
+		sl_metric_head(f, name, gauge ? "gauge" : "counter", sl_worker_counter_names[c].help);
 		for (unsigned w = 0; w < n_workers; w++)
 			fprintf(f, "%s{worker=\"%u\",lcore=\"%u\"} %" PRIu64 "\n", name, w,
 			        region->workers[w].lcore, sl_view_load(&region->workers[w].counters[c]));
 	}
-	head(f, "sluice_drops_total", "counter", "packets dropped, by reason");
+	sl_metric_head(f, "sluice_drops_total", "counter", "packets dropped, by reason");
 	for (unsigned d = 0; d < SL_N_DROPS; d++) {
 		for (unsigned w = 0; w < n_workers; w++)
 			fprintf(f, "sluice_drops_total{worker=\"%u\",reason=\"%s\"} %" PRIu64 "\n", w,
@@ -55,7 +55,7 @@ static void port_metrics(FILE *f, const struct sl_region *region, unsigned n_wor
 
 	for (unsigned c = 0; c < SL_N_PORT_COUNTERS; c++) {
 		snprintf(name, sizeof name, "sluice_port_%s_total", sl_port_counter_names[c].name);
-		head(f, name, "counter", sl_port_counter_names[c].help);
+		sl_metric_head(f, name, "counter", sl_port_counter_names[c].help);
 		for (unsigned p = 0; p < n_ports; p++) {
 			for (unsigned w = 0; w < n_workers; w++)
 				fprintf(f, "%s{port=\"%s\",worker=\"%u\"} %" PRIu64 "\n", name,
@@ -76,18 +76,18 @@ static void port_metrics(FILE *f, const struct sl_region *region, unsigned n_wor
 	                offsetof(struct sl_region_port, tx_errors)},
 	};
 	for (unsigned d = 0; d < sizeof drivers / sizeof drivers[0]; d++) {
-		head(f, drivers[d].name, drivers[d].type, drivers[d].help);
+		sl_metric_head(f, drivers[d].name, drivers[d].type, drivers[d].help);
 		for (unsigned p = 0; p < n_ports; p++)
 			fprintf(f, "%s{port=\"%s\"} %" PRIu64 "\n", drivers[d].name,
 			        sl_view_port_name(region, p, port),
 			        sl_view_load((const uint64_t *)((const char *)&region->ports[p] +
 			                                        drivers[d].offset)));
 	}
-	head(f, "sluice_port_up", "gauge", "1 while the port has link");
+	sl_metric_head(f, "sluice_port_up", "gauge", "1 while the port has link");
 	for (unsigned p = 0; p < n_ports; p++)
 		fprintf(f, "sluice_port_up{port=\"%s\"} %d\n", sl_view_port_name(region, p, port),
 		        region->ports[p].link_up != 0);
-	head(f, "sluice_port_speed_mbps", "gauge", "speed of the link, Mbit/s");
+	sl_metric_head(f, "sluice_port_speed_mbps", "gauge", "speed of the link, Mbit/s");
 	for (unsigned p = 0; p < n_ports; p++)
 		fprintf(f, "sluice_port_speed_mbps{port=\"%s\"} %u\n", sl_view_port_name(region, p, port),
 		        region->ports[p].speed_mbps);
@@ -98,49 +98,49 @@ static void own_metrics(FILE *f, struct sl_brain *b)
 	const struct sl_dp_counts *c = sl_dp_counts(b->dp);
 	int64_t now_ms = sl_now_ms();
 
-	head(f, "sluice_info", "gauge", "the build");
+	sl_metric_head(f, "sluice_info", "gauge", "the build");
 	fprintf(f, "sluice_info{version=\"%s\"} 1\n", SL_VERSION);
-	single(f, "sluice_up", "gauge", "1 when the dataplane is attached, provisioned and alive",
+	sl_metric(f, "sluice_up", "gauge", "1 when the dataplane is attached, provisioned and alive",
 	        sl_dp_trouble(b->dp, now_ms) == NULL);
-	single(f, "sluice_standby", "gauge", "1 while another control plane provisions TURN",
+	sl_metric(f, "sluice_standby", "gauge", "1 while another control plane provisions TURN",
 	        sl_dp_standby(b->dp) != NULL);
-	single(f, "sluice_controlplane_uptime_seconds", "gauge",
+	sl_metric(f, "sluice_controlplane_uptime_seconds", "gauge",
 	        "since the control plane's working half began", (uint64_t)(now_ms - b->start_ms) / 1000);
-	single(f, "sluice_controlplane_restarts_total", "counter",
+	sl_metric(f, "sluice_controlplane_restarts_total", "counter",
 	        "restarts of the control plane's working half", sl_keeper_restarts());
-	head(f, "sluice_turn_users", "gauge", "static TURN users, by where they come from");
+	sl_metric_head(f, "sluice_turn_users", "gauge", "static TURN users, by where they come from");
 	fprintf(f, "sluice_turn_users{origin=\"config\"} %zu\nsluice_turn_users{origin=\"api\"} %zu\n",
 	        b->config_users.n, b->store_users.n);
-	single(f, "sluice_allocations_known", "gauge", "allocations the control plane knows of",
+	sl_metric(f, "sluice_allocations_known", "gauge", "allocations the control plane knows of",
 	        sl_dp_table(b->dp)->n);
-	single(f, "sluice_dataplane_attachments_total", "counter", "times the control plane attached",
+	sl_metric(f, "sluice_dataplane_attachments_total", "counter", "times the control plane attached",
 	        c->attachments);
-	single(f, "sluice_dataplane_replays_total", "counter",
+	sl_metric(f, "sluice_dataplane_replays_total", "counter",
 	        "times the desired state was provisioned whole", c->replays);
-	single(f, "sluice_dataplane_events_total", "counter", "events received from the dataplane",
+	sl_metric(f, "sluice_dataplane_events_total", "counter", "events received from the dataplane",
 	        c->events);
-	single(f, "sluice_dataplane_events_bad_total", "counter", "events out of range or out of place",
+	sl_metric(f, "sluice_dataplane_events_bad_total", "counter", "events out of range or out of place",
 	        c->events_bad);
-	single(f, "sluice_dataplane_commands_total", "counter", "commands sent to the housekeeper",
+	sl_metric(f, "sluice_dataplane_commands_total", "counter", "commands sent to the housekeeper",
 	        c->commands);
-	single(f, "sluice_dataplane_command_errors_total", "counter", "commands the dataplane refused",
+	sl_metric(f, "sluice_dataplane_command_errors_total", "counter", "commands the dataplane refused",
 	        c->command_errors);
 }
 
 static void dataplane_metrics(FILE *f, struct sl_brain *b, const struct sl_region *region)
 {
-	single(f, "sluice_dataplane_generation", "gauge", "of the dataplane's working half",
+	sl_metric(f, "sluice_dataplane_generation", "gauge", "of the dataplane's working half",
 	        atomic_load_explicit(&region->generation, memory_order_relaxed));
-	single(f, "sluice_dataplane_restarts_total", "counter", "restarts of the dataplane's working half",
+	sl_metric(f, "sluice_dataplane_restarts_total", "counter", "restarts of the dataplane's working half",
 	        region->restarts);
-	single(f, "sluice_dataplane_start_time_ms", "gauge",
+	sl_metric(f, "sluice_dataplane_start_time_ms", "gauge",
 	        "when the dataplane's working half began, Unix time in ms",
 	        sl_view_load(&region->start_unix_ms));
-	single(f, "sluice_allocations", "gauge", "TURN allocations now",
+	sl_metric(f, "sluice_allocations", "gauge", "TURN allocations now",
 	        sl_view_counter(b, SL_C_allocations_active));
-	single(f, "sluice_allocations_max", "gauge", "TURN allocations there is room for",
+	sl_metric(f, "sluice_allocations_max", "gauge", "TURN allocations there is room for",
 	        region->max_allocations);
-	single(f, "sluice_housekeeper_drops_total", "counter", "packets the housekeeper could not pass on",
+	sl_metric(f, "sluice_housekeeper_drops_total", "counter", "packets the housekeeper could not pass on",
 	        sl_view_load(&region->housekeeper_drops));
 	worker_metrics(f, region, sl_dp_n_workers(b->dp));
 	port_metrics(f, region, sl_dp_n_workers(b->dp));
@@ -158,6 +158,7 @@ void sl_api_metrics(struct sl_brain *b, struct sl_http_request *r)
 		return;
 	}
 	own_metrics(f, b);
+	sl_metrics_media(f, b);
 	if (region)
 		dataplane_metrics(f, b, region);
 	if (fclose(f) == 0)

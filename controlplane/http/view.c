@@ -131,6 +131,22 @@ static json_t *turn_status(const struct sl_brain *b)
 	        "api_users", (json_int_t)b->store_users.n, "secrets", (int)t->n_secrets, "peer_rules", (int)t->n_peer_rules);
 }
 
+/* null when there is no media. */
+static json_t *media_status(const struct sl_brain *b)
+{
+	const struct sl_conf_media *m = &b->config->media;
+	struct sl_media_counts c;
+
+	if (!b->media)
+		return json_null();
+	sl_media_counts(b->media, &c);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions", (json_int_t)c.sessions, "max_sessions",
+	        (json_int_t)m->max_sessions, "parties", (json_int_t)c.parties, "legs", (json_int_t)c.legs, "max_legs",
+	        (json_int_t)m->max_legs, "ports_free", (json_int_t)c.ports_free, "ports_guarded", (json_int_t)c.ports_guarded,
+	        "addresses", (json_int_t)m->n_addresses, "packets", (json_int_t)sl_view_counter(b, SL_C_rtp_out_packets), "bytes",
+	        (json_int_t)sl_view_counter(b, SL_C_rtp_out_bytes));
+}
+
 void sl_api_status(struct sl_brain *b, struct sl_http_request *r)
 {
 	json_t *control = json_pack("{s:I, s:i, s:I, s:o, s:s}", "uptime_s",
@@ -148,8 +164,8 @@ void sl_api_status(struct sl_brain *b, struct sl_http_request *r)
 	uint64_t bytes = sl_view_counter(b, SL_C_relayed_to_peer_bytes) +
 	                 sl_view_counter(b, SL_C_relayed_to_client_bytes);
 	sl_api_json(r, 200,
-	        json_pack("{s:s, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}}", "version", SL_VERSION,
-	                "controlplane", control, "dataplane", dataplane_status(b), "turn", turn_status(b),
+	        json_pack("{s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}}", "version", SL_VERSION,
+	                "controlplane", control, "dataplane", dataplane_status(b), "turn", turn_status(b), "media", media_status(b),
 	                "allocations", "active", (json_int_t)sl_view_counter(b, SL_C_allocations_active),
 	                "known", (json_int_t)sl_dp_table(b->dp)->n, "relayed", "packets", (json_int_t)packets,
 	                "bytes", (json_int_t)bytes));

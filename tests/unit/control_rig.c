@@ -24,7 +24,7 @@ void write_config(const char *turn, unsigned n_users, const char *dataplane)
 
 	assert_non_null(f);
 	fprintf(f,
-	        "dataplane = { workers = [ 1 ]; %s socket = \"%s\"; ports = ( { name = \"wan\"; device = "
+	        "dataplane = { workers = [ 0, 1 ]; %s socket = \"%s\"; ports = ( { name = \"wan\"; device = "
 	        "\"net_null0\"; addresses = [ \"192.0.2.1/24\" ]; } ); };\n",
 	        dataplane, rig.socket_path);
 	if (turn)
