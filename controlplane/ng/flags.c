@@ -11,12 +11,23 @@
 
 /* ---- what is not done, what is wrong, what is not known ---- */
 
+static bool is_named(const char *text, const char *what)
+{
+	size_t n = strlen(what);
+
+	for (const char *at = text; (at = strstr(at, what)); at += n) {
+		if (at[-1] == ' ' && (at[n] == '\0' || at[n] == ',')) /* never at the very beginning */
+			return true;
+	}
+	return false;
+}
+
 void sl_ng_warn(struct sl_ng_reading *r, const char *what)
 {
 	char *text = r->q->warning;
 	size_t n = strlen(text);
 
-	if (!strstr(text, what))
+	if (!is_named(text, what))
 		snprintf(text + n, sizeof r->q->warning - n, "%s%s", n ? ", " : "Not done: ", what);
 }
 

@@ -115,7 +115,7 @@ void sl_ng_take_codec(struct sl_ng_reading *r, struct sl_slice operation, struct
 	} else if (sl_ng_is(operation, "transcode")) {
 		/* One that is offered stays, also when all are stripped: for that no transcoding is needed. */
 		add_codec(r, o->except, &o->n_except, codec);
-		sl_ng_warn(r, "transcode");
+		sl_ng_warn(r, "codec-transcode");
 	} else if (sl_ng_is(operation, "mask")) {
 		/* Taking it away would leave what only a transcoder could connect. */
 		sl_ng_warn(r, "codec-mask");
