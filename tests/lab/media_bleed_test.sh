@@ -57,7 +57,7 @@ attack() { # LABEL REASON OPTIONS of ng.py calls: before, during, after
 }
 
 lab_up
-attack off media_stranger --flags strict-source --set endpoint-learning=off
+attack asymmetric media_stranger --flags strict-source,asymmetric
 if ours; then # rtpengine latches on whoever comes first, unless told not to
 	attack default media_stranger
 	attack immediate media_stranger --set endpoint-learning=immediate
