@@ -48,6 +48,7 @@ dataplane = { workers = [ 1 ]; socket = "$dir/dp.sock";
   ports = ( { name = "wan"; device = "net_null0"; addresses = [ "192.0.2.1/24" ]; } ); };
 turn = { listen = [ "192.0.2.1:3478" ]; relay_addresses = [ "192.0.2.1" ]; realm = "example.org";
   users = ( { name = "filed"; password = "secret"; } ); };
+media = { addresses = ( { interface = "public"; address = "192.0.2.1"; } ); ng = { udp = ( ); }; };
 control = { api_socket = "$dir/api.sock"; database = "$dir/db"; };
 CONF
 
@@ -57,6 +58,11 @@ expect 0 '^sluicectl ' --version
 expect 2 'Usage' 
 expect 2 "no command 'nonsense'" nonsense
 expect 2 "goes with: add, list|goes with: list, add, remove" users nonsense
+expect 2 'goes with: list, show, delete, record' sessions nonsense
+expect 2 'missing' sessions show
+expect 2 'missing' sessions record a
+expect 2 'neither on nor off' sessions record a maybe
+expect 2 'does not have' sessions show a --party b
 expect 2 'too many' status more
 expect 2 'missing' users add
 expect 2 'does not have' status --watch
@@ -66,13 +72,16 @@ expect 2 'timeout' status --timeout soon
 expect 0 'users add NAME' users --help
 expect 0 'users remove NAME' users --help
 expect 0 'users add NAME' users add --help
-for command in status ports workers counters allocations 'allocation delete' 'users list' 'users add' 'users remove' \
+for command in status ports workers counters allocations 'allocation delete' 'sessions list' 'sessions show' \
+	'sessions delete' 'sessions record' 'sessions play' 'sessions stop' 'sessions dtmf' 'sessions block' 'users list' 'users add' 'users remove' \
 	'config check' reload healthz; do
 	# shellcheck disable=SC2086
 	expect 0 "Usage: sluicectl ${command%% *}" $command --help
 done
 for command in status ports workers counters allocations 'allocation delete 0000000000000001' users 'users list' \
-	'users add a --password b' 'users remove a' reload healthz; do
+	'users add a --password b' 'users remove a' reload healthz sessions 'sessions list' 'sessions show a' \
+	'sessions delete a' 'sessions record a on' 'sessions play a b' 'sessions stop a' 'sessions dtmf a 1' \
+	'sessions block a on'; do
 	# shellcheck disable=SC2086
 	expect 3 'not running' $command
 	# shellcheck disable=SC2086
@@ -109,6 +118,18 @@ expect_json 4 '.status == "unavailable"' healthz
 expect 1 'not attached|no allocation' allocation delete 0000000000000001
 expect 1 '16 hexadecimal' allocation delete nonsense
 expect_json 1 '.field == "id"' allocation delete nonsense
+expect 0 'CALL-ID' sessions
+expect_json 0 '.total == 0 and .sessions == []' sessions list
+expect_json 0 '.media.sessions == 0 and .media.max_legs == 4096' status
+expect 0 '0 of 2048 sessions, 0 of 4096 legs' status
+for command in 'show a' 'delete a' 'stop a' 'dtmf a 1' 'block a on'; do
+	# shellcheck disable=SC2086
+	expect 1 'Unknown call-id' sessions $command
+	# shellcheck disable=SC2086
+	expect_json 1 '.error | contains("Unknown call-id")' sessions $command
+done
+expect 1 'limit' sessions --limit x
+expect 1 'digits' sessions dtmf a xyz
 expect 0 'told when it is back' users add bob --password secret
 expect_json 0 '.status == "stored"' users add 'a b&c/..' --password secret
 expect_json 0 '.total == 3' users

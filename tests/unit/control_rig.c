@@ -154,6 +154,19 @@ json_t *get(const char *path)
 	return o;
 }
 
+int ctl(const char *arguments)
+{
+	char command[1024];
+
+	snprintf(command, sizeof command, "%s --socket %s %s 2>&1 </dev/null", rig.ctl, rig.api_path, arguments);
+	FILE *f = popen(command, "r");
+	assert_non_null(f);
+	rig.answer.len = fread(rig.answer.text, 1, sizeof rig.answer.text - 1, f);
+	rig.answer.text[rig.answer.len] = '\0';
+	int status = pclose(f);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 bool healthy(void)
 {
 	return ask("GET", "/healthz", NULL) == 200;
@@ -259,10 +272,11 @@ int rig_teardown(void **state)
 
 bool rig_begin(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s SLUICE_CONTROLPLANE\n", argv[0]);
+	if (argc != 3) {
+		fprintf(stderr, "usage: %s SLUICE_CONTROLPLANE SLUICECTL\n", argv[0]);
 		return false;
 	}
 	rig.program = argv[1];
+	rig.ctl = argv[2];
 	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }

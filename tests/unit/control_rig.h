@@ -3,7 +3,8 @@
 #pragma once
 
 /* What the tests of the control plane share: the real sluice-controlplane, argv[1], in a folder of its own, against the
- * real server half of the contract with a dataplane behind it that moves no packets; and asking its API. */
+ * real server half of the contract with a dataplane behind it that moves no packets; and asking its API, by ourselves and
+ * by sluicectl, argv[2]. */
 
 #include "tests/unit/unit.h"
 
@@ -36,7 +37,7 @@ struct rig_answer {
 };
 
 struct rig {
-	const char *program;
+	const char *program, *ctl; /* sluice-controlplane, sluicectl */
 	char dir[64], config_path[80], socket_path[80], api_path[80];
 	int tcp_port; /* nobody else's on this machine, so that tests can run side by side */
 	const char *token;
@@ -74,6 +75,8 @@ struct asking {
 void ask_begin(struct asking *a, const char *method, const char *path, const char *body);
 long ask_end(struct asking *a);
 json_t *get(const char *path); /* an answer of 200 */
+/* Exit code of sluicectl with these arguments (of a shell); what it said is in rig.answer.text. */
+int ctl(const char *arguments);
 
 #define WAIT_FOR(condition)                                                                                  \
 	do {                                                                                                 \

@@ -350,6 +350,49 @@ static void legs_are_blocked_and_dialled(void **state)
 	assert_int_equal(ask("POST", "/v1/sessions/c/block", "{\"party\": \"nobody\"}"), 404);
 }
 
+/* ctl() that must end so and say this. */
+static void says(const char *arguments, int status, const char *what)
+{
+	int got = ctl(arguments);
+
+	if (got != status || !strstr(rig.answer.text, what))
+		fail_msg("sluicectl %s: %d, wanted %d and %s:\n%s", arguments, got, status, what, rig.answer.text);
+}
+
+static void sluicectl_shows_and_steers(void **state)
+{
+	write_clip("hello.alaw", 8000);
+	start_both();
+	says("sessions", 0, "CALL-ID");
+	make_call("a/../b c");
+	WAIT_FOR(dataplane_legs() == 2);
+	says("sessions", 0, "a/../b c  audio");
+	says("sessions list --limit 1 --json", 0, "\"total\": 1");
+	says("sessions show 'a/../b c'", 0, "a/../b c: active");
+	assert_non_null(strstr(rig.answer.text, "party alice, offered"));
+	assert_non_null(strstr(rig.answer.text, "talks to bob"));
+	assert_non_null(strstr(rig.answer.text, "audio PCMA/8000 RTP/AVP sendrecv"));
+	assert_non_null(strstr(rig.answer.text, "remote   198.51.100.1:4000"));
+	assert_non_null(strstr(rig.answer.text, "crypto   in none, out none"));
+	says("sessions show 'a/../b c' --json", 0, "\"local_rtcp\"");
+	says("sessions show nothing", 1, "Unknown call-id");
+	says("sessions play 'a/../b c' hello --party alice --times 2", 0, "playing");
+	says("sessions play 'a/../b c' hello --times x", 2, "not a number");
+	says("sessions play 'a/../b c' nothing", 1, "nothing");
+	says("sessions stop 'a/../b c'", 0, "stopped");
+	says("sessions block 'a/../b c' on --party alice", 0, "blocked");
+	says("sessions block 'a/../b c' maybe", 2, "neither on nor off");
+	says("sessions block 'a/../b c' off", 0, "not blocked");
+	says("sessions dtmf 'a/../b c' 12 --party alice", 0, "sent");
+	says("sessions dtmf 'a/../b c' xyz", 1, "digits");
+	says("sessions record 'a/../b c' on --format mp3", 1, "format");
+	says("status --json", 0, "\"sessions\": 1");
+	says("status", 0, "media          1 of 100 sessions, 2 of 200 legs");
+	says("sessions delete 'a/../b c'", 0, "deleted");
+	says("sessions delete 'a/../b c'", 1, "Unknown call-id");
+	assert_int_equal(total(), 0);
+}
+
 static void bad_requests_are_refused(void **state)
 {
 	static const struct {
@@ -510,6 +553,7 @@ int main(int argc, char **argv)
 	        T(a_call_ends_by_the_api),
 	        T(clips_are_played),
 	        T(legs_are_blocked_and_dialled),
+	        T(sluicectl_shows_and_steers),
 	        T(bad_requests_are_refused),
 	        T(sessions_outlive_a_crash),
 	        T(a_restarted_dataplane_gets_its_legs_back),
