@@ -223,7 +223,11 @@ static void adopt_rx(struct sl_media *m, uint32_t leg, const struct sl_cold_leg 
 	rx->bytes = c->rx_bytes;
 	more->rx_packets_past = c->rx_packets;
 	rx->state &= (uint16_t)~SL_RX_REKEYED;
-	if (c->rx_top == NO_INDEX || !shares_key(c->key_in_print, more->key_in_print))
+	if (!shares_key(c->key_in_print, more->key_in_print))
+		return;
+	more->rtcp_state.top_in = c->rtcp_top;
+	more->rtcp_state.started_in = c->rtcp_top != 0;
+	if (c->rx_top == NO_INDEX)
 		return;
 	rx->ssrc = c->rx_ssrc;
 	rx->roc = (uint32_t)(c->rx_top >> 16);
@@ -231,8 +235,6 @@ static void adopt_rx(struct sl_media *m, uint32_t leg, const struct sl_cold_leg 
 	rx->base = (uint32_t)c->rx_top + 1;
 	rx->state |= SL_RX_STARTED;
 	sl_srtp_window_fill(sl_media_window(m, leg), m->window_bits);
-	more->rtcp_state.top_in = c->rtcp_top;
-	more->rtcp_state.started_in = c->rtcp_top != 0;
 }
 
 static void adopt_tx(struct sl_media *m, uint32_t leg, const struct sl_cold_leg *c)
@@ -246,6 +248,9 @@ static void adopt_tx(struct sl_media *m, uint32_t leg, const struct sl_cold_leg 
 	more->tx_bytes_hi = (uint32_t)(c->tx_bytes >> 32);
 	if (c->key_out_print != more->key_out_print)
 		return;
+	if (tx->state & SL_TX_SECURE) /* also of a leg that has sent RTCP and no RTP yet */
+		more->rtcp_state.out = more->rtcp_state.out_reserved =
+			atomic_load_explicit(&c->rtcp_reserved, memory_order_relaxed);
 	if ((tx->state & SL_TX_REWRITE) && c->tx_ssrc)
 		more->out_ssrc = c->tx_ssrc;
 	if (!(tx->state & SL_TX_SECURE) || !reserved)
@@ -259,8 +264,6 @@ static void adopt_tx(struct sl_media *m, uint32_t leg, const struct sl_cold_leg 
 	m->crypto[leg].tx_roc = (uint32_t)((reserved - 1) >> 16);
 	tx->seq = (uint16_t)(reserved - 1);
 	tx->state = (uint16_t)((tx->state & ~SL_TX_RESYNC) | SL_TX_STARTED | SL_TX_RESTORED);
-	more->rtcp_state.out = more->rtcp_state.out_reserved =
-		atomic_load_explicit(&c->rtcp_reserved, memory_order_relaxed);
 }
 
 /* Parked streams of keys that are not the leg's any more say nothing. */
