@@ -296,7 +296,7 @@ def parser():
 
 
 def main():
-    args = parser().parse_args()
+    args = parser().parse_intermixed_args()
     try:
         ng = Ng(args.to, args.tcp, args.json)
         if args.command == "send":

@@ -67,8 +67,10 @@ struct endpoint {
 	char name[NAME_MAX_BYTES + 1];
 	struct sockaddr_storage local, remote, rtcp_remote;
 	bool has_remote, mux, raw, no_send;
-	uint32_t id, ssrc, ts;
+	bool packed;               /* record without the gaps that timestamps leave */
+	uint32_t id, ssrc, ts;     /* drawn when the plan does not say them, as is seq */
 	uint16_t seq;
+	bool has_seq, has_ts;
 	uint8_t pt, dtmf_pt;
 	unsigned rate, size, start_ms, stop_ms, rtcp_ms;
 	uint64_t count;            /* packets to send; 0 = until the end */

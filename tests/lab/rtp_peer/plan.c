@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "peer.h"
 
@@ -81,7 +82,7 @@ static bool set_media(struct endpoint *e, const char *key, const char *value, bo
 	if (strcmp(key, "ssrc") == 0)
 		return small(value, UINT32_MAX, &e->ssrc);
 	if (strcmp(key, "ts") == 0)
-		return small(value, UINT32_MAX, &e->ts);
+		return e->has_ts = small(value, UINT32_MAX, &e->ts);
 	if (strcmp(key, "rate") == 0)
 		return small(value, 1000, &e->rate) && e->rate > 0;
 	if (strcmp(key, "size") == 0)
@@ -97,7 +98,7 @@ static bool set_media(struct endpoint *e, const char *key, const char *value, bo
 	if (strcmp(key, "seq") == 0) {
 		ok = small(value, UINT16_MAX, &n);
 		e->seq = (uint16_t)n;
-		return ok;
+		return e->has_seq = ok;
 	}
 	if (strcmp(key, "pt") == 0) {
 		ok = small(value, 127, &n);
@@ -129,6 +130,8 @@ static bool set(struct endpoint *e, const char *key, const char *value)
 		return e->mux = strcmp(value, "yes") == 0;
 	if (strcmp(key, "raw") == 0)
 		return e->raw = strcmp(value, "yes") == 0;
+	if (strcmp(key, "packed") == 0)
+		return e->packed = strcmp(value, "yes") == 0;
 	if (strcmp(key, "send") == 0)
 		return e->no_send = strcmp(value, "no") == 0;
 	if (strcmp(key, "id") == 0)
@@ -146,6 +149,15 @@ static bool set(struct endpoint *e, const char *key, const char *value)
 	return set_media(e, key, value, &known) && known;
 }
 
+static uint32_t drawn(void)
+{
+	uint32_t n = 0;
+
+	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+		abort();
+	return n;
+}
+
 static bool complete(struct endpoint *e, int index)
 {
 	in_port_t port;
@@ -154,8 +166,13 @@ static bool complete(struct endpoint *e, int index)
 		return false;
 	if (e->id == 0)
 		e->id = (uint32_t)index + 1;
-	if (e->ssrc == 0)
-		e->ssrc = 0x51000000u + e->id;
+	/* RFC 3550 5.1: unpredictable. The roll-over of seq is left to tests that want it. */
+	while (e->ssrc == 0)
+		e->ssrc = drawn();
+	if (!e->has_seq)
+		e->seq = (uint16_t)(drawn() & INT16_MAX);
+	if (!e->has_ts)
+		e->ts = drawn();
 	if (e->sound != NULL) { /* the last packet is a whole one */
 		memset(e->sound + e->sound_bytes, e->pt == 0 ? 0xff : 0xd5, MAX_PACKET);
 		e->count = (e->sound_bytes + e->size - 1) / e->size;

@@ -161,7 +161,7 @@ static void note_sound(struct endpoint *e, const uint8_t *rtp, const uint8_t *p,
 		e->recording = true;
 		e->record_ts = get32(rtp + 4);
 	}
-	at = (int32_t)(get32(rtp + 4) - e->record_ts);
+	at = e->packed ? (int32_t)e->n_recorded : (int32_t)(get32(rtp + 4) - e->record_ts);
 	if (at < 0 || !room_for(&bytes, &e->recorded_room, (size_t)at + (size_t)len, 1, RECORD_MAX))
 		return;
 	e->recorded = bytes;
