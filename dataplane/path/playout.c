@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Media made here: clips and RFC 4733 events. A leg that plays sits in one slot of the worker's 20 ms wheel; each time the
- * wheel comes by, one packet leaves. RTP time goes on by the clock whatever is sent, so a stall is a gap and never a burst,
- * and what was displaced continues without a jump. */
+/* Media made here: clips and RFC 4733 events. A leg that plays sits in one slot of the worker's 20 ms wheel; each time
+ * the wheel comes by, one packet leaves. RTP time goes on by the clock whatever is sent, so a stall is a gap and never a
+ * burst, and what was displaced continues without a jump. */
 
 #include "dataplane/path/playout.h"
 
@@ -65,7 +65,8 @@ int sl_playout_start(struct sl_worker *w, uint32_t leg, const struct sl_cmd_play
 		return -ENOENT;
 	}
 	if (clip->frame_ms != SL_PLAY_TURN_MS || (more->flags & SL_LEG_RAW)) {
-		snprintf(text, text_len, "%s", more->flags & SL_LEG_RAW ? "leg: it carries no RTP" : "clip: only frames of 20 ms");
+		bool raw = more->flags & SL_LEG_RAW;
+		snprintf(text, text_len, "%s", raw ? "leg: it carries no RTP" : "clip: its frames are not of 20 ms");
 		return -EINVAL;
 	}
 	uint32_t first = c->start_ms / clip->frame_ms;

@@ -2,15 +2,18 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* RTCP: authenticated, counted, translated and sent along the routes of its leg (RFC 3550 7.2). A leg that only receives
- * has no routes of its own: what it says goes back to where its media comes from, so that a subscriber can ask for a picture.
+ * has no routes of its own: what it asks for goes back to where its media comes from, so that a subscriber gets a picture;
+ * its reports end here, as those of a thousand subscribers, or of a recorder, are not for the source.
  *
- * Reports are passed on, not made: who sends media says so by its own SR, in the names, times and counts that the other side
- * knows; see ../session/rtcp.h for what is changed. */
+ * Reports are passed on, not made: who sends media says so by its own SR, in the names, times and counts that the other
+ * side knows; see ../session/rtcp.h for what is changed. */
 
 #include "dataplane/path/media.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+
+#include <rte_udp.h>
 
 #include "dataplane/session/rtcp.h"
 
@@ -55,8 +58,8 @@ static enum sl_drop reason(struct sl_leg_more *more, int rc)
 	}
 }
 
-/* Old and new key may overlap without MKIs to tell them apart: then both are tried, the second on a copy, as a packet that
- * failed is spoilt. */
+/* Old and new key may overlap without MKIs to tell them apart: then both are tried, the second on a copy, as a packet
+ * that failed is spoilt. */
 static bool authenticate(struct sl_worker *w, uint32_t leg, uint8_t *rtcp, uint16_t *len, enum sl_drop *why)
 {
 	struct sl_leg_more *more = &w->media->tables->more[leg];
@@ -118,8 +121,8 @@ static struct rte_mbuf *copy_of(struct sl_worker *w, const uint8_t *rtcp, unsign
 }
 
 /* m, with the compound at rtcp, to the target of a route. in: what m came as, or NULL. */
-static void send_along(struct sl_worker *w, const struct sl_media_route *r, struct rte_mbuf *m, uint8_t *rtcp, unsigned len,
-	const struct sl_pkt *in)
+static void send_along(struct sl_worker *w, const struct sl_media_route *r, struct rte_mbuf *m, uint8_t *rtcp,
+	unsigned len, const struct sl_pkt *in)
 {
 	if (r->to != SL_NONE) {
 		sl_rtcp_send(w, r->to, m, rtcp, len, in);
@@ -142,12 +145,16 @@ static void route(struct sl_worker *w, uint32_t from, struct sl_pkt *p, uint8_t 
 	send_along(w, r, p->m, rtcp, len, p);
 }
 
-/* To each of the leg's sources on this worker. */
+/* Requests, to each of the leg's sources on this worker. */
 static void route_back(struct sl_worker *w, uint32_t to, struct sl_pkt *p, uint8_t *rtcp, unsigned len)
 {
 	const struct sl_media *m = w->media->tables;
 	const struct sl_media_route *r = &m->routes[m->more[to].routes_in];
-	len = (unsigned)sl_rtcp_strip_sender_info(rtcp, len); /* nobody is sent its media */
+	len = (unsigned)sl_rtcp_keep_feedback(rtcp, len);
+	if (!len) {
+		sl_drop(w, p->m, SL_DROP_media_no_route);
+		return;
+	}
 	for (; r->next_in != SL_NONE; r = &m->routes[r->next_in]) {
 		struct rte_mbuf *c = copy_of(w, rtcp, len);
 		if (c)
@@ -160,7 +167,7 @@ void sl_rtcp_input(struct sl_worker *w, struct sl_pkt *p, uint32_t leg)
 {
 	struct sl_media *m = w->media->tables;
 	struct sl_leg_more *more = &m->more[leg];
-	uint8_t *rtcp = p->udp + 8;
+	uint8_t *rtcp = p->udp + sizeof(struct rte_udp_hdr);
 	uint16_t len = p->payload_len;
 	enum sl_drop why;
 	if (!sl_media_source_ok(w, leg, &p->src, true)) {
@@ -218,7 +225,8 @@ static enum sl_drop forbids(struct sl_worker *w, uint32_t leg)
 }
 
 /* The index is spent whatever becomes of the packet. */
-static bool protect(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, uint16_t *len, enum sl_drop *why)
+static bool protect(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, uint16_t *len,
+	enum sl_drop *why)
 {
 	struct sl_media *t = w->media->tables;
 	struct sl_leg_rtcp *r = &t->more[leg].rtcp_state;
@@ -234,7 +242,8 @@ static bool protect(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8
 	return true;
 }
 
-void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, unsigned len, const struct sl_pkt *in)
+void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, unsigned len,
+	const struct sl_pkt *in)
 {
 	struct sl_media *t = w->media->tables;
 	const struct sl_leg_tx *tx = &t->tx[leg];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Copies of a leg's packets for the control plane that asked, through its bulk ring: in the clear, as they were received or
- * will be sent. A ring that is full loses the copy, never the packet, and every loss is counted. */
+/* Copies of a leg's packets for the control plane that asked, through its bulk ring: in the clear, as they were received
+ * or will be sent. A ring that is full loses the copy, never the packet, and every loss is counted. */
 
 #include "dataplane/path/media.h"
 

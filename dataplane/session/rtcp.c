@@ -41,8 +41,8 @@ static int free_place(const struct sl_leg_rtcp *r)
 	return -1;
 }
 
-/* After a restart the cold record's top_in is all that is known: what is up to it was seen, whoever sent it, until there
- * is another key. */
+/* After a restart the cold record's top_in is all that is known: what is up to it was seen, whoever sent it, until
+ * there is another key. */
 static void begin(struct sl_leg_rtcp *r)
 {
 	if (!r->started_in) {
@@ -188,7 +188,7 @@ static void map_forth(const struct sl_media *m, uint32_t leg, struct sl_rtcp_map
 	if (tx->state & SL_TX_STARTED)
 		add(map, tx->in_ssrc, tx->ssrc, tx->seq_offset, tx->ts_offset);
 	if (map->n && more->streams_tx == SL_NONE) {
-		/* What was sent is not what the source sent: packets were made here, or its part came from another source. */
+		/* What was sent is not what the source sent: some was made here, or came from another source. */
 		uint64_t packets = sl_media_tx_packets(m, leg), headers = packets * SL_RTP_HEADER_BYTES;
 		map->e[0].counted = true;
 		map->e[0].packets = (uint32_t)packets;

@@ -95,6 +95,9 @@ void sl_rtcp_map_senders(uint8_t *rtcp, size_t len, const struct sl_rtcp_map *ma
 void sl_rtcp_map_media(uint8_t *rtcp, size_t len, const struct sl_rtcp_map *map);
 /* SRs become RRs with the same report blocks: for who is not heard at the moment. Returns the new length. */
 size_t sl_rtcp_strip_sender_info(uint8_t *rtcp, size_t len);
+/* Only what asks for something stays: RTPFB and PSFB, behind the RR without blocks and the SDES that a compound wants (RFC
+ * 4585 3.1). Returns the new length; 0: nothing asks. */
+size_t sl_rtcp_keep_feedback(uint8_t *rtcp, size_t len);
 /* Take every packet of a type out. Returns the new length, which may be 0. */
 size_t sl_rtcp_strip(uint8_t *rtcp, size_t len, enum sl_rtcp_type type);
 

@@ -184,15 +184,40 @@ size_t sl_rtcp_strip_sender_info(uint8_t *rtcp, size_t len)
 	return len;
 }
 
+/* The packet at k ends after keep bytes, what follows it moves up, and padding is gone. Returns where it ends now. */
+static size_t cut(uint8_t *rtcp, size_t *len, const struct sl_rtcp_packet *k, size_t end, size_t keep)
+{
+	memmove(rtcp + k->at + keep, rtcp + end, *len - end);
+	*len -= end - k->at - keep;
+	return k->at + keep;
+}
+
+size_t sl_rtcp_keep_feedback(uint8_t *rtcp, size_t len)
+{
+	struct sl_rtcp_packet k;
+	bool asks = false;
+	for (size_t at = 0; sl_rtcp_next(rtcp, len, &at, &k) > 0;) {
+		uint8_t *p = rtcp + k.at;
+		if (k.type == SL_RTCP_SR || k.type == SL_RTCP_RR) {
+			p[0] = SL_RTP_VERSION << 6;
+			p[1] = SL_RTCP_RR;
+			sl_rtp_put16(p + 2, SL_RTCP_SSRC_BYTES / WORD - 1);
+			at = cut(rtcp, &len, &k, at, SL_RTCP_SSRC_BYTES);
+		} else if (k.type == SL_RTCP_RTPFB || k.type == SL_RTCP_PSFB) {
+			asks = true;
+		} else if (k.type != SL_RTCP_SDES) {
+			at = cut(rtcp, &len, &k, at, 0);
+		}
+	}
+	return asks ? len : 0;
+}
+
 size_t sl_rtcp_strip(uint8_t *rtcp, size_t len, enum sl_rtcp_type type)
 {
 	struct sl_rtcp_packet k;
 	for (size_t at = 0; sl_rtcp_next(rtcp, len, &at, &k) > 0;) {
-		if (k.type != type)
-			continue;
-		memmove(rtcp + k.at, rtcp + at, len - at);
-		len -= at - k.at;
-		at = k.at;
+		if (k.type == type)
+			at = cut(rtcp, &len, &k, at, 0);
 	}
 	return len;
 }

@@ -44,6 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	SL_FUZZ_CHECK(len <= size && sl_rtcp_valid(p, len) && read_all(p, len) == n);
 	len = sl_rtcp_strip(p, len, SL_RTCP_BYE);
 	SL_FUZZ_CHECK(len <= size && (len == 0 || sl_rtcp_valid(p, len)));
+	memcpy(p, data, size);
+	len = sl_rtcp_keep_feedback(p, size);
+	SL_FUZZ_CHECK(len <= size && (len == 0 || sl_rtcp_valid(p, len)));
 	free(p);
 	return 0;
 }

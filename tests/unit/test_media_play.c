@@ -113,7 +113,8 @@ static void stop(void)
 
 static int dial(uint8_t event, uint16_t duration_ms, uint16_t pause_ms)
 {
-	const struct sl_cmd_dtmf c = {.leg = b.leg, .event = event, .volume = 10, .duration_ms = duration_ms, .pause_ms = pause_ms};
+	const struct sl_cmd_dtmf c = {
+		.leg = b.leg, .event = event, .volume = 10, .duration_ms = duration_ms, .pause_ms = pause_ms};
 	return command(SL_CMD_DTMF_SEND, &c, sizeof c);
 }
 
@@ -348,7 +349,7 @@ static void test_the_queue_is_bounded(void **state)
 static void event(uint16_t seq, uint32_t ts, uint8_t code, unsigned flags, uint16_t duration)
 {
 	struct rig_packet p = rig_rtp(A, &a, EVENT_PT, seq, ts, SSRC, SL_DTMF_PAYLOAD_BYTES);
-	const uint8_t payload[SL_DTMF_PAYLOAD_BYTES] = {code, (uint8_t)(flags | 10), (uint8_t)(duration >> 8), (uint8_t)duration};
+	const uint8_t payload[] = {code, (uint8_t)(flags | 10), (uint8_t)(duration >> 8), (uint8_t)duration};
 	memcpy(p.data + SL_RTP_HEADER_BYTES, payload, sizeof payload);
 	rig_in(0, &p, 1);
 }

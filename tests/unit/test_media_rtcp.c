@@ -111,7 +111,8 @@ static struct rig_packet sender_report(const char *src, const struct sl_cmd_leg 
 	return p;
 }
 
-static struct rig_packet receiver_report(const char *src, const struct sl_cmd_leg *to, uint32_t from, struct sl_rtcp_block block)
+static struct rig_packet receiver_report(const char *src, const struct sl_cmd_leg *to, uint32_t from,
+	struct sl_rtcp_block block)
 {
 	struct rig_packet p = empty(src, to);
 	p.len = (unsigned)sl_rtcp_build(p.data, sizeof p.data, from, NULL, &block, 1, "c@d");
@@ -251,11 +252,15 @@ static void test_fan_out_and_the_way_back(void **state)
 	assert_int_equal(in(&p), 1);
 	assert_to(&out[0], A_RTCP);
 	assert_int_equal(sl_rtp_get32(out[0].data + 8), SSRC_A);
+	/* Its reports are not the source's business. */
+	p = receiver_report("198.51.100.11:6001", &s[1], 9, (struct sl_rtcp_block){.ssrc = 1001, .lost = 3});
+	assert_int_equal(in(&p), 0);
+	assert_int_equal(stats(&s[1]).peer_lost, 3);
 	struct sl_cmd_leg alone = rig_leg(0, 0, 9, B);
 	set(&alone);
 	p = sender_report(B_RTCP, &alone);
 	assert_int_equal(in(&p), 0);
-	assert_int_equal(rig_drops(SL_DROP_media_no_route), 1);
+	assert_int_equal(rig_drops(SL_DROP_media_no_route), 2);
 }
 
 static void test_between_workers(void **state)
@@ -288,8 +293,9 @@ static void test_round_trip_and_loss(void **state)
 	struct rig_packet p = sender_report(A_RTCP, &a);
 	assert_int_equal(in(&p), 1);
 	rig_pass_ms(540);
-	p = receiver_report(B_RTCP, &b, SSRC_B, (struct sl_rtcp_block){.ssrc = SSRC_A, .fraction = 26, .lost = 5, .jitter = 16,
-		.lsr = sl_rtcp_ntp_middle(sr.ntp), .dlsr = 65536 / 2});
+	const struct sl_rtcp_block block = {.ssrc = SSRC_A, .fraction = 26, .lost = 5, .jitter = 16,
+		.lsr = sl_rtcp_ntp_middle(sr.ntp), .dlsr = 65536 / 2};
+	p = receiver_report(B_RTCP, &b, SSRC_B, block);
 	assert_int_equal(in(&p), 1);
 	assert_to(&out[0], A_RTCP); /* and on to who sent the SR, whose round trip it is as well */
 	assert_memory_equal(out[0].data, p.data, p.len);
@@ -403,7 +409,8 @@ static void test_forged_cut_and_replayed(void **state)
 
 static void test_keys_by_mki_and_without(void **state)
 {
-	struct sl_srtp_key old = key_of(1, SL_SRTP_AES_CM_128_80), new = key_of(2, SL_SRTP_AES_CM_128_80), out_key = key_of(3, 7);
+	struct sl_srtp_key old = key_of(1, SL_SRTP_AES_CM_128_80), new = key_of(2, SL_SRTP_AES_CM_128_80);
+	const struct sl_srtp_key out_key = key_of(3, SL_SRTP_AEAD_128_GCM);
 	secure_pair(&old, &out_key);
 	struct rig_packet plain = sender_report(A_RTCP, &a), p = plain;
 	seal(&p, &old, 500);

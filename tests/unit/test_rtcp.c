@@ -347,6 +347,28 @@ static void sender_info_is_taken_out(void **state)
 	}
 }
 
+static void only_requests_are_kept(void **state)
+{
+	static const uint8_t more[] = {0x81, 203, 0, 1, 1, 1, 1, 1,              /* BYE */
+	        0x81, 206, 0, 2, 1, 1, 1, 1, 2, 2, 2, 2,                         /* PLI */
+	        0x80, 207, 0, 1, 1, 1, 1, 1,                                     /* XR */
+	        0xa1, 201, 0, 8, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, /* RR, padded */
+	        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4};
+	struct compound c = compound_of(more, sizeof more);
+	static const uint8_t want[] = {SL_RTCP_RR, SL_RTCP_SDES, SL_RTCP_PSFB, SL_RTCP_RR};
+
+	assert_true(valid(c.b, c.len));
+	size_t len = sl_rtcp_keep_feedback(c.b, c.len);
+	assert_int_equal(len, 8 + 16 + 12 + 8);
+	assert_true(valid(c.b, len));
+	for (unsigned i = 0; i < SL_COUNT(want); i++)
+		assert_int_equal(packet_at(c.b, len, i).type, want[i]);
+	assert_int_equal(packet_at(c.b, len, 0).count, 0);
+	assert_int_equal(word(c.b, 4), MINE);
+	c = compound_of(NULL, 0);
+	assert_int_equal(sl_rtcp_keep_feedback(c.b, c.len), 0);
+}
+
 static void packets_of_a_type_are_taken_out(void **state)
 {
 	static const uint8_t bye[] = {0x81, 203, 0, 1, 1, 1, 1, 1, 0x81, 203, 0, 1, 2, 2, 2, 2, 0x80, 204, 0, 2, 1,
@@ -388,6 +410,7 @@ int main(void)
 	        cmocka_unit_test(feedback_is_renamed_and_renumbered),
 	        cmocka_unit_test(extended_reports_are_renamed),
 	        cmocka_unit_test(sender_info_is_taken_out),
+	        cmocka_unit_test(only_requests_are_kept),
 	        cmocka_unit_test(packets_of_a_type_are_taken_out),
 	        cmocka_unit_test(silence_is_known_of_g711_only),
 	};

@@ -19,7 +19,8 @@ static struct sl_leg_tx tx;
 static struct sl_leg_crypto crypto;
 static struct sl_leg_more more;
 static struct sl_media_stream streams[1];
-static struct sl_media media = {.n_legs = 1, .rx = &rx, .tx = &tx, .crypto = &crypto, .more = &more, .streams = streams};
+static struct sl_media media = {
+        .n_legs = 1, .rx = &rx, .tx = &tx, .crypto = &crypto, .more = &more, .streams = streams};
 static struct sl_leg_rtcp *r = &more.rtcp_state;
 
 static int fresh(void **state)
@@ -109,7 +110,8 @@ static void after_a_restart_everything_known_was_seen(void **state)
 
 /* ---- reports ---- */
 
-static struct sl_rtcp_sender sr = {.ssrc = IN, .ntp = UINT64_C(0xe0000000aaaa5555), .rtp_ts = 1000, .packets = 7, .octets = 70};
+static const struct sl_rtcp_sender sr = {
+        .ssrc = IN, .ntp = UINT64_C(0xe0000000aaaa5555), .rtp_ts = 1000, .packets = 7, .octets = 70};
 static uint8_t p[512];
 
 static size_t report(const struct sl_rtcp_block *b, unsigned n)
@@ -120,7 +122,9 @@ static size_t report(const struct sl_rtcp_block *b, unsigned n)
 static void losses_are_read_of_what_we_send(void **state)
 {
 	const struct sl_rtcp_block b[3] = {
-	        {.ssrc = OTHER, .fraction = 99, .lost = 99}, {.ssrc = OUT, .fraction = 3, .lost = 12, .jitter = 80}, {.ssrc = OTHER}};
+	        {.ssrc = OTHER, .fraction = 99, .lost = 99},
+	        {.ssrc = OUT, .fraction = 3, .lost = 12, .jitter = 80},
+	        {.ssrc = OTHER}};
 
 	sl_rtcp_take_reports(&media, LEG, p, report(b, 3), 0);
 	assert_int_equal(r->peer_fraction, 3);
