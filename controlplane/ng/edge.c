@@ -101,10 +101,8 @@ static void finish(struct sl_ng_edge *e, struct sl_ng_request *r)
 	sl_ng_request_free(r);
 }
 
-void sl_ng_edge_answered(void *request)
+static void answered(struct sl_ng_edge *e, struct sl_ng_request *r)
 {
-	struct sl_ng_request *r = request;
-	struct sl_ng_edge *e = r->edge;
 	struct sl_ng_origin to = r->origin;
 
 	if (e->stop) { /* closing */
@@ -116,14 +114,39 @@ void sl_ng_edge_answered(void *request)
 		sl_ng_tcp_answered(e, &to);
 }
 
-static void brain_takes(void *request)
+void sl_ng_edge_answered(void *first)
 {
-	struct sl_ng_request *r = request;
+	struct sl_ng_chain chain = {.first = first};
+	struct sl_ng_request *r;
 
-	if (r->edge->stop) /* closing: the thread is gone */
-		sl_ng_request_free(r);
-	else
-		sl_ng_execute(r->brain, r);
+	while ((r = sl_ng_chain_take(&chain)))
+		answered(r->edge, r);
+}
+
+static void brain_takes(void *first)
+{
+	struct sl_ng_chain chain = {.first = first};
+	struct sl_ng_request *r;
+
+	while ((r = sl_ng_chain_take(&chain))) {
+		if (r->edge->stop) /* closing: the thread is gone */
+			sl_ng_request_free(r);
+		else
+			sl_ng_execute(r->brain, r);
+	}
+}
+
+/* What was read goes to the brain. */
+static void pass_on(struct sl_ng_edge *e)
+{
+	struct sl_ng_request *r;
+
+	if (e->read.first && sl_mailbox_post(e->to_brain, brain_takes, e->read.first) == 0)
+		e->read = (struct sl_ng_chain){0};
+	while ((r = sl_ng_chain_take(&e->read))) { /* cannot be: no more than fit are in flight */
+		sl_ng_reply_error(r, "Too busy: ask again");
+		answered(e, r);
+	}
 }
 
 /* A retransmission is answered again, or the first will be. */
@@ -182,12 +205,11 @@ bool sl_ng_message(struct sl_ng_edge *e, const struct sl_ng_origin *from, struct
 	__atomic_store_n(&e->in_flight, e->in_flight + 1, __ATOMIC_RELAXED);
 	bool good = sl_ng_request_read(r);
 	e->bytes_in_flight += r->in.total;
-	if (good && sl_mailbox_post(e->to_brain, brain_takes, r) == 0)
+	if (good) {
+		sl_ng_chain_add(&e->read, r);
 		return true;
-	if (!good)
-		sl_ng_count(&e->bad_messages);
-	else
-		sl_ng_reply_error(r, "Too busy");
+	}
+	sl_ng_count(&e->bad_messages);
 	finish(e, r);
 	return false;
 }
@@ -244,6 +266,7 @@ static void *run(void *arg)
 		e->now_ms = monotonic_ms();
 		for (int i = 0; i < n && !e->stop; i++)
 			handle(e, &events[i]);
+		pass_on(e);
 		sweep(e);
 	}
 	return NULL;
@@ -345,7 +368,11 @@ int sl_ng_edge_start(struct sl_ng_edge *e)
 
 static void free_letters(struct sl_ng_edge *e)
 {
+	struct sl_ng_request *r;
+
 	e->stop = true; /* letters free what they carry */
+	while ((r = sl_ng_chain_take(&e->read)))
+		sl_ng_request_free(r);
 	if (e->inbox)
 		sl_mailbox_run(e->inbox, SL_NG_LETTERS);
 	if (e->to_brain)

@@ -57,6 +57,7 @@ struct sl_ng_edge {
 	struct sl_ng_cookies *cookies;
 	char *datagrams; /* SL_NG_BATCH buffers of SL_NG_UDP_MAX */
 	unsigned udp_in_flight;
+	struct sl_ng_chain read; /* for the brain, when what is readable now is read: one bell for many */
 	size_t bytes_in_flight;
 	/* Written here, read by anybody: relaxed. */
 	uint64_t duplicates_answered, duplicates_dropped, refused_sources, bad_messages, overloaded, send_failures;
@@ -69,8 +70,8 @@ int sl_ng_edge_open(struct sl_ng_edge *e, const struct sl_conf_media *config, ch
 int sl_ng_edge_start(struct sl_ng_edge *e);
 /* The thread ends; letters not taken are freed. */
 void sl_ng_edge_close(struct sl_ng_edge *e);
-/* A letter of the brain: the request is answered. */
-void sl_ng_edge_answered(void *request);
+/* A letter of the brain: the requests chained to this one are answered. */
+void sl_ng_edge_answered(void *first);
 /* Any thread: this allow-list from now on. */
 void sl_ng_edge_allow(struct sl_ng_edge *e, const struct sl_conf_media *config);
 

@@ -10,11 +10,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { LETTERS_PER_TURN = 64 };
+enum { LETTERS_PER_TURN = 2 }; /* each holds what the edge read at once */
 
 struct sl_ng {
 	struct sl_ng_brain brain;
 	struct sl_ng_edge edge;
+	struct sl_ng_chain answers; /* for the edge */
+	bool running;               /* they go together at the end of sl_ng_run() */
 };
 
 static int64_t unix_ms(void)
@@ -25,13 +27,23 @@ static int64_t unix_ms(void)
 	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
 }
 
+static void pass_on(struct sl_ng *ng)
+{
+	struct sl_ng_request *r;
+
+	if (ng->answers.first && sl_mailbox_post(ng->edge.inbox, sl_ng_edge_answered, ng->answers.first) == 0)
+		ng->answers = (struct sl_ng_chain){0};
+	while ((r = sl_ng_chain_take(&ng->answers))) /* cannot be: no more than fit are in flight */
+		sl_ng_request_free(r);
+}
+
 static void answered(void *ctx, struct sl_ng_request *r)
 {
-	struct sl_ng_edge *e = ctx;
+	struct sl_ng *ng = ctx;
 
-	/* Never full: no more than fit are in flight. */
-	if (sl_mailbox_post(e->inbox, sl_ng_edge_answered, r) < 0)
-		sl_ng_request_free(r);
+	sl_ng_chain_add(&ng->answers, r);
+	if (!ng->running)
+		pass_on(ng);
 }
 
 struct sl_ng *sl_ng_open(const struct sl_config *config, struct sl_media *media, char *text, size_t text_len)
@@ -47,7 +59,7 @@ struct sl_ng *sl_ng_open(const struct sl_config *config, struct sl_media *media,
 	ng->brain.n_addresses = m->n_addresses;
 	memcpy(ng->brain.addresses, m->addresses, sizeof ng->brain.addresses);
 	ng->brain.answered = answered;
-	ng->brain.ctx = &ng->edge;
+	ng->brain.ctx = ng;
 	ng->brain.unix_ms = unix_ms;
 	ng->brain.start_unix_ms = unix_ms();
 	ng->edge.brain = &ng->brain;
@@ -75,7 +87,10 @@ int sl_ng_fd(const struct sl_ng *ng)
 
 void sl_ng_run(struct sl_ng *ng)
 {
+	ng->running = true;
 	sl_mailbox_run(ng->edge.to_brain, LETTERS_PER_TURN);
+	ng->running = false;
+	pass_on(ng);
 }
 
 void sl_ng_reconfigure(struct sl_ng *ng, const struct sl_config *config)

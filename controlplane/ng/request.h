@@ -23,7 +23,8 @@ struct sl_ng_origin {
 };
 
 struct sl_ng_request {
-	struct sl_ng_request *previous, *next; /* the brain's list of those that wait for the dataplane */
+	/* Between the threads, chained by next: many change hands at once. On the brain, those that wait for the dataplane. */
+	struct sl_ng_request *previous, *next;
 	struct sl_ng_brain *brain;             /* NULL: nobody waits for the answer any more */
 	struct sl_ng_edge *edge;
 	struct sl_ng_origin origin;
@@ -37,6 +38,30 @@ struct sl_ng_request {
 	struct sl_ng_value *reply;
 	struct sl_slice answer;                /* cookie, space, reply; in out */
 };
+
+struct sl_ng_chain {
+	struct sl_ng_request *first, *last;
+};
+static inline void sl_ng_chain_add(struct sl_ng_chain *c, struct sl_ng_request *r)
+{
+	r->previous = r->next = NULL;
+	if (c->last)
+		c->last->next = r;
+	else
+		c->first = r;
+	c->last = r;
+}
+/* The first, taken off; NULL at the end. */
+static inline struct sl_ng_request *sl_ng_chain_take(struct sl_ng_chain *c)
+{
+	struct sl_ng_request *r = c->first;
+
+	if (r && !(c->first = r->next))
+		c->last = NULL;
+	if (r)
+		r->next = NULL;
+	return r;
+}
 
 /* cookie and dictionary are copied. NULL when memory is short. */
 struct sl_ng_request *sl_ng_request_new(struct sl_slice cookie, struct sl_slice dictionary);
