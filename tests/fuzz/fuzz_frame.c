@@ -9,17 +9,22 @@
 static struct sl_worker *worker(void)
 {
 	static struct sl_worker w;
-	static struct sl_conf_turn conf;
-	if (conf.n_relay == 0) {
-		conf.n_listeners = 2;
-		SL_FUZZ_CHECK(sl_endpoint_parse("192.0.2.1:3478", &conf.listeners[0]) == 0);
-		SL_FUZZ_CHECK(sl_endpoint_parse("[2001:db8:1::1]:3478", &conf.listeners[1]) == 0);
-		conf.relay[0] = conf.listeners[0].ip;
-		conf.relay[1] = conf.listeners[1].ip;
-		conf.n_relay = 2;
+	static struct sl_config config;
+	static struct sl_dataplane dp = {.config = &config};
+	struct sl_conf_turn *c = &config.turn;
+	if (c->n_relay == 0) {
+		c->n_listeners = 2;
+		SL_FUZZ_CHECK(sl_endpoint_parse("192.0.2.1:3478", &c->listeners[0]) == 0);
+		SL_FUZZ_CHECK(sl_endpoint_parse("[2001:db8:1::1]:3478", &c->listeners[1]) == 0);
+		c->relay[0] = c->listeners[0].ip;
+		c->relay[1] = c->listeners[1].ip;
+		c->n_relay = 2;
+		config.media = (struct sl_conf_media){.n_addresses = 1, .port_min = 30000, .port_max = 39999};
+		config.media.addresses[0].ip = c->listeners[0].ip;
+		w.dp = &dp;
 		w.turn.relay_port_min = 49152;
 		w.turn.relay_port_max = 65535;
-		SL_FUZZ_CHECK(sl_locals_init(&w, &conf) == 0);
+		SL_FUZZ_CHECK(sl_locals_init(&w, c, &config.media) == 0);
 	}
 	return &w;
 }
@@ -36,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case SL_PARSE_CLAIMED:
 		SL_FUZZ_CHECK(p.l3 == data && p.l3_len <= size);
 		SL_FUZZ_CHECK(p.udp >= data && p.udp + 8 + p.payload_len <= data + p.l3_len);
-		SL_FUZZ_CHECK(p.relay != SL_NO_RELAY || p.listener < 2);
+		SL_FUZZ_CHECK(p.relay != SL_NO_RELAY || p.media != SL_NO_MEDIA || p.listener < 2);
+		SL_FUZZ_CHECK(p.media == SL_NO_MEDIA || (p.media == 0 && p.relay == SL_NO_RELAY));
 		SL_FUZZ_CHECK(sl_local_find(worker(), &p.dst.ip) && !sl_local_find(worker(), &p.src.ip));
 		break;
 	case SL_PARSE_FRAGMENT:
