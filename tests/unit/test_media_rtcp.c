@@ -407,9 +407,9 @@ static void test_forged_cut_and_replayed(void **state)
 	assert_int_equal(rig_drops(SL_DROP_srtp_replay), 2);
 }
 
-static void test_keys_by_mki_and_without(void **state)
+static void keys_by_mki_and_without(unsigned suite)
 {
-	struct sl_srtp_key old = key_of(1, SL_SRTP_AES_CM_128_80), new = key_of(2, SL_SRTP_AES_CM_128_80);
+	struct sl_srtp_key old = key_of(1, suite), new = key_of(2, suite);
 	const struct sl_srtp_key out_key = key_of(3, SL_SRTP_AEAD_128_GCM);
 	secure_pair(&old, &out_key);
 	struct rig_packet plain = sender_report(A_RTCP, &a), p = plain;
@@ -442,6 +442,16 @@ static void test_keys_by_mki_and_without(void **state)
 	seal(&p, &new, 901);
 	assert_int_equal(in(&p), 0);
 	assert_int_equal(rig_drops(SL_DROP_srtp_mki), 1);
+}
+
+static void test_keys_by_mki_and_without(void **state)
+{
+	keys_by_mki_and_without(SL_SRTP_AES_CM_128_80);
+}
+
+static void test_a_key_that_fails_spoils_nothing(void **state)
+{
+	keys_by_mki_and_without(SL_SRTP_AEAD_256_GCM); /* which decrypts before it knows */
 }
 
 static void test_no_key_nothing_leaves(void **state)
@@ -523,6 +533,7 @@ int main(void)
 		T(test_every_suite_in_and_out),
 		T(test_forged_cut_and_replayed),
 		T(test_keys_by_mki_and_without),
+		T(test_a_key_that_fails_spoils_nothing),
 		T(test_no_key_nothing_leaves),
 		T(test_indices_end),
 		T(test_restart_reuses_no_index),
