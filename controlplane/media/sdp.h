@@ -91,8 +91,9 @@ struct sl_sdp {
 };
 
 /* 0; or -EINVAL, -E2BIG with "line N: what is wrong" in err. *out holds slices of text, which must outlive it, and
- * keys: sl_sdp_wipe() after use. Some 150 KB: not for the stack of a small thread. On error it holds nothing. Attributes
- * that do not concern a relay are not looked at; an a=crypto that is not understood is no error (RFC 4568 5.1.2). */
+ * keys: sl_sdp_wipe() after use. Some 150 KB: not for the stack of a small thread. On error it holds nothing.
+ * Attributes that do not concern a relay are not looked at; an a=crypto that is not understood is no error (RFC 4568
+ * 5.1.2). */
 int sl_sdp_parse(struct sl_sdp *out, const char *text, size_t len, char *err, size_t err_len);
 /* Wipe the keys. The rest stays. */
 void sl_sdp_wipe(struct sl_sdp *sdp);
@@ -122,8 +123,9 @@ struct sl_sdp_media_edit {
 };
 
 struct sl_sdp_edit {
-	/* o= and c= of the session get session_ip, c= only where there is one. A relayed section for which the session's
-	 * c= would then be wrong gets a c= of its own. */
+	/* o= and c= of the session get session_ip, c= only where there is one. Not asked for, the session's c= is still
+	 * replaced, by local_rtp's address, when a relayed section has none of its own. A section for which the session's
+	 * c= would then be wrong gets one of its own. */
 	bool replace_origin, replace_session_connection;
 	struct sl_ip session_ip;
 	enum sl_sdp_ice ice;    /* of the session level; obeyed when a section is relayed */

@@ -4,126 +4,11 @@
 /* The edit: lines are copied as they are unless it names them. A line replaced keeps its end; attributes added go where
  * one of their kind stood, else behind what precedes the section's attributes (RFC 8866 5 orders m i c b k a). */
 
-#include "controlplane/media/sdp_internal.h"
+#include "controlplane/media/sdp_writer.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-struct writer {
-	const struct sl_sdp *sdp;
-	const struct sl_sdp_edit *edit;
-	char *out;
-	size_t room, n;
-	bool full;
-	bool any_relay;
-};
-
-/* One media section while it is written. */
-struct section {
-	const struct sl_sdp_media *m;
-	const struct sl_sdp_media_edit *e;
-	bool reject;
-	bool add_connection, add_rtcp, add_mux, add_crypto, add_direction; /* not written yet */
-	bool connection_done, rtcp_done, direction_done;                   /* further lines of the kind are dropped */
-	bool drop_rtcp;
-	unsigned connection_after, attributes_after; /* lines behind which to add them */
-};
-
-static void put(struct writer *w, const char *p, size_t n)
-{
-	if (n > w->room - w->n) {
-		w->full = true;
-		return;
-	}
-	memcpy(w->out + w->n, p, n);
-	w->n += n;
-}
-
-static void put_text(struct writer *w, const char *text)
-{
-	put(w, text, strlen(text));
-}
-
-static void put_number(struct writer *w, unsigned v)
-{
-	char text[12];
-
-	put(w, text, (size_t)snprintf(text, sizeof text, "%u", v));
-}
-
-static const char *line_end(const struct sl_sdp *sdp)
-{
-	return sdp->crlf ? "\r\n" : "\n";
-}
-
-/* The text's last line may lack its end. */
-static void begin_line(struct writer *w)
-{
-	if (w->n > 0 && w->out[w->n - 1] != '\n')
-		put_text(w, line_end(w->sdp));
-}
-
-/* From p, within line i, to where the next line begins. */
-static void put_rest_of_line(struct writer *w, unsigned i, const char *p)
-{
-	const struct sl_sdp *sdp = w->sdp;
-	size_t next = i + 1 < sdp->n_lines ? sdp->lines[i + 1].at : sdp->len;
-
-	put(w, p, (size_t)(sdp->text + next - p));
-}
-
-static void copy_line(struct writer *w, unsigned i)
-{
-	put_rest_of_line(w, i, w->sdp->text + w->sdp->lines[i].at);
-}
-
-static void put_end_of_line(struct writer *w, unsigned i)
-{
-	put_rest_of_line(w, i, w->sdp->text + w->sdp->lines[i].at + w->sdp->lines[i].n);
-}
-
-static void put_address(struct writer *w, const struct sl_ip *ip)
-{
-	static const struct sl_ip unspecified;
-	char text[SL_ADDR_TEXT_MAX];
-
-	/* RFC 3264 8.4 knows hold by this one alone. */
-	bool zero = sl_ip_eq(ip, &unspecified);
-	put_text(w, zero || sl_ip_is_v4(ip) ? "IP4 " : "IP6 ");
-	put_text(w, zero ? "0.0.0.0" : sl_ip_text(ip, text));
-}
-
-/* Line i with ip instead of its family and address. */
-static void put_connection(struct writer *w, unsigned i, struct sl_slice family, struct sl_slice address,
-	const struct sl_ip *ip)
-{
-	const char *from = w->sdp->text + w->sdp->lines[i].at;
-
-	put(w, from, (size_t)(family.p - from));
-	put_address(w, ip);
-	put_rest_of_line(w, i, address.p + address.n);
-}
-
-static void put_c(struct writer *w, unsigned i, const struct sl_ip *ip)
-{
-	struct sl_slice value = sl_sdp_line_value(w->sdp, i);
-
-	sl_sdp_token(&value);
-	struct sl_slice family = sl_sdp_token(&value), address = sl_sdp_token(&value);
-	put_connection(w, i, family, address, ip);
-}
-
-static void put_o(struct writer *w, unsigned i, const struct sl_ip *ip)
-{
-	struct sl_slice value = sl_sdp_line_value(w->sdp, i);
-	struct sl_slice address = sl_sdp_last_token(&value), family = sl_sdp_last_token(&value);
-
-	put_connection(w, i, family, address, ip);
-}
-
-/* ---- the session's lines ---- */
-
-static bool drop_session_attribute(const struct writer *w, unsigned i)
+static bool drop_session_attribute(const struct sl_sdp_writer *w, unsigned i)
 {
 	const struct sl_sdp_edit *e = w->edit;
 	struct sl_slice value;
@@ -136,20 +21,20 @@ static bool drop_session_attribute(const struct writer *w, unsigned i)
 	return sl_sdp_is_dtls(a) && e->remove_dtls;
 }
 
-static void write_session_line(struct writer *w, unsigned i)
+static void write_session_line(struct sl_sdp_writer *w, unsigned i)
 {
 	const struct sl_sdp_edit *e = w->edit;
 
 	switch (w->sdp->lines[i].type) {
 	case 'o':
 		if (e->replace_origin) {
-			put_o(w, i, &e->session_ip);
+			sl_sdp_put_o(w, i, &e->session_ip);
 			return;
 		}
 		break;
 	case 'c':
-		if (e->replace_session_connection) {
-			put_c(w, i, &e->session_ip);
+		if (w->connection) {
+			sl_sdp_put_c(w, i, w->connection);
 			return;
 		}
 		break;
@@ -160,10 +45,10 @@ static void write_session_line(struct writer *w, unsigned i)
 	default:
 		break;
 	}
-	copy_line(w, i);
+	sl_sdp_copy_line(w, i);
 }
 
-static void write_session(struct writer *w, unsigned end)
+static void write_session(struct sl_sdp_writer *w, unsigned end)
 {
 	const struct sl_sdp *sdp = w->sdp;
 	unsigned last = end;
@@ -173,312 +58,29 @@ static void write_session(struct writer *w, unsigned end)
 	for (unsigned i = 0; i < end; i++) {
 		write_session_line(w, i);
 		if (i + 1 == last && w->edit->add_session_attribute) {
-			begin_line(w);
-			put_text(w, "a=");
-			put_text(w, w->edit->add_session_attribute);
-			put_text(w, line_end(sdp));
+			sl_sdp_begin_line(w);
+			sl_sdp_put_text(w, "a=");
+			sl_sdp_put_text(w, w->edit->add_session_attribute);
+			sl_sdp_put_text(w, sl_sdp_line_end(sdp));
 		}
-	}
-}
-
-/* ---- a media section's lines ---- */
-
-static bool is_removed(const struct sl_sdp_media_edit *e, int pt)
-{
-	return pt >= 0 && (e->remove_pt[pt / 64] >> pt % 64 & 1);
-}
-
-static bool all_removed(const struct sl_sdp_media *m, const struct sl_sdp_media_edit *e)
-{
-	for (unsigned i = 0; i < m->n_codecs; i++) {
-		if (!is_removed(e, m->codecs[i].pt))
-			return false;
-	}
-	return m->n_codecs > 0;
-}
-
-static void put_pt(struct writer *w, uint64_t done[2], unsigned pt)
-{
-	if (done[pt / 64] >> pt % 64 & 1)
-		return;
-	done[pt / 64] |= UINT64_C(1) << pt % 64;
-	put_text(w, " ");
-	put_number(w, pt);
-}
-
-/* Payload types: those of the order first, without the removed and without any that were not there. */
-static void put_payload_types(struct writer *w, const struct section *s)
-{
-	uint64_t done[2] = {~UINT64_C(0), ~UINT64_C(0)};
-	const struct sl_sdp_media *m = s->m;
-
-	for (unsigned i = 0; i < m->n_codecs; i++) {
-		unsigned pt = m->codecs[i].pt;
-		if (!is_removed(s->e, (int)pt))
-			done[pt / 64] &= ~(UINT64_C(1) << pt % 64);
-	}
-	for (unsigned i = 0; i < s->e->n_order && i < SL_SDP_MAX_CODECS; i++) {
-		if (s->e->order[i] < 128)
-			put_pt(w, done, s->e->order[i]);
-	}
-	for (unsigned i = 0; i < m->n_codecs; i++)
-		put_pt(w, done, m->codecs[i].pt);
-}
-
-static const char *proto_name(enum sl_sdp_proto p)
-{
-	static const char *const names[] = {"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP",
-		"UDP/TLS/RTP/SAVPF"};
-
-	return names[p];
-}
-
-static void put_m(struct writer *w, const struct section *s, unsigned i)
-{
-	const struct sl_sdp_media_edit *e = s->e;
-	struct sl_sdp_m_tokens t = sl_sdp_m_tokens(sl_sdp_line_value(w->sdp, i));
-	const char *from = w->sdp->text + w->sdp->lines[i].at;
-
-	if (s->reject || e->relay) {
-		put(w, from, (size_t)(t.port.p - from));
-		put_number(w, s->reject ? 0 : ntohs(e->local_rtp.port_be));
-		from = t.port.p + t.port.n;
-	}
-	if (e->set_proto && sl_sdp_is_rtp(s->m->proto) && sl_sdp_is_rtp(e->proto) && e->proto != s->m->proto) {
-		put(w, from, (size_t)(t.proto.p - from));
-		put_text(w, proto_name(e->proto));
-		from = t.proto.p + t.proto.n;
-	}
-	if (s->m->n_codecs > 0 && !all_removed(s->m, e) && (e->n_order > 0 || e->remove_pt[0] || e->remove_pt[1])) {
-		put(w, from, (size_t)(t.proto.p + t.proto.n - from));
-		put_payload_types(w, s);
-		put_end_of_line(w, i);
-		return;
-	}
-	put_rest_of_line(w, i, from);
-}
-
-static uint16_t rtcp_port(const struct sl_sdp_media_edit *e)
-{
-	return e->local_rtcp_port ? e->local_rtcp_port : ntohs(e->local_rtp.port_be);
-}
-
-/* RFC 3605 2.1: without an address that of c= counts. */
-static void put_rtcp(struct writer *w, const struct section *s, bool with_address)
-{
-	put_text(w, "a=rtcp:");
-	put_number(w, rtcp_port(s->e));
-	if (with_address) {
-		put_text(w, " IN ");
-		put_address(w, &s->e->local_rtp.ip);
-	}
-}
-
-/* All lines of the new a=crypto; the last one's end is the caller's. */
-static void put_crypto(struct writer *w, const struct section *s)
-{
-	for (unsigned i = 0; i < s->e->n_crypto; i++) {
-		begin_line(w);
-		put_text(w, "a=crypto:");
-		int n = sl_sdp_crypto_text(&s->e->crypto[i], w->out + w->n, w->room - w->n);
-		if (n < 0) {
-			w->full = true;
-			return;
-		}
-		w->n += (size_t)n;
-		if (i + 1 < s->e->n_crypto)
-			put_text(w, line_end(w->sdp));
-	}
-}
-
-static void put_direction(struct writer *w, const struct section *s)
-{
-	static const char *const names[] = {"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"};
-
-	put_text(w, names[s->e->direction]);
-}
-
-static void write_a_rtcp(struct writer *w, struct section *s, unsigned i)
-{
-	if (s->drop_rtcp || s->rtcp_done)
-		return;
-	s->rtcp_done = true;
-	put_rtcp(w, s, s->m->rtcp_own_ip);
-	put_end_of_line(w, i);
-}
-
-static void write_a_crypto(struct writer *w, struct section *s, unsigned i)
-{
-	if (!s->add_crypto)
-		return;
-	s->add_crypto = false;
-	put_crypto(w, s);
-	put_end_of_line(w, i);
-}
-
-static void write_a_direction(struct writer *w, struct section *s, unsigned i)
-{
-	if (s->direction_done)
-		return;
-	s->direction_done = true;
-	put_direction(w, s);
-	put_end_of_line(w, i);
-}
-
-/* Is an attribute taken away that nothing replaces? */
-static bool drop_media_attribute(const struct writer *w, const struct section *s, enum sl_sdp_attribute a,
-	struct sl_slice value)
-{
-	const struct sl_sdp_media_edit *e = s->e;
-
-	switch (a) {
-	case SL_SDP_A_RTPMAP:
-	case SL_SDP_A_FMTP:
-	case SL_SDP_A_RTCP_FB:
-		return !all_removed(s->m, e) && is_removed(e, sl_sdp_value_pt(&value));
-	case SL_SDP_A_RTCP_MUX:
-	case SL_SDP_A_RTCP_MUX_ONLY:
-		return e->mux == SL_SDP_MUX_REMOVE;
-	case SL_SDP_A_BUNDLE_ONLY:
-		return w->edit->remove_bundle && e->relay;
-	default:
-		return (sl_sdp_is_ice(a) && e->relay && e->ice == SL_SDP_ICE_REMOVE) || (sl_sdp_is_dtls(a) && e->remove_dtls);
-	}
-}
-
-static void write_media_attribute(struct writer *w, struct section *s, unsigned i)
-{
-	struct sl_slice value;
-	enum sl_sdp_attribute a = sl_sdp_attribute(sl_sdp_line_value(w->sdp, i), &value);
-
-	if (drop_media_attribute(w, s, a, value))
-		return;
-	if (a == SL_SDP_A_RTCP && s->e->relay && !s->reject && sl_sdp_is_rtp(s->m->proto))
-		write_a_rtcp(w, s, i);
-	else if (a == SL_SDP_A_CRYPTO && s->e->set_crypto)
-		write_a_crypto(w, s, i);
-	else if (sl_sdp_is_direction(a) && s->e->set_direction)
-		write_a_direction(w, s, i);
-	else
-		copy_line(w, i);
-}
-
-static void write_media_line(struct writer *w, struct section *s, unsigned i)
-{
-	switch (w->sdp->lines[i].type) {
-	case 'm':
-		put_m(w, s, i);
-		break;
-	case 'c':
-		if (!s->e->relay || s->reject) {
-			copy_line(w, i);
-		} else if (!s->connection_done) {
-			s->connection_done = true;
-			put_c(w, i, &s->e->local_rtp.ip);
-		}
-		break;
-	case 'a':
-		write_media_attribute(w, s, i);
-		break;
-	default:
-		copy_line(w, i);
-	}
-}
-
-static void add_lines(struct writer *w, struct section *s, unsigned i)
-{
-	const char *end = line_end(w->sdp);
-
-	if (i == s->connection_after && s->add_connection) {
-		begin_line(w);
-		put_text(w, "c=IN ");
-		put_address(w, &s->e->local_rtp.ip);
-		put_text(w, end);
-	}
-	if (i != s->attributes_after)
-		return;
-	if (s->add_rtcp) {
-		begin_line(w);
-		put_rtcp(w, s, false);
-		put_text(w, end);
-	}
-	if (s->add_mux) {
-		begin_line(w);
-		put_text(w, "a=rtcp-mux");
-		put_text(w, end);
-	}
-	if (s->add_crypto && s->m->n_crypto == 0) {
-		put_crypto(w, s);
-		put_text(w, end);
-	}
-	if (s->add_direction) {
-		begin_line(w);
-		put_direction(w, s);
-		put_text(w, end);
-	}
-}
-
-/* Behind which lines of the section is something added? */
-static void find_places(const struct sl_sdp *sdp, struct section *s)
-{
-	unsigned first = s->m->first_line, end = first + s->m->n_lines;
-
-	s->connection_after = s->attributes_after = first;
-	if (first + 1 < end && sdp->lines[first + 1].type == 'i')
-		s->connection_after = s->attributes_after = first + 1;
-	for (unsigned i = first + 1; i < end && sdp->lines[i].type != 'a'; i++) {
-		if (sdp->lines[i].type == 'c' || sdp->lines[i].type == 'b' || sdp->lines[i].type == 'k')
-			s->attributes_after = i;
-	}
-}
-
-/* What of the edit is not said by any line yet? */
-static void find_missing(const struct writer *w, struct section *s)
-{
-	const struct sl_sdp *sdp = w->sdp;
-	const struct sl_sdp_media *m = s->m;
-	const struct sl_sdp_media_edit *e = s->e;
-	bool has_direction = false;
-
-	for (unsigned i = m->first_line; i < m->first_line + m->n_lines; i++) {
-		struct sl_slice value;
-		if (sdp->lines[i].type == 'a')
-			has_direction |= sl_sdp_is_direction(sl_sdp_attribute(sl_sdp_line_value(sdp, i), &value));
-	}
-	s->add_direction = e->set_direction && !has_direction && e->direction != m->direction;
-	s->add_mux = e->mux == SL_SDP_MUX_ADD && !m->rtcp_mux && sl_sdp_is_rtp(m->proto);
-	s->add_crypto = e->set_crypto && e->n_crypto > 0;
-	if (!e->relay || s->reject)
-		return;
-	const struct sl_ip *inherited = w->edit->replace_session_connection ? &w->edit->session_ip : &sdp->connection;
-	s->add_connection = !m->has_connection && (!sdp->has_connection || !sl_ip_eq(inherited, &e->local_rtp.ip));
-	uint16_t port = ntohs(e->local_rtp.port_be);
-	s->drop_rtcp = e->no_rtcp_attribute || port == 0;
-	s->add_rtcp = sl_sdp_is_rtp(m->proto) && !m->has_rtcp && !s->drop_rtcp && rtcp_port(e) != port + 1;
-}
-
-static void write_media(struct writer *w, unsigned index)
-{
-	struct section s = {.m = &w->sdp->media[index], .e = &w->edit->media[index]};
-
-	bool formless = sl_sdp_m_tokens(sl_sdp_line_value(w->sdp, s.m->first_line)).formats.n == 0; /* was rejected */
-	s.reject = s.e->reject || (s.e->relay && formless) || all_removed(s.m, s.e);
-	find_places(w->sdp, &s);
-	find_missing(w, &s);
-	for (unsigned i = s.m->first_line; i < s.m->first_line + s.m->n_lines; i++) {
-		write_media_line(w, &s, i);
-		add_lines(w, &s, i);
 	}
 }
 
 int sl_sdp_rewrite(const struct sl_sdp *sdp, const struct sl_sdp_edit *edit, char *out, size_t room)
 {
-	struct writer w = {.sdp = sdp, .edit = edit, .out = out, .room = room};
+	struct sl_sdp_writer w = {.sdp = sdp, .edit = edit, .out = out, .room = room};
 
-	for (unsigned i = 0; i < sdp->n_media; i++)
-		w.any_relay |= edit->media[i].relay;
+	for (unsigned i = 0; i < sdp->n_media; i++) {
+		const struct sl_sdp_media_edit *e = &edit->media[i];
+		w.any_relay |= e->relay;
+		if (w.connection || !e->relay || sdp->media[i].has_connection || sl_sdp_is_rejected(sdp, &sdp->media[i], e))
+			continue;
+		w.connection = &e->local_rtp.ip;
+	}
+	if (edit->replace_session_connection)
+		w.connection = &edit->session_ip;
 	write_session(&w, sdp->n_media > 0 ? sdp->media[0].first_line : sdp->n_lines);
 	for (unsigned i = 0; i < sdp->n_media; i++)
-		write_media(&w, i);
+		sl_sdp_write_media(&w, i);
 	return w.full ? -ENOSPC : (int)w.n;
 }

@@ -151,6 +151,8 @@ static void check_media(const struct sl_sdp_media *was, const struct sl_sdp_medi
 		if (is->proto < SL_SDP_UDPTL && !e->no_rtcp_attribute && !is->rtcp_mux_only)
 			SL_FUZZ_CHECK(ntohs(is->rtcp.port_be) == (e->local_rtcp_port ? e->local_rtcp_port : is->port));
 	}
+	if (!e->relay && is->port != 0)
+		SL_FUZZ_CHECK(is->port == was->port && sl_ip_eq(&is->connection, &was->connection));
 	SL_FUZZ_CHECK(!e->reject || is->port == 0);
 	SL_FUZZ_CHECK(!e->set_direction || is->direction == e->direction);
 	if (was->proto < SL_SDP_UDPTL)

@@ -136,11 +136,17 @@ static void to_ipv6_with_codecs_filtered(void **state)
 
 static void a_connection_where_none_was(void **state)
 {
-	load("rejected"); /* the session's c= stays another's: the section needs its own */
+	load("rejected"); /* the session's is replaced without being asked: the section has none of its own */
 	relay(0, "203.0.113.1", 30000, 30001);
-	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 198.51.100.8\nt=0 0\n"
+	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 203.0.113.1\nt=0 0\n"
+	       "m=audio 30000 RTP/AVP 8\na=rtpmap:8 PCMA/8000\n"
+	       "m=video 0 RTP/AVP\nm=image 0 udptl t38\n");
+	session_ip("198.51.100.1"); /* asked for another one */
+	edit.replace_origin = false;
+	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 198.51.100.1\nt=0 0\n"
 	       "m=audio 30000 RTP/AVP 8\nc=IN IP4 203.0.113.1\na=rtpmap:8 PCMA/8000\n"
 	       "m=video 0 RTP/AVP\nm=image 0 udptl t38\n");
+	edit.replace_session_connection = false;
 
 	/* A section without formats cannot get a port. */
 	relay(1, "203.0.113.1", 30002, 30003);
@@ -152,6 +158,22 @@ static void a_connection_where_none_was(void **state)
 	memset(&edit, 0, sizeof edit);
 	relay(0, "2001:db8::1", 30000, 0);
 	golden("v=0\no=- 1 1 IN IP4 1.2.3.4\nm=audio 30000 RTP/AVP 0\ni=speech\nc=IN IP6 2001:db8::1\na=rtcp:30000\n");
+}
+
+static void what_is_not_relayed_keeps_its_address(void **state)
+{
+	load("session_direction");
+	relay(1, "203.0.113.1", 30000, 30001);
+	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 203.0.113.1\nt=0 0\na=sendonly\n"
+	       "m=audio 41000 RTP/AVP 8\nc=IN IP4 198.51.100.8\nm=audio 30000 RTP/AVP 8\na=inactive\n");
+	edit.media[0].reject = true;
+	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 203.0.113.1\nt=0 0\na=sendonly\n"
+	       "m=audio 0 RTP/AVP 8\nm=audio 30000 RTP/AVP 8\na=inactive\n");
+	load("cisco"); /* nobody needs the session's */
+	relay(0, "203.0.113.1", 30000, 30001);
+	rewrite();
+	assert_non_null(strstr(out, "\r\nc=IN IP4 192.0.2.1\r\nt="));
+	assert_non_null(strstr(out, "\r\nc=IN IP4 203.0.113.1\r\na="));
 }
 
 static void connection_and_rtcp_where_they_were(void **state)
@@ -448,6 +470,7 @@ int main(void)
 		cmocka_unit_test(a_plain_relay),
 		cmocka_unit_test(to_ipv6_with_codecs_filtered),
 		cmocka_unit_test(a_connection_where_none_was),
+		cmocka_unit_test(what_is_not_relayed_keeps_its_address),
 		cmocka_unit_test(connection_and_rtcp_where_they_were),
 		cmocka_unit_test(hold_stays_hold),
 		cmocka_unit_test(keys_in_and_out),
