@@ -65,9 +65,8 @@ static void print_media(const json_t *status)
 		printf("media          off: the configuration has no group media\n");
 		return;
 	}
-	printf("media          %lld of %lld sessions, %lld of %lld legs, %lld ports free on %lld addresses\n",
-	        ctl_int(media, "sessions"), ctl_int(media, "max_sessions"), ctl_int(media, "legs"), ctl_int(media, "max_legs"),
-	        ctl_int(media, "ports_free"), ctl_int(media, "addresses"));
+	printf("media          %lld of %lld sessions, %lld of %lld legs, %lld ports free\n", ctl_int(media, "sessions"),
+	        ctl_int(media, "max_sessions"), ctl_int(media, "legs"), ctl_int(media, "max_legs"), ctl_int(media, "ports_free"));
 }
 
 /* ---- what it does now ---- */

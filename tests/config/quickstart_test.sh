@@ -30,6 +30,7 @@ sl_owner_set "$state/test-owner"
 up() { # by itself it fails when more than 1 % is lost, or any part of it
 	config/up --build "$build" | tee "$out"
 	[ "$(grep -c ' came back, [0-9]* lost$' "$out")" -eq 2 ] # by IPv4 and by IPv6
+	grep -q 'answered with pong' "$out"
 }
 
 pid() { # of the dataplane
