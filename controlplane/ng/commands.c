@@ -232,18 +232,37 @@ static bool query(struct sl_ng_request *r)
 	return true;
 }
 
+static bool is_text(const char *text, struct sl_slice s)
+{
+	return s.n > 0 && strlen(text) == s.n && memcmp(text, s.p, s.n) == 0;
+}
+
+/* Whom a deletion means: the party of the to-tag; else that of the branch, which says more than the tag of the caller,
+ * whose branches they all are; else the from-tag's. A BYE's own branch is nobody's, nor is the tag of who refused. */
+static void whom(const struct sl_ng_request *r, struct sl_slice *tag, struct sl_slice *branch)
+{
+	const struct sl_media_request *q = &r->asked.media;
+	const struct sl_media_session *s = sl_media_find(r->brain->media, q->call_id);
+	bool has_tag = false, has_branch = false;
+
+	for (unsigned i = 0; s && i < s->n_parties; i++) {
+		has_tag |= is_text(s->parties[i]->tag, q->to_tag);
+		has_branch |= is_text(s->parties[i]->via_branch, q->via_branch);
+	}
+	*tag = has_tag ? q->to_tag : has_branch ? (struct sl_slice){"", 0} : q->from_tag;
+	*branch = has_branch && !has_tag ? q->via_branch : (struct sl_slice){"", 0};
+}
+
 static bool delete(struct sl_ng_request *r)
 {
 	const struct sl_media_request *q = &r->asked.media;
-	struct sl_slice tag = tag_of(r);
+	struct sl_slice tag, branch;
 
 	if (!sl_ng_needs(r, q->call_id, "call-id"))
 		return false;
-	/* A branch says more than the tag of the caller, whose branches they all are. */
-	if (q->to_tag.n == 0 && q->via_branch.n > 0)
-		tag.n = 0;
+	whom(r, &tag, &branch);
 	wait_for_it(r);
-	sl_media_delete(r->brain->media, q->call_id, tag, q->via_branch, q->options.delete_delay_s, deleted, r);
+	sl_media_delete(r->brain->media, q->call_id, tag, branch, q->options.delete_delay_s, deleted, r);
 	return true;
 }
 

@@ -145,7 +145,7 @@ static const struct {
         {"port-latching", SL_MF_PORT_LATCHING},
         {"loop-protect", SL_MF_LOOP_PROTECT},
         {"record-call", SL_MF_RECORD},
-        {"always-transcode", SL_MF_ALWAYS_TRANSCODE, .warn = true},
+        {"always-transcode", SL_MF_ALWAYS_TRANSCODE}, /* the engine warns */
         {"unidirectional", SL_MF_UNIDIRECTIONAL},
         {"no-rtcp-attribute", SL_MF_NO_RTCP_ATTRIBUTE},
         {"reset", SL_MF_RESET},

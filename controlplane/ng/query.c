@@ -19,6 +19,7 @@ struct writer {
 	const struct sl_media_session *s;
 	int64_t now_ms;
 	struct totals totals;
+	unsigned untagged;
 };
 
 static bool known(const struct sl_endpoint *ep)
@@ -166,37 +167,55 @@ static void section(struct writer *w, struct sl_ng_value *medias, const struct s
 
 /* ---- parties ---- */
 
-/* Tag and kind of those that party is joined to. */
-static void joined(struct writer *w, struct sl_ng_value *into, const char *key, int peer, bool wanted)
+static bool talks(const struct sl_media_party *p)
 {
-	struct sl_ng_value *list = sl_ng_add(w->a, into, key, SL_NGV_LIST), *d;
+	return !(p->flags & (SL_PARTY_SUBSCRIBER | SL_PARTY_PUBLISHER));
+}
 
-	if (!wanted || peer < 0)
-		return;
-	d = sl_ng_add(w->a, list, NULL, SL_NGV_DICTIONARY);
-	text(w, d, "tag", w->s->parties[peer]->tag);
+static void joined(struct writer *w, struct sl_ng_value *list, unsigned index)
+{
+	struct sl_ng_value *d = sl_ng_add(w->a, list, NULL, SL_NGV_DICTIONARY);
+
+	text(w, d, "tag", w->s->parties[index]->tag);
 	sl_ng_add_text(w->a, d, "type", "offer/answer");
 }
 
-static void party(struct writer *w, struct sl_ng_value *tags, unsigned index, bool nameless)
+/* Whom the party hears, and who hears it: of forks the caller has many. */
+static void both_ways(struct writer *w, struct sl_ng_value *into, unsigned index)
+{
+	struct sl_ng_value *subscriptions = sl_ng_add(w->a, into, "subscriptions", SL_NGV_LIST);
+	struct sl_ng_value *subscribers = sl_ng_add(w->a, into, "subscribers", SL_NGV_LIST);
+	int peer = sl_media_peer(w->s, index);
+
+	for (unsigned i = 0; i < w->s->n_parties && talks(w->s->parties[index]); i++) {
+		if (i == index || !talks(w->s->parties[i]))
+			continue;
+		if (sl_media_peer(w->s, i) == (int)index)
+			joined(w, subscriptions, i);
+		if (peer == (int)i)
+			joined(w, subscribers, i);
+	}
+}
+
+static void party(struct writer *w, struct sl_ng_value *tags, unsigned index)
 {
 	const struct sl_media_party *p = w->s->parties[index];
-	bool one_way = p->flags & (SL_PARTY_SUBSCRIBER | SL_PARTY_PUBLISHER);
 	int peer = sl_media_peer(w->s, index);
 	struct sl_ng_value *d, *medias;
+	const char *key;
 
-	/* Branches that have not answered have no tag yet: the first is "", the others go by their branch. */
-	d = sl_ng_add(w->a, tags, sl_ng_printf(w->a, "%s", p->tag[0] || !nameless ? p->tag : p->via_branch), SL_NGV_DICTIONARY);
+	/* A branch that has not answered has no tag yet. */
+	key = p->tag[0] ? sl_ng_printf(w->a, "%s", p->tag) : sl_ng_printf(w->a, "<untagged %u>", ++w->untagged);
+	d = sl_ng_add(w->a, tags, key, SL_NGV_DICTIONARY);
 	text(w, d, "tag", p->tag);
 	if (p->via_branch[0])
 		text(w, d, "via-branch", p->via_branch);
 	if (p->label[0])
 		text(w, d, "label", p->label);
 	sl_ng_add_integer(w->a, d, "created", p->created_unix_ms / MS_PER_S);
-	if (peer >= 0 && !one_way && w->s->parties[peer]->tag[0])
+	if (peer >= 0 && talks(p) && w->s->parties[peer]->tag[0])
 		text(w, d, "in dialogue with", w->s->parties[peer]->tag);
-	joined(w, d, "subscriptions", peer, !one_way);
-	joined(w, d, "subscribers", peer, !one_way);
+	both_ways(w, d, index);
 	medias = sl_ng_add(w->a, d, "medias", SL_NGV_LIST);
 	for (unsigned i = 0; i < p->n_sections; i++)
 		section(w, medias, p->sections[i], i);
@@ -275,7 +294,6 @@ static bool concerned(const struct sl_media_session *s, unsigned i, struct sl_sl
 void sl_ng_call_stats(struct sl_ng_request *r, const struct sl_media_session *s, struct sl_slice tag)
 {
 	struct writer w = {.brain = r->brain, .a = &r->out, .s = s, .now_ms = r->brain->unix_ms()};
-	bool nameless = false;
 	struct sl_ng_value *d;
 
 	sl_ng_add_integer(w.a, r->reply, "created", s->created_unix_ms / MS_PER_S);
@@ -284,10 +302,8 @@ void sl_ng_call_stats(struct sl_ng_request *r, const struct sl_media_session *s,
 	ssrcs(&w, sl_ng_add(w.a, r->reply, "SSRC", SL_NGV_DICTIONARY));
 	d = sl_ng_add(w.a, r->reply, "tags", SL_NGV_DICTIONARY);
 	for (unsigned i = 0; i < s->n_parties; i++) {
-		if (!concerned(s, i, tag))
-			continue;
-		party(&w, d, i, nameless);
-		nameless |= !s->parties[i]->tag[0];
+		if (concerned(s, i, tag))
+			party(&w, d, i);
 	}
 	d = sl_ng_add(w.a, r->reply, "totals", SL_NGV_DICTIONARY);
 	counts(&w, d, "RTP", w.totals.rtp_packets, w.totals.rtp_bytes, w.totals.rtp_errors);

@@ -146,15 +146,40 @@ static unsigned occurrences(const char *text, const char *what)
 
 static void branches_without_tag_are_told_apart(void **state)
 {
-	struct sl_media_session *s;
+	start();
+	fake_media_call("c", "", "");
+	ask("{\"command\":\"query\",\"call-id\":\"c\"}");
+	assert_int_equal(occurrences(reply, "\"<untagged 1>\":{\"tag\":\"\""), 1);
+	assert_int_equal(occurrences(reply, "\"<untagged 2>\":{\"tag\":\"\""), 1);
+	assert_int_equal(occurrences(reply, "in dialogue with"), 0);
+}
+
+static void a_deletion_finds_whom_it_means(void **state)
+{
+	static const struct {
+		const char *keys, *asked;
+	} cases[] = {
+	        {"\"from-tag\":\"a\"", "tag: a\n"},
+	        {"\"from-tag\":\"b\"", "tag: b\n"},
+	        {"\"from-tag\":\"a\",\"to-tag\":\"b\"", "tag: b\n"},
+	        {"\"from-tag\":\"a\",\"to-tag\":\"who-refused\"", "tag: a\n"},
+	        {"\"from-tag\":\"a\",\"via-branch\":\"z9hG4bKx\"", "via-branch: z9hG4bKx\n"},
+	        {"\"from-tag\":\"a\",\"via-branch\":\"of-the-bye\"", "tag: a\n"},
+	        {"\"from-tag\":\"a\",\"to-tag\":\"b\",\"via-branch\":\"of-the-bye\"", "tag: b\n"},
+	        {"\"from-tag\":\"a\",\"to-tag\":\"who-refused\",\"via-branch\":\"z9hG4bKx\"", "via-branch: z9hG4bKx\n"},
+	        {"\"from-tag\":\"nobody\"", "tag: nobody\n"},
+	        {"\"limit\":1", ""},
+	};
+	char text[256];
 
 	start();
-	s = fake_media_call("c", "", "");
-	strcpy(s->parties[0]->via_branch, "b0");
-	ask("{\"command\":\"query\",\"call-id\":\"c\"}");
-	assert_int_equal(occurrences(reply, "\"\":{\"tag\":\"\""), 1);
-	assert_int_equal(occurrences(reply, "\"z9hG4bKx\":{\"tag\":\"\""), 1);
-	assert_int_equal(occurrences(reply, "in dialogue with"), 0);
+	fake_media_call("c", "a", "b");
+	for (size_t i = 0; i < SL_COUNT(cases); i++) {
+		snprintf(text, sizeof text, "{\"command\":\"delete\",\"call-id\":\"c\",%s}", cases[i].keys);
+		ask(text);
+		snprintf(text, sizeof text, "delete\ncall-id: c\n%s", cases[i].asked);
+		assert_string_equal(fake_media.asked, text);
+	}
 }
 
 static void a_query_names_its_parties(void **state)
@@ -194,6 +219,7 @@ int main(void)
 	        cmocka_unit_test(nobody_waits_any_more),
 	        cmocka_unit_test(a_deletion_that_fails_is_an_error),
 	        cmocka_unit_test(branches_without_tag_are_told_apart),
+	        cmocka_unit_test(a_deletion_finds_whom_it_means),
 	        cmocka_unit_test(a_query_names_its_parties),
 	        cmocka_unit_test(a_list_too_long_for_a_datagram_says_so),
 	};
