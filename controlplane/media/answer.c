@@ -26,8 +26,9 @@ static enum sl_media_result find_parties(struct sl_media *m, struct sl_plan *pla
 	struct party *b = sl_party_of_answer(plan->session, a, q);
 	if (!b || !(a->pub.flags & SL_PARTY_OFFERED) || (a->pub.flags | b->pub.flags) & SL_PARTY_SUBSCRIBER)
 		return sl_media_fail(e, SL_MEDIA_ERR_STATE, "an answer without an offer");
-	enum sl_media_result rc = sl_plan_side(plan, &plan->from, b, none, none, e);
-	return rc ? rc : sl_plan_side(plan, &plan->to, a, none, none, e);
+	unsigned n = sl_plan_sections(plan);
+	enum sl_media_result rc = sl_plan_side(plan, &plan->from, b, n, none, none, e);
+	return rc ? rc : sl_plan_side(plan, &plan->to, a, n, none, none, e);
 }
 
 /* Is section i of a still alive with another branch that it was offered to? */
@@ -47,23 +48,12 @@ static enum sl_media_result answer_crypto(struct sl_plan *plan, unsigned i, stru
 {
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
 	struct sl_sdp_media_edit *me = &plan->edit.media[i];
-	unsigned at = 0;
+	enum sl_media_result rc;
 
 	if (sl_nego_is_secure(b->pub.proto) != sl_nego_is_secure(md->proto) || md->proto > SL_SDP_RTP_SAVPF)
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: the answer's transport is not the offer's", i + 1);
-	if (sl_nego_is_secure(b->pub.proto)) {
-		/* The same answer may come again, in a 200 after a 183: then nothing is offered, and its key is in force. */
-		const struct sl_sdp_crypto *offered = b->n_offered ? b->offered : &b->ours;
-		int k = sl_nego_match_crypto(offered, b->n_offered ? b->n_offered : 1, md, &at);
-		if (k < 0)
-			return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
-				"SDP: media section %u: the answer's a=crypto is none of what was offered", i + 1);
-		sl_section_key_in(b, &md->crypto[at]);
-		b->ours = offered[k];
-		b->pub.leg.set.key_out = b->ours.key;
-		memset(b->offered, 0, sizeof b->offered);
-		b->n_offered = 0;
-	}
+	if (sl_nego_is_secure(b->pub.proto) && (rc = sl_sdes_match(plan, i, b, e)))
+		return rc;
 	me->set_crypto = true;
 	me->crypto = &a->ours;
 	me->n_crypto = sl_nego_is_secure(a->pub.proto);
@@ -146,35 +136,19 @@ static enum sl_media_result section(struct sl_plan *plan, unsigned i, struct sl_
 	return SL_MEDIA_OK;
 }
 
-/* A leg has one address family; its party cannot leave it. */
-static enum sl_media_result check_families(const struct sl_media *m, const struct sl_plan *plan, struct sl_media_error *e)
-{
-	for (unsigned i = 0; i < plan->from.n; i++) {
-		const struct sl_media_leg *leg = &plan->from.next[i].pub.leg;
-		if (leg->ref.id == 0 || leg->set.remote_rtp.port_be == 0)
-			continue;
-		bool v4 = sl_ip_is_v4(&m->conf->addresses[leg->ref.address].ip);
-		if (v4 != sl_ip_is_v4(&leg->set.remote_rtp.ip))
-			return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
-				"SDP: media section %u: an %s address where %s was offered", i + 1, v4 ? "IPv6" : "IPv4",
-				v4 ? "IPv4" : "IPv6");
-	}
-	return SL_MEDIA_OK;
-}
-
 static enum sl_media_result plan_answer(struct sl_media *m, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	enum sl_media_result rc = find_parties(m, plan, e);
 
-	for (unsigned i = 0; rc == SL_MEDIA_OK && i < plan->sdp.n_media && i < SL_SDP_MAX_MEDIA; i++)
+	for (unsigned i = 0; rc == SL_MEDIA_OK && i < plan->sdp.n_media; i++)
 		rc = section(plan, i, e);
-	if (rc || (rc = sl_plan_legs(m, plan, e)) || (rc = check_families(m, plan, e)))
+	if (rc || (rc = sl_plan_legs(m, plan, e)) || (rc = sl_plan_families(m, plan, e)))
 		return rc;
 	return sl_plan_write(m, plan, r, e);
 }
 
-static void join(struct sl_plan *plan)
+static void join(struct sl_media *m, struct sl_plan *plan)
 {
 	struct party *b = plan->from.party, *a = plan->to.party;
 	const struct sl_media_request *q = plan->q;
@@ -185,6 +159,8 @@ static void join(struct sl_plan *plan)
 	b->offered_ms = 0;
 	b->peer = a;
 	a->peer = b;
+	if (q->options.flags & SL_MF_RECORD && m->recorder)
+		sl_recording_want(m, plan->session, m->conf->recording_pcap);
 	if (q->options.label.n)
 		sl_slice_copy(q->options.label, b->pub.label, sizeof b->pub.label);
 }
@@ -193,7 +169,7 @@ enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_r
 	struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
-	enum sl_media_result rc = sl_plan_read(m, q, e);
+	enum sl_media_result rc = sl_plan_read(m, q, true, e);
 
 	m->counts.answers++;
 	r->sdp_len = 0;
@@ -205,9 +181,9 @@ enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_r
 		r->sdp_len = 0;
 		return rc;
 	}
-	join(plan);
+	join(m, plan);
 	if (q->options.flags & SL_MF_ALWAYS_TRANSCODE)
 		snprintf(r->warning, sizeof r->warning, "transcoding is not done here: codecs are passed as they are");
-	sl_plan_commit(m, plan);
+	sl_plan_commit(m, plan, (struct sl_slice){r->sdp, r->sdp_len});
 	return SL_MEDIA_OK;
 }

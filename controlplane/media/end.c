@@ -192,6 +192,7 @@ void sl_session_end(struct sl_media *m, struct session *s, const char *why, sl_m
 {
 	complete_others(m, s);
 	snprintf(s->pub.ended, sizeof s->pub.ended, "%s", why);
+	sl_recording_end(m, s);
 	sl_session_unsave(m, s);
 	sl_session_leave(m, s);
 	struct wait *w = wait_new(m, s, done, ctx);
@@ -237,7 +238,7 @@ static bool outlives(const struct session *s, const struct party *p)
 		return s->pub.n_parties > 1;
 	for (unsigned k = 0; k < s->pub.n_parties; k++) {
 		const struct party *q = party_at(s, k);
-		if (q == p || q->ending || q == p->peer || q->peer != p->peer)
+		if (q == p || q->ending || q == p->peer || q->peer != p->peer || q->pub.flags & SL_PARTY_SUBSCRIBER)
 			continue;
 		if (!(p->pub.flags & SL_PARTY_ANSWERED) || q->pub.flags & SL_PARTY_ANSWERED)
 			return true;

@@ -12,6 +12,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "controlplane/media/record.h"
+
 /* ---- opening ---- */
 
 static int64_t now_ms(void)
@@ -80,7 +82,7 @@ struct sl_media *sl_media_open(const struct sl_config *config, struct sl_dp *dp,
 	if (getrandom(&m->prng.key, sizeof m->prng.key, 0) != sizeof m->prng.key ||
 		getrandom(&m->hash_key, sizeof m->hash_key, 0) != sizeof m->hash_key ||
 		sl_save_open(m, journal_fd, text, text_len) < 0 || open_tables(m) < 0 || open_ports(m) < 0 ||
-		sl_plays_open(m) < 0) {
+		sl_plays_open(m) < 0 || sl_recording_open(m, text, text_len) < 0) {
 		sl_media_close(m);
 		return NULL;
 	}
@@ -101,6 +103,7 @@ void sl_media_close(struct sl_media *m)
 		if (m->sessions[i])
 			sl_session_free(m->sessions[i]);
 	}
+	sl_recorder_close(m->recorder); /* ends those under way */
 	free(m->sessions);
 	free(m->free_sessions);
 	free(m->hash);
@@ -164,8 +167,10 @@ const struct sl_media_session *sl_media_next(const struct sl_media *m, uint32_t 
 
 int sl_media_peer(const struct sl_media_session *s, unsigned party)
 {
-	const struct party *p = (const struct party *)s->parties[party], *q = p->source ? p->source : p->peer;
+	const struct party *p = (const struct party *)s->parties[party], *q = p->peer;
 
+	for (unsigned i = 0; !q && i < p->pub.n_sections; i++)
+		q = section_at(p, i)->source;
 	for (unsigned i = 0; q && i < s->n_parties; i++) {
 		if (s->parties[i] == &q->pub)
 			return (int)i;
@@ -180,6 +185,7 @@ void sl_media_counts(const struct sl_media *m, struct sl_media_counts *out)
 	out->legs = m->n_legs;
 	out->ports_free = sl_port_pool_total_free(m->ports);
 	out->ports_guarded = sl_port_pool_total_guarded(m->ports);
+	sl_recording_counts(m, out);
 	out->parties = 0;
 	for (uint32_t i = 0; i < m->max_sessions; i++)
 		out->parties += m->sessions[i] ? m->sessions[i]->pub.n_parties : 0;

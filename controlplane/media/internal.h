@@ -17,10 +17,13 @@
 enum {
 	SL_MEDIA_MS = 1000,
 	SL_MEDIA_AWAY_GRACE_MS = 2000, /* a dataplane that restarts is waited for: new calls are taken meanwhile */
+	SL_MEDIA_SDP_KEPT = 8192,      /* bytes of an SDP that is kept for subscribers */
 	SL_MEDIA_STATS_MS = 5000,      /* between statistics rounds */
 	SL_LEG_SLOT_SHIFT = 61,        /* the slot of a client in the id of a leg */
 	SL_MEDIA_SWEEP_TICKS = 20,     /* every session is looked at once in so many ticks */
 };
+
+struct party;
 
 /* One media section of a party, and its leg. */
 struct section {
@@ -38,14 +41,17 @@ struct section {
 	struct sl_cmd_play play;      /* to its leg; clip SL_CLIP_NONE = none */
 	char play_name[256];          /* of that clip */
 	struct sl_leg_ref to;         /* the route out of its leg to its peer's, as told to the dataplane; id 0 = none */
-	struct sl_leg_ref heard;      /* of a subscriber: the route from there to its leg, likewise */
+	struct party *source;         /* of a subscriber: whose section is heard here, and which one of it; NULL = none */
+	uint8_t source_at;
+	struct sl_leg_ref heard;      /* the route from there, likewise */
 };
 
 struct party {
 	struct sl_media_party pub;
 	struct session *session;
 	struct party *peer;           /* whom it talks to, or was offered to; routes need both to agree */
-	struct party *source;         /* of a subscriber: whom it hears */
+	char *sdp;                    /* what it was sent last, which says what it may send; NULL = nothing, or too long */
+	size_t sdp_len;
 	char interface[SL_CONF_NAME_MAX + 1];
 	int64_t offered_ms;           /* when it was offered, until it answers; 0 = nothing is open */
 	bool ending;                  /* its legs' last counts are awaited: to be left alone */
@@ -64,6 +70,10 @@ struct session {
 	bool on_hold;
 	int64_t checking_since_ms;    /* nobody is heard: the dataplane was asked whether that is true; 0 = not under way */
 	unsigned n_waits;
+	struct sl_record *record;     /* under way; NULL = none, whatever pub.recording wants */
+	unsigned n_recorded;          /* legs it has */
+	uint8_t record_format, record_now; /* enum sl_conf_tristate as wanted; enum sl_record_format as it is */
+	char record_name[64];
 };
 
 /* Somebody waits for a session's counts. */
@@ -120,6 +130,8 @@ struct sl_media {
 	int64_t next_stats_ms;
 
 	struct sl_plays *plays;
+	struct sl_recorder *recorder; /* NULL = recording is off */
+	uint32_t next_tap;
 	struct sl_journal *journal;
 	struct sl_media_counts counts;
 	struct sl_plan *plan;         /* of the offer or answer under way */
@@ -156,6 +168,7 @@ void sl_session_leave(struct sl_media *m, struct session *s);
 void sl_session_free(struct session *s);
 struct party *sl_party_new(struct session *s, struct sl_slice tag, struct sl_slice via_branch);
 void sl_party_remove(struct party *p); /* out of its session, and free: its legs are gone */
+void sl_party_forget_sdp(struct party *p);
 struct section *sl_party_section(struct party *p, unsigned i); /* made when it is not there; NULL: no memory */
 /* Parties whose end is not under way. */
 struct party *sl_party_by_tag(const struct session *s, struct sl_slice tag);
@@ -223,6 +236,15 @@ void sl_plays_attached(struct sl_media *m); /* all clips are offered again */
 void sl_plays_clip_told(struct sl_media *m, uint32_t clip, int error, const char *text);
 void sl_play_again(struct sl_media *m, struct session *s, struct section *x); /* after a restart */
 void sl_play_over(struct section *x);
+
+/* recording.c */
+int sl_recording_open(struct sl_media *m, char *text, size_t text_len);
+void sl_recording_want(struct sl_media *m, struct session *s, enum sl_conf_tristate format);
+void sl_recording_changed(struct sl_media *m, struct session *s); /* the call has: record what it is now */
+void sl_recording_tell(struct sl_media *m, struct session *s);    /* taps, to a dataplane that does not know them */
+void sl_recording_end(struct sl_media *m, struct session *s);
+void sl_recording_packet(struct sl_media *m, const struct sl_bulk *b);
+void sl_recording_counts(const struct sl_media *m, struct sl_media_counts *out);
 
 /* save.c: sessions in the journal */
 int sl_save_open(struct sl_media *m, int fd, char *text, size_t text_len);

@@ -216,7 +216,7 @@ static void set_route(struct sl_media *m, struct session *s, const struct sl_leg
 static void set_heard(struct sl_media *m, struct session *s, struct party *p, unsigned i)
 {
 	const struct sl_leg_ref none = {0};
-	struct section *x = leg_of(p, i), *from = leg_of(p->source, i);
+	struct section *x = leg_of(p, i), *from = x ? leg_of(x->source, x->source_at) : NULL;
 	struct sl_leg_ref told;
 
 	if (!x)
@@ -305,6 +305,7 @@ void sl_session_changed(struct sl_media *m, struct session *s)
 		}
 	}
 	set_routes(m, s);
+	sl_recording_changed(m, s);
 	sl_session_save(m, s);
 }
 
@@ -321,4 +322,6 @@ void sl_session_tell(struct sl_media *m, struct session *s)
 		}
 	}
 	set_routes(m, s);
+	sl_recording_tell(m, s);
+	sl_recording_changed(m, s);
 }

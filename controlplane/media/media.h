@@ -19,7 +19,7 @@
 
 enum {
 	SL_MEDIA_ID_MAX = 255,        /* bytes of a call-id, tag or branch */
-	SL_MEDIA_MAX_PARTIES = 16,    /* of one call: forks and subscribers count */
+	SL_MEDIA_MAX_PARTIES = 64,    /* of one call: forks and subscribers count */
 	SL_MEDIA_MAX_SECTIONS = 8,    /* relayed media sections of a party; more are rejected in the SDP */
 	SL_MEDIA_MAX_FILTER = 32,
 	SL_MEDIA_TEXT_MAX = 160,

@@ -10,39 +10,23 @@
 
 /* ---- who ---- */
 
-static enum sl_media_result may_begin(const struct sl_media *m, struct sl_media_error *e)
-{
-	if (m->n_sessions >= m->session_limit || m->n_free_sessions == 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_SESSIONS, "Parallel session limit reached");
-	if (!m->attached && (m->away_since_ms < 0 || m->now_ms - m->away_since_ms > SL_MEDIA_AWAY_GRACE_MS))
-		return sl_media_fail(e, SL_MEDIA_ERR_AWAY, "the dataplane is away");
-	return SL_MEDIA_OK;
-}
-
 static enum sl_media_result find_parties(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e)
 {
 	const struct sl_media_request *q = plan->q;
 	struct party *from = NULL, *to = NULL;
-	enum sl_media_result rc;
+	enum sl_media_result rc = sl_plan_session(m, plan, e);
 
-	plan->session = sl_session_find(m, q->call_id);
-	if (plan->session) {
-		sl_party_of_offer(plan->session, q, &from, &to);
-	} else {
-		if ((rc = may_begin(m, e)))
-			return rc;
-		plan->session = sl_session_new(m, q->call_id);
-		plan->fresh = true;
-	}
-	if (!plan->session)
-		return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no memory");
+	if (rc)
+		return rc;
+	sl_party_of_offer(plan->session, q, &from, &to);
 	if (from == to && from)
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "from-tag and to-tag are the same");
 	if ((from && from->pub.flags & SL_PARTY_SUBSCRIBER) || (to && to->pub.flags & SL_PARTY_SUBSCRIBER))
 		return sl_media_fail(e, SL_MEDIA_ERR_STATE, "the tag is a subscriber's");
 	const struct sl_slice none = {0};
-	if ((rc = sl_plan_side(plan, &plan->from, from, q->from_tag, none, e)) ||
-		(rc = sl_plan_side(plan, &plan->to, to, q->to_tag, q->via_branch, e)))
+	unsigned n = sl_plan_sections(plan);
+	if ((rc = sl_plan_side(plan, &plan->from, from, n, q->from_tag, none, e)) ||
+		(rc = sl_plan_side(plan, &plan->to, to, n, q->to_tag, q->via_branch, e)))
 		return rc;
 	if (plan->from.fresh && (rc = sl_plan_interface(m, plan->from.party, q->options.from_interface, e)))
 		return rc;
@@ -64,60 +48,6 @@ static uint8_t proto_towards(const struct sl_media_options *o, const struct sl_s
 	return (uint8_t)md->proto;
 }
 
-/* The offerer's key: which one we take, and what we answer with. */
-static enum sl_media_result take_keys(struct sl_plan *plan, unsigned i, struct section *a, struct sl_media_error *e)
-{
-	const struct sl_sdp_media *md = &plan->sdp.media[i];
-	struct sl_cmd_leg *set = &a->pub.leg.set;
-	int at = sl_nego_choose_crypto(&plan->q->options, md, &a->theirs);
-
-	if (at < 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "SDP: media section %u: no a=crypto that we can do and may accept",
-			i + 1);
-	const struct sl_sdp_crypto *c = &md->crypto[at];
-	sl_section_key_in(a, c);
-	if (a->ours.key.suite != c->key.suite || a->ours.key.flags != c->key.flags) {
-		if (sl_nego_make_key(&a->ours.key, c->key.suite, c->key.flags) < 0)
-			return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no randomness for a key");
-	}
-	a->ours.tag = c->tag;
-	set->key_out = a->ours.key;
-	set->flags |= SL_LEG_REQUIRE_SRTP;
-	return SL_MEDIA_OK;
-}
-
-/* The keys that the other side is offered: the one in force; else those offered before and not answered; else new ones. */
-static enum sl_media_result offer_keys(struct sl_plan *plan, unsigned i, struct section *b, struct sl_media_error *e)
-{
-	const struct sl_media_options *o = &plan->q->options;
-	uint8_t suites[SL_NEGO_SUITES];
-
-	if (o->sdes_off)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
-			"media section %u: SRTP without SDES would need DTLS, which is not terminated here", i + 1);
-	if (o->flags & SL_MF_RESET) {
-		b->n_offered = 0;
-		b->ours.key.suite = SL_SRTP_NONE;
-	}
-	b->pub.leg.set.flags |= SL_LEG_REQUIRE_SRTP;
-	if (b->ours.key.suite != SL_SRTP_NONE) {
-		b->offered[0] = b->ours;
-		b->n_offered = 1;
-	}
-	if (b->n_offered)
-		return SL_MEDIA_OK;
-	unsigned n = sl_nego_suites(o, &plan->sdp.media[i], suites);
-	if (n == 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "media section %u: no SDES suite is left to offer", i + 1);
-	for (unsigned k = 0; k < n; k++) {
-		if (sl_nego_make_key(&b->offered[k].key, suites[k], 0) < 0)
-			return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no randomness for a key");
-		b->offered[k].tag = k + 1;
-	}
-	b->n_offered = (uint8_t)n;
-	return SL_MEDIA_OK;
-}
-
 static enum sl_media_result offer_crypto(struct sl_plan *plan, unsigned i, struct section *a, struct section *b,
 	struct sl_media_error *e)
 {
@@ -128,11 +58,11 @@ static enum sl_media_result offer_crypto(struct sl_plan *plan, unsigned i, struc
 	b->pub.leg.set.flags &= ~(uint32_t)SL_LEG_RAW;
 	if (!sl_nego_is_secure(a->pub.proto))
 		sl_section_plain(a);
-	else if ((rc = take_keys(plan, i, a, e)))
+	else if ((rc = sl_sdes_take(plan, i, a, e)))
 		return rc;
 	if (!sl_nego_is_secure(b->pub.proto))
 		sl_section_plain(b);
-	else if ((rc = offer_keys(plan, i, b, e)))
+	else if ((rc = sl_sdes_offer(plan, i, b, e)))
 		return rc;
 	/* Theirs are for us only; also where they go with plain RTP (RFC 8643), which then stays plain. */
 	me->set_crypto = true;
@@ -265,7 +195,7 @@ static enum sl_media_result section(struct sl_media *m, struct sl_plan *plan, un
 /* Sections of one transport have one key (RFC 8843 7.1.2): the first one's. */
 static void share_keys(struct sl_plan *plan)
 {
-	for (unsigned i = 0; i < plan->sdp.n_media && i < SL_MEDIA_MAX_SECTIONS; i++) {
+	for (unsigned i = 0; i < sl_plan_sections(plan); i++) {
 		const struct section *x = &plan->to.next[i];
 		if (!x->pub.bundled || !plan->edit.media[i].relay || !plan->edit.media[i].set_crypto)
 			continue;
@@ -283,9 +213,7 @@ static enum sl_media_result plan_offer(struct sl_media *m, struct sl_media_reply
 
 	for (unsigned i = 0; rc == SL_MEDIA_OK && i < plan->sdp.n_media; i++)
 		rc = section(m, plan, i, e);
-	if (rc == SL_MEDIA_OK)
-		rc = sl_plan_legs(m, plan, e);
-	if (rc)
+	if (rc || (rc = sl_plan_legs(m, plan, e)) || (rc = sl_plan_families(m, plan, e)))
 		return rc;
 	share_keys(plan);
 	return sl_plan_write(m, plan, r, e);
@@ -307,6 +235,8 @@ static void join(struct sl_media *m, struct sl_plan *plan)
 		sl_slice_copy(plan->q->from_tag, a->pub.tag, sizeof a->pub.tag);
 	if (o->label.n)
 		sl_slice_copy(o->label, a->pub.label, sizeof a->pub.label);
+	if (o->flags & SL_MF_RECORD && m->recorder)
+		sl_recording_want(m, plan->session, m->conf->recording_pcap);
 	plan->session->pub.delete_at_ms = 0;
 }
 
@@ -324,7 +254,7 @@ enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_re
 	struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
-	enum sl_media_result rc = sl_plan_read(m, q, e);
+	enum sl_media_result rc = sl_plan_read(m, q, true, e);
 
 	m->counts.offers++;
 	r->sdp_len = 0;
@@ -346,6 +276,6 @@ enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_re
 		m->counts.sessions_total++;
 	if (q->options.flags & SL_MF_ALWAYS_TRANSCODE)
 		snprintf(r->warning, sizeof r->warning, "transcoding is not done here: codecs are passed as they are");
-	sl_plan_commit(m, plan);
+	sl_plan_commit(m, plan, (struct sl_slice){r->sdp, r->sdp_len});
 	return SL_MEDIA_OK;
 }

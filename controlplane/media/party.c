@@ -101,8 +101,18 @@ void sl_session_leave(struct sl_media *m, struct session *s)
 	m->n_sessions--;
 }
 
+void sl_party_forget_sdp(struct party *p)
+{
+	if (p->sdp)
+		OPENSSL_cleanse(p->sdp, p->sdp_len); /* keys */
+	free(p->sdp);
+	p->sdp = NULL;
+	p->sdp_len = 0;
+}
+
 static void free_party(struct party *p)
 {
+	sl_party_forget_sdp(p);
 	for (unsigned i = 0; i < SL_MEDIA_MAX_SECTIONS; i++) {
 		if (p->pub.sections[i])
 			OPENSSL_cleanse(p->pub.sections[i], sizeof(struct section)); /* keys */
@@ -145,7 +155,10 @@ void sl_party_remove(struct party *p)
 	for (unsigned i = 0; i < s->n_parties; i++) {
 		struct party *q = (struct party *)s->parties[i];
 		q->peer = q->peer == p ? NULL : q->peer;
-		q->source = q->source == p ? NULL : q->source;
+		for (unsigned k = 0; k < SL_MEDIA_MAX_SECTIONS && q->pub.sections[k]; k++) {
+			if (section_at(q, k)->source == p)
+				section_at(q, k)->source = NULL;
+		}
 	}
 	free_party(p);
 }

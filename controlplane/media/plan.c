@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/media/plan.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -14,10 +14,9 @@ static bool is_name(struct sl_slice s, bool needed)
 	return s.n <= SL_MEDIA_ID_MAX && (s.n || !needed) && !(s.n && memchr(s.p, '\0', s.n));
 }
 
-enum sl_media_result sl_plan_read(struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
+void sl_plan_begin(struct sl_media *m, const struct sl_media_request *q)
 {
 	struct sl_plan *plan = m->plan;
-	char why[120];
 
 	plan->q = q;
 	plan->session = NULL;
@@ -26,22 +25,36 @@ enum sl_media_result sl_plan_read(struct sl_media *m, const struct sl_media_requ
 	plan->from.party = plan->to.party = NULL;
 	plan->from.n = plan->to.n = 0;
 	plan->from.fresh = plan->to.fresh = false;
+	plan->reader = &plan->to;
+	plan->base = 0;
+	plan->sdp.n_media = 0;
 	memset(&plan->edit, 0, sizeof plan->edit);
-	if (!is_name(q->call_id, true) || !is_name(q->from_tag, true) || !is_name(q->to_tag, false) ||
+}
+
+enum sl_media_result sl_plan_parse(struct sl_plan *plan, struct sl_slice sdp, struct sl_media_error *e)
+{
+	char why[120];
+
+	if (sl_sdp_parse(&plan->sdp, sdp.p, sdp.n, why, sizeof why) == 0)
+		return SL_MEDIA_OK;
+	plan->sdp.n_media = 0;
+	return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: %s", why);
+}
+
+enum sl_media_result sl_plan_read(struct sl_media *m, const struct sl_media_request *q, bool has_from, struct sl_media_error *e)
+{
+	sl_plan_begin(m, q);
+	if (!is_name(q->call_id, true) || !is_name(q->from_tag, has_from) || !is_name(q->to_tag, false) ||
 		!is_name(q->via_branch, false))
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
 			"call-id, from-tag, to-tag or via-branch is empty, longer than %d bytes or has a zero byte",
 			SL_MEDIA_ID_MAX);
-	if (sl_sdp_parse(&plan->sdp, q->sdp.p, q->sdp.n, why, sizeof why) < 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: %s", why);
-	return SL_MEDIA_OK;
+	return sl_plan_parse(m->plan, q->sdp, e);
 }
 
-enum sl_media_result sl_plan_side(struct sl_plan *plan, struct sl_plan_side *side, struct party *party, struct sl_slice tag,
-	struct sl_slice via_branch, struct sl_media_error *e)
+enum sl_media_result sl_plan_side(struct sl_plan *plan, struct sl_plan_side *side, struct party *party, unsigned n,
+	struct sl_slice tag, struct sl_slice via_branch, struct sl_media_error *e)
 {
-	unsigned n = plan->sdp.n_media < SL_MEDIA_MAX_SECTIONS ? plan->sdp.n_media : SL_MEDIA_MAX_SECTIONS;
-
 	memset(side->drawn, 0, sizeof side->drawn);
 	memset(side->family_asked, 0, sizeof side->family_asked);
 	side->fresh = !party;
@@ -49,16 +62,17 @@ enum sl_media_result sl_plan_side(struct sl_plan *plan, struct sl_plan_side *sid
 		return sl_media_fail(e, SL_MEDIA_ERR_STATE, "the call has %d parties already", SL_MEDIA_MAX_PARTIES);
 	if (!party)
 		party = sl_party_new(plan->session, tag, via_branch);
-	side->party = party;
 	if (!party)
 		return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no memory");
+	side->party = party;
 	/* RFC 3264 8: a section never goes away; one that is missing is taken for rejected. */
-	side->n = n > party->pub.n_sections ? n : party->pub.n_sections;
-	for (unsigned i = 0; i < side->n; i++) {
+	unsigned total = n > party->pub.n_sections ? n : party->pub.n_sections;
+	for (unsigned i = 0; i < total; i++) {
 		const struct section *x = sl_party_section(party, i);
 		if (!x)
 			return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no memory");
 		side->next[i] = *x;
+		side->n = i + 1;
 		if (!section_has_leg(x))
 			side->next[i].pub.leg.set = (struct sl_cmd_leg){.dscp = plan->dscp};
 		if (i >= n)
@@ -78,6 +92,28 @@ enum sl_media_result sl_plan_interface(const struct sl_media *m, struct party *p
 	}
 	return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "direction: no interface '%.*s' in media.addresses", (int)(wish.n < 40 ? wish.n : 40),
 		wish.p);
+}
+
+static enum sl_media_result may_begin(const struct sl_media *m, struct sl_media_error *e)
+{
+	if (m->n_sessions >= m->session_limit || m->n_free_sessions == 0)
+		return sl_media_fail(e, SL_MEDIA_ERR_SESSIONS, "Parallel session limit reached");
+	if (!m->attached && (m->away_since_ms < 0 || m->now_ms - m->away_since_ms > SL_MEDIA_AWAY_GRACE_MS))
+		return sl_media_fail(e, SL_MEDIA_ERR_AWAY, "the dataplane is away");
+	return SL_MEDIA_OK;
+}
+
+enum sl_media_result sl_plan_session(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e)
+{
+	plan->session = sl_session_find(m, plan->q->call_id);
+	if (plan->session)
+		return SL_MEDIA_OK;
+	enum sl_media_result rc = may_begin(m, e);
+	if (rc)
+		return rc;
+	plan->session = sl_session_new(m, plan->q->call_id);
+	plan->fresh = true;
+	return plan->session ? SL_MEDIA_OK : sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no memory");
 }
 
 /* ---- one section ---- */
@@ -263,11 +299,12 @@ enum sl_media_result sl_plan_legs(struct sl_media *m, struct sl_plan *plan, stru
 	for (unsigned i = 0; i < m->n_workers; i++) {
 		unsigned worker = (first + i) % m->n_workers;
 		rc = draw_side(m, &plan->from, worker, e);
-		if (!rc && plan->to.party)
+		if (!rc)
 			rc = draw_side(m, &plan->to, worker, e);
 		if (rc == SL_MEDIA_OK) {
 			if (plan->session->worker >= m->n_workers)
 				plan->session->worker = (uint8_t)worker;
+			*e = (struct sl_media_error){0}; /* a worker before may have had none */
 			return rc;
 		}
 		undo_draws(m, &plan->from);
@@ -276,6 +313,22 @@ enum sl_media_result sl_plan_legs(struct sl_media *m, struct sl_plan *plan, stru
 			return rc;
 	}
 	return rc;
+}
+
+/* A leg has one address family; its party cannot leave it. */
+enum sl_media_result sl_plan_families(const struct sl_media *m, const struct sl_plan *plan, struct sl_media_error *e)
+{
+	for (unsigned i = 0; i < plan->from.n; i++) {
+		const struct sl_media_leg *leg = &plan->from.next[i].pub.leg;
+		if (leg->ref.id == 0 || leg->set.remote_rtp.port_be == 0)
+			continue;
+		bool v4 = sl_ip_is_v4(&m->conf->addresses[leg->ref.address].ip);
+		if (v4 != sl_ip_is_v4(&leg->set.remote_rtp.ip))
+			return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
+				"SDP: media section %u: an %s address where our port is %s", i + 1, v4 ? "IPv6" : "IPv4",
+				v4 ? "IPv4" : "IPv6");
+	}
+	return SL_MEDIA_OK;
 }
 
 /* ---- writing ---- */
@@ -291,20 +344,20 @@ static struct sl_endpoint advertised(const struct sl_media *m, const struct sl_p
 enum sl_media_result sl_plan_write(struct sl_media *m, struct sl_plan *plan, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	const struct sl_media_options *o = &plan->q->options;
-	const struct sl_plan_side *to = &plan->to;
+	const struct sl_plan_side *to = plan->reader;
 	struct sl_sdp_edit *edit = &plan->edit;
 	bool any = false;
 
-	for (unsigned i = 0; i < plan->sdp.n_media && i < SL_MEDIA_MAX_SECTIONS; i++) {
+	for (unsigned i = 0; i < sl_plan_sections(plan); i++) {
 		struct sl_sdp_media_edit *me = &edit->media[i];
-		const struct section *x = &to->next[i], *holder = x->pub.bundled ? &to->next[x->pub.bundle] : x;
 		if (!me->relay)
 			continue;
+		const struct section *x = &to->next[plan->base + i], *holder = x->pub.bundled ? &to->next[x->pub.bundle] : x;
 		if (!section_has_leg(holder))
 			return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: bundled with one that has no port",
 				i + 1);
 		me->local_rtp = advertised(m, plan, holder);
-		if (to->party && plan->sdp.media[i].connection.q[0] == 0 && plan->sdp.media[i].connection.q[1] == 0)
+		if (is_zero(&plan->sdp.media[i].connection))
 			me->local_rtp.ip = (struct sl_ip){0}; /* hold by address goes through */
 		if (me->local_rtcp_port)
 			me->local_rtcp_port = (uint16_t)(holder->pub.leg.ref.port + 1);
@@ -315,7 +368,7 @@ enum sl_media_result sl_plan_write(struct sl_media *m, struct sl_plan *plan, str
 		any = true;
 	}
 	edit->ice = o->ice;
-	edit->replace_origin = any && o->flags & SL_MF_REPLACE_ORIGIN;
+	edit->replace_origin = any && (edit->replace_origin || o->flags & SL_MF_REPLACE_ORIGIN);
 	edit->replace_session_connection = any && o->flags & SL_MF_REPLACE_CONNECTION;
 	edit->add_session_attribute = o->flags & SL_MF_LOOP_PROTECT ? m->loop_mark : NULL;
 	int n = sl_sdp_rewrite(&plan->sdp, edit, r->sdp, r->sdp_room);
@@ -357,19 +410,35 @@ static void wipe(struct sl_plan *plan)
 	OPENSSL_cleanse(plan->to.next, sizeof plan->to.next[0] * plan->to.n);
 }
 
-void sl_plan_commit(struct sl_media *m, struct sl_plan *plan)
+static void keep_sdp(struct party *p, struct sl_slice sdp)
+{
+	char *copy = sdp.n && sdp.n <= SL_MEDIA_SDP_KEPT ? malloc(sdp.n) : NULL;
+
+	sl_party_forget_sdp(p);
+	if (!copy)
+		return;
+	memcpy(copy, sdp.p, sdp.n);
+	p->sdp = copy;
+	p->sdp_len = sdp.n;
+}
+
+void sl_plan_commit(struct sl_media *m, struct sl_plan *plan, struct sl_slice sdp)
 {
 	struct sl_plan_side *sides[2] = {&plan->from, &plan->to};
 	struct session *s = plan->session;
 
 	if (plan->fresh)
 		sl_session_enter(m, s);
-	for (unsigned k = 0; k < 2 && sides[k]->party; k++) {
+	for (unsigned k = 0; k < 2; k++) {
+		if (!sides[k]->party)
+			continue;
 		end_legs(m, plan, sides[k]);
 		for (unsigned i = 0; i < sides[k]->n; i++)
 			settle(m, sides[k], i);
 		sides[k]->party->pub.n_sections = sides[k]->n;
 	}
+	if (plan->reader->party)
+		keep_sdp(plan->reader->party, sdp);
 	s->pub.last_signal_unix_ms = sl_unix_ms();
 	wipe(plan);
 	sl_session_changed(m, s);
@@ -380,6 +449,8 @@ void sl_plan_abandon(struct sl_media *m, struct sl_plan *plan)
 	undo_draws(m, &plan->from);
 	undo_draws(m, &plan->to);
 	wipe(plan);
+	if (!plan->session)
+		return;
 	if (plan->fresh) {
 		sl_session_free(plan->session);
 		return;

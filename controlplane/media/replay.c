@@ -98,6 +98,7 @@ static void drained(void *ctx)
 
 static void bulk(void *ctx, unsigned worker, const struct sl_bulk *b)
 {
+	sl_recording_packet(ctx, b);
 }
 
 static void clip(void *ctx, uint32_t number, int error, const char *text)

@@ -6,6 +6,7 @@
 #include "controlplane/media/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -14,7 +15,7 @@
 
 enum {
 	RECORD_VERSION = 1,
-	RECORD_MAX = 64 * 1024,
+	RECORD_MAX = 128 * 1024,
 	AUX_HEADER_BYTES = 64, /* what is ours of the memory beside the slots; then when ports were released */
 	NOBODY = 0xff,
 };
@@ -36,7 +37,8 @@ static void put(struct out *o, const void *data, size_t n)
 		o->full = true;
 		return;
 	}
-	memcpy(o->p, data, n);
+	if (n)
+		memcpy(o->p, data, n);
 	o->p += n;
 }
 
@@ -99,11 +101,21 @@ static uint8_t get_below(struct in *in, unsigned limit)
 	X(mux_offered, 2)                       \
 	X(mux_only, 2)                          \
 	X(mux_accept, SL_NEGO_NO + 1)           \
+	X(source_at, SL_MEDIA_MAX_SECTIONS)     \
 	X(n_offered, SL_NEGO_SUITES + 1)
 
-static void put_section(struct out *o, const struct section *x)
+static uint8_t index_of(const struct session *s, const struct party *p)
 {
-	uint8_t has_leg = section_has_leg(x);
+	for (unsigned i = 0; p && i < s->pub.n_parties; i++) {
+		if (party_at(s, i) == p)
+			return (uint8_t)i;
+	}
+	return NOBODY;
+}
+
+static void put_section(struct out *o, const struct session *s, const struct section *x)
+{
+	uint8_t has_leg = section_has_leg(x), source = index_of(s, x->source);
 
 	put_text(o, x->pub.type);
 	put_text(o, x->pub.codec);
@@ -114,6 +126,7 @@ static void put_section(struct out *o, const struct section *x)
 	}
 	SECTION_BYTES(X)
 #undef X
+	put(o, &source, 1);
 	put(o, &x->types, sizeof x->types);
 	put(o, &x->theirs, sizeof x->theirs);
 	put(o, &x->ours, sizeof x->ours);
@@ -157,13 +170,14 @@ static void get_leg(const struct sl_media *m, struct in *in, struct section *x)
 	x->pub.leg.rtcp_port = cmd.leg.rtcp_port;
 }
 
-static void get_section(const struct sl_media *m, struct in *in, struct section *x)
+static void get_section(const struct sl_media *m, struct in *in, struct section *x, uint8_t *source)
 {
 	get_text(in, x->pub.type, sizeof x->pub.type);
 	get_text(in, x->pub.codec, sizeof x->pub.codec);
 #define X(field, limit) x->field = get_below(in, limit);
 	SECTION_BYTES(X)
 #undef X
+	get(in, source, 1);
 	/* Not as bools and enumerations: a byte that is neither is no value. */
 	uint8_t known;
 	_Static_assert(offsetof(struct sl_nego_types, known) == 0, "looked at before the structure is believed");
@@ -181,18 +195,10 @@ static void get_section(const struct sl_media *m, struct in *in, struct section 
 
 /* ---- parties and sessions ---- */
 
-static uint8_t index_of(const struct session *s, const struct party *p)
-{
-	for (unsigned i = 0; p && i < s->pub.n_parties; i++) {
-		if (party_at(s, i) == p)
-			return (uint8_t)i;
-	}
-	return NOBODY;
-}
-
 static void put_party(struct out *o, const struct session *s, const struct party *p)
 {
-	uint8_t peer = index_of(s, p->peer), source = index_of(s, p->source), n = (uint8_t)p->pub.n_sections;
+	uint8_t peer = index_of(s, p->peer), n = (uint8_t)p->pub.n_sections;
+	uint16_t sdp_len = (uint16_t)p->sdp_len;
 
 	put_text(o, p->pub.tag);
 	put_text(o, p->pub.via_branch);
@@ -202,24 +208,46 @@ static void put_party(struct out *o, const struct session *s, const struct party
 	put(o, &p->pub.flags, sizeof p->pub.flags);
 	put(o, &p->offered_ms, sizeof p->offered_ms);
 	put(o, &peer, 1);
-	put(o, &source, 1);
+	put(o, &sdp_len, sizeof sdp_len);
+	put(o, p->sdp, sdp_len);
 	put(o, &n, 1);
 	for (unsigned i = 0; i < n; i++)
-		put_section(o, section_at(p, i));
+		put_section(o, s, section_at(p, i));
 }
 
 static void put_session(struct out *o, const struct session *s)
 {
-	uint8_t n = (uint8_t)s->pub.n_parties;
+	uint8_t n = (uint8_t)s->pub.n_parties, recording = s->pub.recording;
 
 	put_text(o, s->pub.call_id);
 	put(o, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
 	put(o, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
 	put(o, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
 	put(o, &s->worker, 1);
+	put(o, &recording, 1);
+	put(o, &s->record_format, 1);
+	put_text(o, s->record_name);
 	put(o, &n, 1);
 	for (unsigned i = 0; i < n; i++)
 		put_party(o, s, party_at(s, i));
+}
+
+/* Who is whose peer and source: by index, once all are there. */
+struct relations {
+	uint8_t peer[SL_MEDIA_MAX_PARTIES], source[SL_MEDIA_MAX_PARTIES][SL_MEDIA_MAX_SECTIONS];
+};
+
+static void get_sdp(struct in *in, struct party *p)
+{
+	uint16_t n;
+
+	get(in, &n, sizeof n);
+	if (n > SL_MEDIA_SDP_KEPT || n > in->end - in->p)
+		in->bad = true;
+	if (in->bad || n == 0 || !(p->sdp = malloc(n)))
+		return;
+	p->sdp_len = n;
+	get(in, p->sdp, n);
 }
 
 static void get_party(struct sl_media *m, struct in *in, struct session *s, uint8_t *peer, uint8_t *source)
@@ -239,17 +267,15 @@ static void get_party(struct sl_media *m, struct in *in, struct session *s, uint
 	get(in, &p->pub.flags, sizeof p->pub.flags);
 	get(in, &p->offered_ms, sizeof p->offered_ms);
 	get(in, peer, 1);
-	get(in, source, 1);
-	p->pub.n_sections = get_below(in, SL_MEDIA_MAX_SECTIONS + 1);
-	for (unsigned i = 0; i < p->pub.n_sections && !in->bad; i++) {
+	get_sdp(in, p);
+	unsigned n = get_below(in, SL_MEDIA_MAX_SECTIONS + 1);
+	for (unsigned i = 0; i < n && !in->bad; i++) {
 		struct section *x = sl_party_section(p, i);
 		if (x)
-			get_section(m, in, x);
-		else
-			in->bad = true;
+			get_section(m, in, x, &source[i]);
+		in->bad |= !x;
+		p->pub.n_sections = in->bad ? 0 : i + 1; /* what was not read is not there */
 	}
-	if (in->bad) /* what was not read is not there */
-		p->pub.n_sections = 0;
 }
 
 static struct party *party_of(struct in *in, const struct session *s, uint8_t at, const struct party *self)
@@ -263,10 +289,20 @@ static struct party *party_of(struct in *in, const struct session *s, uint8_t at
 	return party_at(s, at);
 }
 
+static void relate(struct in *in, struct session *s, const struct relations *r)
+{
+	for (unsigned k = 0; k < s->pub.n_parties; k++) {
+		struct party *p = party_at(s, k);
+		p->peer = party_of(in, s, r->peer[k], p);
+		for (unsigned i = 0; i < p->pub.n_sections; i++)
+			section_at(p, i)->source = party_of(in, s, r->source[k][i], p);
+	}
+}
+
 static struct session *get_session(struct sl_media *m, const void *record, size_t len)
 {
 	struct in in = {record, (const uint8_t *)record + len, false};
-	uint8_t peer[SL_MEDIA_MAX_PARTIES], source[SL_MEDIA_MAX_PARTIES];
+	struct relations r;
 	char call_id[SL_MEDIA_ID_MAX + 1];
 
 	get_text(&in, call_id, sizeof call_id);
@@ -279,14 +315,15 @@ static struct session *get_session(struct sl_media *m, const void *record, size_
 	get(&in, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
 	get(&in, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
 	get(&in, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
-	s->worker = get_below(&in, UINT8_MAX);
+	get(&in, &s->worker, 1);
+	s->pub.recording = get_below(&in, 2);
+	s->record_format = get_below(&in, SL_NO + 1);
+	get_text(&in, s->record_name, sizeof s->record_name);
 	unsigned n = get_below(&in, SL_MEDIA_MAX_PARTIES + 1);
 	for (unsigned i = 0; i < n && !in.bad; i++)
-		get_party(m, &in, s, &peer[i], &source[i]);
-	for (unsigned i = 0; i < n && !in.bad; i++) {
-		party_at(s, i)->peer = party_of(&in, s, peer[i], party_at(s, i));
-		party_at(s, i)->source = party_of(&in, s, source[i], party_at(s, i));
-	}
+		get_party(m, &in, s, &r.peer[i], r.source[i]);
+	if (!in.bad)
+		relate(&in, s, &r);
 	if (!in.bad && in.p == in.end && n)
 		return s;
 	sl_session_free(s);
