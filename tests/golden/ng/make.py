@@ -85,6 +85,12 @@ def spaces():
                   "ignore": ["x"]}}))
 
 
+def repeated():
+    """Keys more than once, as Kamailio's scripts can make them: the first string stays, lists add up."""
+    write("repeated_keys", b"d7:command5:offer7:command6:delete8:from-tag1:a8:from-tag1:b7:call-id1:c"
+          b"5:flagsl9:symmetrice5:flagsl12:strict-sourcee3:sdp%d:%se" % (len(SDP), SDP.encode()))
+
+
 def wrong():
     for name, more in (("no_sdp", {}), ("transport", {"sdp": SDP, "transport-protocol": "RTP/SAVPX"}),
                        ("family", {"sdp": SDP, "address-family": "IP5"}),
@@ -150,5 +156,5 @@ def as_json():
 
 
 if __name__ == "__main__":
-    for make in (kamailio58, opensips, spaces, wrong, commands, as_json):
+    for make in (kamailio58, opensips, spaces, repeated, wrong, commands, as_json):
         make()
