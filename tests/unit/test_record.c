@@ -344,42 +344,69 @@ static struct sl_recorder_counts counts_when_idle(uint64_t packets)
 	return c;
 }
 
-/* The limit of a file's size stands for a full disk: writes fail, later ones succeed again. */
-static void a_disk_that_is_full_for_a_while(void **state)
+static uint64_t feed(struct sl_record *rec, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct sl_bulk b = bulk(10, i, PCMA, 1);
+		sl_record_packet(rec, &b);
+	}
+	return n;
+}
+
+/* What is in the pcap is whole packets, as many as were not lost. */
+static void whole_packets_but_the_lost(uint64_t fed)
+{
+	enum { RECORD = 16 + 28 + RTP };
+	json_t *o = meta();
+	uint64_t lost = (uint64_t)number(o, "lost", "disk");
+
+	assert_true(lost > 0 && lost < fed);
+	assert_int_equal(json_array_size(json_object_get(o, "warnings")), 1);
+	json_decref(o);
+	size_t n = read_file(the_file(".pcap").path, file, sizeof file);
+	assert_int_equal(n, 24 + (fed - lost) * RECORD);
+	for (size_t at = 24; at < n; at += RECORD)
+		assert_int_equal(file[at + 16], 0x45);
+}
+
+/* The limit of a file's size stands for a full disk. */
+static struct rlimit limit_files(rlim_t bytes)
 {
 	struct rlimit old, small;
-	struct sl_record *rec = start(SL_RECORD_PCAP);
-	uint64_t fed = 0;
 
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &old);
 	small = old;
-	small.rlim_cur = 50000;
+	small.rlim_cur = bytes;
 	setrlimit(RLIMIT_FSIZE, &small);
-	for (unsigned i = 0; i < 1000; i++, fed++) {
-		struct sl_bulk b = bulk(10, i, PCMA, 1);
-		sl_record_packet(rec, &b);
-	}
-	struct sl_recorder_counts c = counts_when_idle(fed);
-	assert_true(c.lost_disk > 0);
+	return old;
+}
+
+static void a_disk_that_is_full_for_a_while(void **state)
+{
+	struct rlimit old = limit_files(50000);
+	struct sl_record *rec = start(SL_RECORD_PCAP);
+	uint64_t fed = feed(rec, 1000);
+
+	assert_true(counts_when_idle(fed).lost_disk > 0);
 	setrlimit(RLIMIT_FSIZE, &old);
-	for (unsigned i = 0; i < 1000; i++, fed++) {
-		struct sl_bulk b = bulk(10, i, PCMA, 2);
-		sl_record_packet(rec, &b);
-	}
-	c = counts_when_idle(fed);
+	fed += feed(rec, 1000);
+	counts_when_idle(fed);
 	sl_record_stop(rec, "asked");
 	close_recorder();
-	json_t *o = meta();
-	json_int_t lost = number(o, "lost", "disk");
-	assert_true(lost > 0 && lost < 2000);
-	assert_int_equal(json_array_size(json_object_get(o, "warnings")), 1);
-	json_decref(o);
-	/* What is in the file is whole packets, as many as were not lost. */
-	size_t n = read_file(the_file(".pcap").path, file, sizeof file);
-	assert_int_equal(n, 24 + (2000 - (size_t)lost) * (16 + 28 + RTP));
-	for (size_t at = 24; at < n; at += 16 + 28 + RTP)
-		assert_int_equal(file[at + 16], 0x45);
+	whole_packets_but_the_lost(fed);
+}
+
+static void a_disk_that_stays_full(void **state)
+{
+	struct rlimit old = limit_files(50000);
+	struct sl_record *rec = start(SL_RECORD_PCAP);
+	uint64_t fed = feed(rec, 1000);
+
+	sl_record_stop(rec, "asked");
+	close_recorder();
+	setrlimit(RLIMIT_FSIZE, &old);
+	whole_packets_but_the_lost(fed);
 }
 
 static void a_folder_that_goes_away(void **state)
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_of_any_call_id, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(recordings_that_still_run_at_the_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_disk_that_is_full_for_a_while, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_disk_that_stays_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_that_goes_away, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_that_runs_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_crash_left, set_up, tear_down),

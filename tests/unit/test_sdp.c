@@ -148,7 +148,7 @@ static void a_browser(void **state)
 static void whose_transport_a_bundle_uses(void **state)
 {
 	static const char head[] = "v=0\no=- 1 1 IN IP4 1.2.3.4\nc=IN IP4 1.2.3.4\na=group:LS b a\na=group:BUNDLE x a b c a\n"
-				   "a=group:BUNDLE c d\n";
+				   "a=group:BUNDLE c d\na=group:BUNDLE d c\n";
 	char text[1024];
 
 	snprintf(text, sizeof text,

@@ -191,6 +191,15 @@ static void connection_and_rtcp_where_they_were(void **state)
 	       "m=audio 30000 RTP/AVP 8 101\ni=speech\nc=IN IP6 2001:db8::1\nb=AS:82\nb=RS:600\nb=RR:2000\n"
 	       "a=rtcp-mux\na=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=sendonly\n");
 
+	load("sipp");
+	relay(0, "127.0.0.1", 30000, 30007)->no_rtcp_attribute = true;
+	rewrite();
+	assert_null(strstr(out, "a=rtcp"));
+
+	load("empty_line_at_end");
+	edit.add_session_attribute = "x:y";
+	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 198.51.100.8\nt=0 0\na=x:y\n\n");
+
 	load("multicast");
 	relay(0, "203.0.113.1", 30000, 30001);
 	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nt=0 0\n"
@@ -300,6 +309,12 @@ static void directions(void **state)
 	}
 	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 198.51.100.8\nt=0 0\na=sendonly\n"
 	       "m=audio 41000 RTP/AVP 8\nm=audio 41002 RTP/AVP 8\na=sendonly\n");
+	static const char twice[] = "v=0\no=- 1 1 IN IP4 a\nc=IN IP4 1.2.3.4\nm=audio 4 RTP/AVP 0\na=sendonly\na=sendonly\n";
+	parse(&sdp, twice, sizeof twice - 1);
+	edit.media[0].direction = SL_SDP_INACTIVE;
+	golden("v=0\no=- 1 1 IN IP4 a\nc=IN IP4 1.2.3.4\nm=audio 4 RTP/AVP 0\na=inactive\n");
+	sdp_sample_load(&sample, "session_direction");
+	parse(&sdp, sample.text, sample.n);
 	edit.media[0].direction = edit.media[1].direction = SL_SDP_SENDRECV;
 	golden("v=0\no=- 5 6 IN IP4 198.51.100.8\ns=-\nc=IN IP4 198.51.100.8\nt=0 0\na=sendonly\n"
 	       "m=audio 41000 RTP/AVP 8\na=sendrecv\nm=audio 41002 RTP/AVP 8\na=sendrecv\n");
