@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/ng/brain.h"
 
+#include "dataplane/abi/log.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -34,13 +36,25 @@ static void wait_no_more(struct sl_ng_request *r)
 	r->next = r->previous = NULL;
 }
 
+static void log_error(const struct sl_ng_request *r)
+{
+	const struct sl_ng_value *reason = sl_ng_get(r->reply, "error-reason");
+	const struct sl_slice *call = &r->asked.media.call_id;
+
+	if (reason && sl_log_enabled(SL_LOG_DEBUG))
+		sl_log(SL_LOG_DEBUG, "ng: %s of call '%.*s': %.*s", sl_ng_command_name(r->command), (int)call->n, call->p,
+		        (int)reason->string.n, reason->string.p);
+}
+
 static void answer(struct sl_ng_request *r)
 {
 	struct sl_ng_brain *b = r->brain;
 
 	sl_ng_count(&b->requests[r->command]);
-	if (sl_ng_reply_is_error(r))
+	if (sl_ng_reply_is_error(r)) {
 		sl_ng_count(&b->errors[r->command]);
+		log_error(r);
+	}
 	b->answered(b->ctx, r);
 }
 

@@ -3,6 +3,7 @@
 #include "controlplane/ng/edge.h"
 
 #include "controlplane/ng/brain.h"
+#include "dataplane/abi/log.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -75,6 +76,17 @@ bool sl_ng_allowed(const struct sl_ng_edge *e, const struct sl_ip *source)
 			return true;
 	}
 	return false;
+}
+
+void sl_ng_refused(struct sl_ng_edge *e, const struct sl_ip *source)
+{
+	char text[SL_ADDR_TEXT_MAX];
+
+	sl_ng_count(&e->refused_sources);
+	if (e->logged_ms && e->now_ms - e->logged_ms < SL_NG_LOG_MS)
+		return;
+	e->logged_ms = e->now_ms;
+	sl_log(SL_LOG_WARNING, "ng: %s is not answered: neither loopback nor in option 'media.ng.allow'", sl_ip_text(source, text));
 }
 
 /* ---- a request comes and goes ---- */

@@ -23,6 +23,7 @@ enum {
 	SL_NG_PARTIAL_MS = 10 * 1000, /* a message begun comes to its end within this */
 	SL_NG_LETTERS = 4096,       /* more than can be in flight */
 	SL_NG_SWEEP_MS = 1000,
+	SL_NG_LOG_MS = 10 * 1000, /* between lines about strangers */
 };
 _Static_assert(SL_NG_LETTERS > SL_NG_IN_FLIGHT_UDP + SL_NG_CONNECTIONS * SL_NG_IN_FLIGHT_TCP, "a mailbox is never full");
 
@@ -49,7 +50,7 @@ struct sl_ng_edge {
 	pthread_t thread;
 	bool running, stop;
 	int epoll_fd;
-	int64_t now_ms, swept_ms;
+	int64_t now_ms, swept_ms, logged_ms;
 	unsigned n_udp, n_tcp, n_allow;
 	struct sl_ng_listener udp[SL_CONF_MAX_NG_LISTENERS], tcp[SL_CONF_MAX_NG_LISTENERS];
 	struct sl_prefix allow[SL_CONF_MAX_NG_ALLOW];
@@ -81,6 +82,8 @@ enum sl_ng_watch { SL_NG_WATCH_INBOX, SL_NG_WATCH_UDP, SL_NG_WATCH_TCP, SL_NG_WA
 
 int sl_ng_watch(struct sl_ng_edge *e, int op, int fd, enum sl_ng_watch what, unsigned index, uint32_t events);
 bool sl_ng_allowed(const struct sl_ng_edge *e, const struct sl_ip *source);
+/* It is counted, and now and then logged: a proxy that the list forgot is hard to find otherwise. */
+void sl_ng_refused(struct sl_ng_edge *e, const struct sl_ip *source);
 /* One message. True when it is being executed now. */
 bool sl_ng_message(struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text);
 /* Addresses as the kernel has them, IPv4 as it is. */

@@ -4,6 +4,7 @@
 
 #include "controlplane/ng/brain.h"
 #include "controlplane/ng/edge.h"
+#include "dataplane/abi/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,13 +38,29 @@ static void pass_on(struct sl_ng *ng)
 		sl_ng_request_free(r);
 }
 
+/* A letter to ourselves: what the dataplane answers at once goes together too, with the next sl_ng_run(). */
+static void run_soon(void *ng)
+{
+}
+
 static void answered(void *ctx, struct sl_ng_request *r)
 {
 	struct sl_ng *ng = ctx;
+	bool first = !ng->answers.first;
 
 	sl_ng_chain_add(&ng->answers, r);
-	if (!ng->running)
+	if (!ng->running && first && sl_mailbox_post(ng->edge.to_brain, run_soon, ng) < 0)
 		pass_on(ng);
+}
+
+static void say_listeners(const struct sl_conf_media *m)
+{
+	char text[SL_ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < m->n_ng_udp; i++)
+		sl_log(SL_LOG_INFO, "ng listens on %s, UDP", sl_endpoint_text(&m->ng_udp[i], text));
+	for (unsigned i = 0; i < m->n_ng_tcp; i++)
+		sl_log(SL_LOG_INFO, "ng listens on %s, TCP", sl_endpoint_text(&m->ng_tcp[i], text));
 }
 
 struct sl_ng *sl_ng_open(const struct sl_config *config, struct sl_media *media, char *text, size_t text_len)
@@ -68,15 +85,20 @@ struct sl_ng *sl_ng_open(const struct sl_config *config, struct sl_media *media,
 		free(ng);
 		return NULL;
 	}
+	say_listeners(m);
 	return ng;
 }
 
 void sl_ng_close(struct sl_ng *ng)
 {
+	struct sl_ng_request *r;
+
 	if (!ng)
 		return;
 	sl_ng_edge_close(&ng->edge);
 	sl_ng_brain_forget(&ng->brain);
+	while ((r = sl_ng_chain_take(&ng->answers)))
+		sl_ng_request_free(r);
 	free(ng);
 }
 

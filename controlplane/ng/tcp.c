@@ -60,7 +60,7 @@ static void accept_one(struct sl_ng_edge *e, int fd, const struct sockaddr_stora
 
 	sl_ng_from_sockaddr(ss, &source);
 	if (!sl_ng_allowed(e, &source.ip)) {
-		sl_ng_count(&e->refused_sources);
+		sl_ng_refused(e, &source.ip);
 		close(fd);
 		return;
 	}

@@ -88,7 +88,7 @@ static void datagram(struct sl_ng_edge *e, unsigned listener, struct mmsghdr *m,
 
 	sl_ng_from_sockaddr(source, &from.source);
 	if (!sl_ng_allowed(e, &from.source.ip)) {
-		sl_ng_count(&e->refused_sources);
+		sl_ng_refused(e, &from.source.ip);
 		return;
 	}
 	if (m->msg_hdr.msg_flags & MSG_TRUNC || !sl_ng_split(text, &cookie, &rest)) {
