@@ -189,7 +189,7 @@ static bool needs_restart(const struct reload *r, char *text, size_t text_len)
 	if (option)
 		snprintf(text, text_len, "option '%s' cannot change while the control plane runs: restart it", option);
 	else if (sl_config_needs_restart(r->b->config, r->config, what, sizeof what))
-		snprintf(text, text_len, "option '%s' cannot change while the dataplane runs: restart it", what);
+		snprintf(text, text_len, "option '%s' cannot change by a reload: restart the dataplane, then the control plane", what);
 	else
 		return false;
 	return true;

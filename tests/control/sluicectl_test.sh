@@ -128,6 +128,7 @@ for command in 'show a' 'delete a' 'stop a' 'dtmf a 1' 'block a on'; do
 	# shellcheck disable=SC2086
 	expect_json 1 '.error | contains("Unknown call-id")' sessions $command
 done
+expect 1 'media.recording_folder is not set' sessions record a on
 expect 1 'limit' sessions --limit x
 expect 1 'digits' sessions dtmf a xyz
 expect 0 'told when it is back' users add bob --password secret

@@ -350,6 +350,33 @@ static void legs_are_blocked_and_dialled(void **state)
 	assert_int_equal(ask("POST", "/v1/sessions/c/block", "{\"party\": \"nobody\"}"), 404);
 }
 
+static unsigned files_in(const char *folder)
+{
+	char command[160], count[16] = "";
+
+	snprintf(command, sizeof command, "find %s/%s -type f | wc -l", rig.dir, folder);
+	FILE *f = popen(command, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(count, sizeof count, f));
+	pclose(f);
+	return (unsigned)atoi(count);
+}
+
+static void recordings_are_switched(void **state)
+{
+	start_both();
+	make_call("c");
+	WAIT_FOR(dataplane_legs() == 2);
+	assert_int_equal(ask("POST", "/v1/sessions/c/record", "{\"on\": true, \"format\": \"pcap\"}"), 200);
+	WAIT_FOR(leg_now("c", "alice").tap.tap != 0);
+	json_t *s = get("/v1/sessions/c");
+	assert_true(json_is_true(json_object_get(s, "recording")));
+	json_decref(s);
+	WAIT_FOR(files_in("rec") > 0);
+	assert_int_equal(ask("POST", "/v1/sessions/c/record", "{\"on\": false}"), 200);
+	WAIT_FOR(leg_now("c", "alice").tap.tap == 0);
+}
+
 /* ctl() that must end so and say this. */
 static void says(const char *arguments, int status, const char *what)
 {
@@ -553,6 +580,7 @@ int main(int argc, char **argv)
 	        T(a_call_ends_by_the_api),
 	        T(clips_are_played),
 	        T(legs_are_blocked_and_dialled),
+	        T(recordings_are_switched),
 	        T(sluicectl_shows_and_steers),
 	        T(bad_requests_are_refused),
 	        T(sessions_outlive_a_crash),
