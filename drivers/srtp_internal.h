@@ -13,7 +13,7 @@ enum {
 	SL_SRTP_AUTH_BYTES = 20,  /* HMAC-SHA1 key and digest (RFC 3711 4.2.1) */
 	SL_SRTP_ROC_BYTES = 4,
 	SL_SRTP_GCM_IV = 12,      /* RFC 7714 8.1 */
-	SL_SRTP_DESCRIBE_MAX = 80,
+	SL_SRTP_DESCRIBE_MAX = 96,
 };
 
 /* Which primitive a suite rests on. */

@@ -8,21 +8,33 @@
 
 #include "drivers/srtp_x86.h"
 
-struct gcm_context {
+/* AEAD suites as libipsec-mb does them. */
+struct imb_gcm_context {
 	struct sl_srtp_context common;
 	uint8_t salt[16];
 	_Alignas(SL_CACHE_LINE) struct gcm_key_data key;
 };
 
+#define WHOLE_LINES(bytes) (((bytes) + SL_CACHE_LINE - 1u) & ~(size_t)(SL_CACHE_LINE - 1))
+#define CM_BYTES(keys) WHOLE_LINES(offsetof(struct sl_cm_context, round_keys) + (keys) * SL_AES_BLOCK)
+#define GCM_BYTES(keys) WHOLE_LINES(offsetof(struct sl_gcm_context, round_keys) + ((keys) + SL_GCM_POWERS) * SL_AES_BLOCK)
 enum { ROUND_KEYS_128 = 11, ROUND_KEYS_192 = 13, ROUND_KEYS_256 = 15 };
-#define CM_BYTES(keys) ((offsetof(struct sl_cm_context, round_keys) + (keys) * SL_AES_BLOCK + 63u) & ~(size_t)63)
 _Static_assert(CM_BYTES(ROUND_KEYS_128) <= SL_SRTP_CONTEXT_SMALL, "AES_CM_128 is what most legs have, 20,000 at a time");
+
+/* Up to so many packets SHA extensions are quicker than sixteen lanes of AVX-512, which cost the same filled or not. */
+enum { FEW = 8 };
+
+enum {
+	AHEAD = 4,         /* packets whose AEAD keys are fetched in advance */
+	IMB_GCM_HOT = 448, /* bytes of its context that a voice packet needs */
+};
 
 struct engine {
 	struct sl_srtp base;
 	IMB_MGR *mgr;
 	sl_srtp_ctr_fn *ctr;
-	bool shani;
+	unsigned shani_max; /* larger bursts are hashed by libipsec-mb */
+	bool own_gcm;
 	struct sl_srtp_jobs jobs;
 	_Alignas(SL_CACHE_LINE) uint8_t manager[];
 };
@@ -38,9 +50,12 @@ static size_t context_bytes(const struct sl_srtp *s, enum sl_srtp_kind kind)
 {
 	static const uint16_t bytes[SL_SRTP_KINDS] = {
 		[SL_SRTP_CM_128] = CM_BYTES(ROUND_KEYS_128), [SL_SRTP_CM_192] = CM_BYTES(ROUND_KEYS_192),
-		[SL_SRTP_CM_256] = CM_BYTES(ROUND_KEYS_256), [SL_SRTP_GCM_128] = sizeof(struct gcm_context),
-		[SL_SRTP_GCM_256] = sizeof(struct gcm_context),
+		[SL_SRTP_CM_256] = CM_BYTES(ROUND_KEYS_256), [SL_SRTP_GCM_128] = GCM_BYTES(ROUND_KEYS_128),
+		[SL_SRTP_GCM_256] = GCM_BYTES(ROUND_KEYS_256),
 	};
+
+	if (kind >= SL_SRTP_GCM_128 && !((const struct engine *)s)->own_gcm)
+		return sizeof(struct imb_gcm_context);
 	return bytes[kind];
 }
 
@@ -55,132 +70,193 @@ static void hash_pad(IMB_MGR *mgr, const uint8_t *key, uint8_t with, uint8_t *st
 	explicit_bzero(block, sizeof block);
 }
 
-static void cm_init(IMB_MGR *mgr, struct sl_cm_context *c, enum sl_srtp_kind kind, const struct sl_srtp_session_keys *keys)
+static void expand(IMB_MGR *mgr, enum sl_srtp_kind kind, const uint8_t *key, uint8_t (*round_keys)[SL_AES_BLOCK])
 {
 	_Alignas(16) uint8_t enc[SL_AES_ROUND_KEYS_MAX * SL_AES_BLOCK], dec[SL_AES_ROUND_KEYS_MAX * SL_AES_BLOCK];
-	unsigned n = kind == SL_SRTP_CM_128 ? ROUND_KEYS_128 : kind == SL_SRTP_CM_192 ? ROUND_KEYS_192 : ROUND_KEYS_256;
+	unsigned n;
 
-	if (kind == SL_SRTP_CM_128)
-		IMB_AES_KEYEXP_128(mgr, keys->key, enc, dec);
-	else if (kind == SL_SRTP_CM_192)
-		IMB_AES_KEYEXP_192(mgr, keys->key, enc, dec);
-	else
-		IMB_AES_KEYEXP_256(mgr, keys->key, enc, dec);
-	memcpy(c->round_keys, enc, n * SL_AES_BLOCK);
-	memcpy(c->salt, keys->salt, sizeof c->salt);
-	hash_pad(mgr, keys->auth, 0x36, c->ipad);
-	hash_pad(mgr, keys->auth, 0x5c, c->opad);
+	if (kind == SL_SRTP_CM_128 || kind == SL_SRTP_GCM_128) {
+		n = ROUND_KEYS_128;
+		IMB_AES_KEYEXP_128(mgr, key, enc, dec);
+	} else if (kind == SL_SRTP_CM_192) {
+		n = ROUND_KEYS_192;
+		IMB_AES_KEYEXP_192(mgr, key, enc, dec);
+	} else {
+		n = ROUND_KEYS_256;
+		IMB_AES_KEYEXP_256(mgr, key, enc, dec);
+	}
+	memcpy(round_keys, enc, n * sizeof *round_keys);
 	explicit_bzero(enc, sizeof enc);
 	explicit_bzero(dec, sizeof dec);
 }
 
+static void cm_init(IMB_MGR *mgr, struct sl_cm_context *c, const struct sl_srtp_session_keys *keys)
+{
+	expand(mgr, sl_srtp_kind(c->common.suite), keys->key, c->round_keys);
+	memcpy(c->salt, keys->salt, sizeof c->salt);
+	hash_pad(mgr, keys->auth, 0x36, c->ipad);
+	hash_pad(mgr, keys->auth, 0x5c, c->opad);
+}
+
+static void gcm_init(IMB_MGR *mgr, struct sl_gcm_context *c, const struct sl_srtp_session_keys *keys)
+{
+	expand(mgr, sl_srtp_kind(c->common.suite), keys->key, c->round_keys);
+	memcpy(c->salt, keys->salt, sizeof c->salt);
+	sl_srtp_gcm_init(c);
+}
+
+static void imb_gcm_init(IMB_MGR *mgr, struct imb_gcm_context *c, const struct sl_srtp_session_keys *keys)
+{
+	memcpy(c->salt, keys->salt, sizeof c->salt);
+	if (c->common.suite == SL_SRTP_AEAD_128_GCM)
+		IMB_AES128_GCM_PRE(mgr, keys->key, &c->key);
+	else
+		IMB_AES256_GCM_PRE(mgr, keys->key, &c->key);
+}
+
 static int context_init(struct sl_srtp *s, struct sl_srtp_context *ctx, const struct sl_srtp_session_keys *keys)
 {
-	IMB_MGR *mgr = engine_of(s)->mgr;
-	enum sl_srtp_kind kind = sl_srtp_kind(ctx->suite);
-	struct gcm_context *g = (struct gcm_context *)ctx;
+	const struct engine *e = engine_of(s);
 
-	if (kind < SL_SRTP_GCM_128) {
-		cm_init(mgr, (struct sl_cm_context *)ctx, kind, keys);
-		return 0;
-	}
-	memcpy(g->salt, keys->salt, sizeof g->salt);
-	if (kind == SL_SRTP_GCM_128)
-		IMB_AES128_GCM_PRE(mgr, keys->key, &g->key);
+	if (sl_srtp_kind(ctx->suite) < SL_SRTP_GCM_128)
+		cm_init(e->mgr, (struct sl_cm_context *)ctx, keys);
+	else if (e->own_gcm)
+		gcm_init(e->mgr, (struct sl_gcm_context *)ctx, keys);
 	else
-		IMB_AES256_GCM_PRE(mgr, keys->key, &g->key);
+		imb_gcm_init(e->mgr, (struct imb_gcm_context *)ctx, keys);
 	return 0;
 }
 
 /* ---- AES-GCM (RFC 7714 8): the header is authenticated only; without encryption, everything is ---- */
 
-static void gcm_protect(struct engine *e, struct sl_srtp_op *op)
+static void imb_gcm_protect(IMB_MGR *mgr, const struct imb_gcm_context *g, struct sl_srtp_op *op)
 {
-	const struct gcm_context *g = (const struct gcm_context *)op->ctx;
 	unsigned clear = g->common.flags & SL_SRTP_PLAIN_RTP ? op->len : op->header_len;
-	uint8_t iv[SL_SRTP_GCM_IV], *data = op->rtp + clear;
+	uint8_t iv[SL_SRTP_GCM_IV], *data = op->rtp + clear, *tag = op->rtp + op->len;
 	struct gcm_context_data state;
 
 	sl_srtp_gcm_iv(iv, g->salt, op->rtp + SL_RTP_SSRC_AT, op->index);
 	if (g->common.suite == SL_SRTP_AEAD_128_GCM)
-		IMB_AES128_GCM_ENC(e->mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear,
-			op->rtp + op->len, g->common.tag_len);
+		IMB_AES128_GCM_ENC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, SL_GCM_TAG);
 	else
-		IMB_AES256_GCM_ENC(e->mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear,
-			op->rtp + op->len, g->common.tag_len);
-	op->len += g->common.tag_len;
-	memcpy(op->rtp + op->len, g->common.mki, g->common.mki_len);
-	op->len += g->common.mki_len;
+		IMB_AES256_GCM_ENC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, SL_GCM_TAG);
 }
 
-static void gcm_unprotect(struct engine *e, struct sl_srtp_op *op)
+static void imb_gcm_unprotect(IMB_MGR *mgr, const struct imb_gcm_context *g, struct sl_srtp_op *op)
 {
-	const struct gcm_context *g = (const struct gcm_context *)op->ctx;
 	unsigned clear = g->common.flags & SL_SRTP_PLAIN_RTP ? op->len : op->header_len;
-	uint8_t iv[SL_SRTP_GCM_IV], tag[16], *data = op->rtp + clear;
+	uint8_t iv[SL_SRTP_GCM_IV], tag[SL_GCM_TAG], *data = op->rtp + clear;
 	struct gcm_context_data state;
 
 	sl_srtp_gcm_iv(iv, g->salt, op->rtp + SL_RTP_SSRC_AT, op->index);
 	if (g->common.suite == SL_SRTP_AEAD_128_GCM)
-		IMB_AES128_GCM_DEC(e->mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, sizeof tag);
+		IMB_AES128_GCM_DEC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, sizeof tag);
 	else
-		IMB_AES256_GCM_DEC(e->mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, sizeof tag);
+		IMB_AES256_GCM_DEC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, sizeof tag);
 	if (!sl_srtp_tag_is(tag, op->rtp + op->len, sizeof tag))
 		op->status = -EBADMSG;
 }
 
+static void gcm_prefetch(const struct engine *e, const struct sl_srtp_op *op)
+{
+	const char *c = (const char *)op->ctx;
+	unsigned bytes = e->own_gcm ? GCM_BYTES(ROUND_KEYS_128) : IMB_GCM_HOT;
+
+	for (unsigned at = SL_CACHE_LINE; at < bytes; at += SL_CACHE_LINE)
+		__builtin_prefetch(c + at);
+}
+
+static void gcm_protect(const struct engine *e, const struct sl_cm_burst *b)
+{
+	for (unsigned i = 0; i < b->n && i < AHEAD; i++)
+		gcm_prefetch(e, b->op[i]);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct sl_srtp_op *op = b->op[i];
+		if (i + AHEAD < b->n)
+			gcm_prefetch(e, b->op[i + AHEAD]);
+		if (e->own_gcm)
+			sl_srtp_gcm_protect((const struct sl_gcm_context *)op->ctx, op);
+		else
+			imb_gcm_protect(e->mgr, (const struct imb_gcm_context *)op->ctx, op);
+		op->len += SL_GCM_TAG;
+		memcpy(op->rtp + op->len, op->ctx->mki, SL_SRTP_MKI_MAX);
+		op->len += op->ctx->mki_len;
+	}
+}
+
+static void gcm_unprotect(const struct engine *e, const struct sl_cm_burst *b)
+{
+	for (unsigned i = 0; i < b->n && i < AHEAD; i++)
+		gcm_prefetch(e, b->op[i]);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct sl_srtp_op *op = b->op[i];
+		if (i + AHEAD < b->n)
+			gcm_prefetch(e, b->op[i + AHEAD]);
+		if (e->own_gcm)
+			sl_srtp_gcm_unprotect((const struct sl_gcm_context *)op->ctx, op);
+		else
+			imb_gcm_unprotect(e->mgr, (const struct imb_gcm_context *)op->ctx, op);
+	}
+}
+
 /* ---- bursts ---- */
+
+struct sorted {
+	struct sl_cm_burst cm, gcm;
+};
+
+static void sort(struct sorted *to, struct sl_srtp_op *op)
+{
+	struct sl_cm_burst *b = sl_srtp_kind(op->ctx->suite) >= SL_SRTP_GCM_128 ? &to->gcm : &to->cm;
+
+	b->op[b->n++] = op;
+}
 
 static void protect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
 {
 	struct engine *e = engine_of(s);
-	struct sl_cm_burst b;
+	struct sorted to;
 
-	b.n = 0;
+	to.cm.n = to.gcm.n = 0;
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(ops[i].ctx);
 	for (unsigned i = 0; i < n; i++) {
-		struct sl_srtp_op *op = &ops[i];
-		op->status = 0;
-		if (op->len < op->header_len || op->len > UINT16_MAX - SL_SRTP_TAIL_MAX)
-			op->status = -EMSGSIZE;
-		else if (sl_srtp_kind(op->ctx->suite) >= SL_SRTP_GCM_128)
-			gcm_protect(e, op);
+		ops[i].status = 0;
+		if (ops[i].len < ops[i].header_len || ops[i].len > UINT16_MAX - SL_SRTP_TAIL_MAX)
+			ops[i].status = -EMSGSIZE;
 		else
-			b.op[b.n++] = op;
+			sort(&to, &ops[i]);
 	}
-	if (e->shani)
-		sl_srtp_shani_protect(&b, e->ctr);
+	gcm_protect(e, &to.gcm);
+	if (to.cm.n <= e->shani_max)
+		sl_srtp_shani_protect(&to.cm, e->ctr);
 	else
-		sl_srtp_jobs_protect(e->mgr, &e->jobs, &b, e->ctr);
+		sl_srtp_jobs_protect(e->mgr, &e->jobs, &to.cm, e->ctr);
 }
 
 static void unprotect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
 {
 	struct engine *e = engine_of(s);
-	struct sl_cm_burst b;
+	struct sorted to;
 
-	b.n = 0;
+	to.cm.n = to.gcm.n = 0;
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(ops[i].ctx);
 	for (unsigned i = 0; i < n; i++) {
-		struct sl_srtp_op *op = &ops[i];
-		unsigned tail = op->ctx->mki_len + op->ctx->tag_len;
-		op->status = 0;
-		if (op->len < op->header_len + tail) {
-			op->status = -EMSGSIZE;
+		unsigned tail = ops[i].ctx->mki_len + ops[i].ctx->tag_len;
+		ops[i].status = 0;
+		if (ops[i].len < ops[i].header_len + tail) {
+			ops[i].status = -EMSGSIZE;
 			continue;
 		}
-		op->len -= tail;
-		if (sl_srtp_kind(op->ctx->suite) >= SL_SRTP_GCM_128)
-			gcm_unprotect(e, op);
-		else
-			b.op[b.n++] = op;
+		ops[i].len -= tail;
+		sort(&to, &ops[i]);
 	}
-	if (e->shani)
-		sl_srtp_shani_unprotect(&b, e->ctr);
+	gcm_unprotect(e, &to.gcm);
+	if (to.cm.n <= e->shani_max)
+		sl_srtp_shani_unprotect(&to.cm, e->ctr);
 	else
-		sl_srtp_jobs_unprotect(e->mgr, &e->jobs, &b, e->ctr);
+		sl_srtp_jobs_unprotect(e->mgr, &e->jobs, &to.cm, e->ctr);
 }
 
 /* ---- open ---- */
@@ -192,20 +268,34 @@ static const char *arch_name(uint32_t arch)
 
 unsigned sl_srtp_ipsec_mb_features(const struct sl_srtp *s)
 {
-	uint64_t f = ((const struct engine *)s)->mgr->features;
+	static const struct {
+		uint64_t theirs;
+		unsigned ours;
+	} map[] = {
+		{IMB_FEATURE_SHANI, SL_X86_SHANI},
+		{IMB_FEATURE_VAES | IMB_FEATURE_AVX2, SL_X86_VAES},
+		{IMB_FEATURE_VPCLMULQDQ | IMB_FEATURE_AVX2, SL_X86_VPCLMUL},
+		{IMB_FEATURE_AVX512_SKX, SL_X86_AVX512},
+	};
+	uint64_t has = ((const struct engine *)s)->mgr->features;
+	unsigned f = 0;
 
-	return (f & IMB_FEATURE_SHANI ? SL_X86_SHANI : 0) | (f & IMB_FEATURE_VAES ? SL_X86_VAES : 0);
+	for (unsigned i = 0; i < sizeof map / sizeof map[0]; i++)
+		if ((has & map[i].theirs) == map[i].theirs)
+			f |= map[i].ours;
+	return f;
 }
 
-void sl_srtp_ipsec_mb_choose(struct sl_srtp *s, unsigned features)
+void sl_srtp_ipsec_mb_choose(struct sl_srtp *s, unsigned f)
 {
 	struct engine *e = engine_of(s);
 
-	e->shani = features & SL_X86_SHANI;
-	e->ctr = features & SL_X86_VAES ? sl_srtp_ctr_vaes : sl_srtp_ctr_aesni;
-	snprintf(s->describe, sizeof s->describe, "ipsec-mb %s, %s; AES-CM %s, HMAC-SHA1 %s", imb_get_version_str(),
-		arch_name(e->mgr->used_arch), features & SL_X86_VAES ? "VAES" : "AES-NI",
-		e->shani ? "SHA-NI, 4 abreast" : "ipsec-mb bursts");
+	e->shani_max = !(f & SL_X86_SHANI) ? 0 : f & SL_X86_AVX512 ? FEW : SL_SRTP_BURST;
+	e->ctr = f & SL_X86_VAES ? sl_srtp_ctr_vaes : sl_srtp_ctr_aesni;
+	e->own_gcm = f & SL_X86_VAES && f & SL_X86_VPCLMUL;
+	snprintf(s->describe, sizeof s->describe, "ipsec-mb %s, %s; AES-CM: %s, %s; AEAD: %s", imb_get_version_str(),
+		arch_name(e->mgr->used_arch), f & SL_X86_VAES ? "VAES" : "AES-NI", e->shani_max == SL_SRTP_BURST ? "SHA-NI" :
+		e->shani_max ? "ipsec-mb and SHA-NI" : "ipsec-mb", e->own_gcm ? "VAES" : "ipsec-mb");
 }
 
 int sl_srtp_ipsec_mb_open(struct sl_srtp **out, const struct sl_srtp_options *o, char *err, size_t err_len)

@@ -62,7 +62,7 @@ void sl_srtp_jobs_protect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct 
 
 void sl_srtp_jobs_unprotect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr)
 {
-	uint8_t tag[SL_SRTP_BURST][SL_AES_BLOCK];
+	uint8_t tag[SL_SRTP_BURST][SL_CM_TAG_WORDS];
 
 	prefetch(b);
 	for (unsigned i = 0; i < b->n; i++) {
@@ -72,7 +72,7 @@ void sl_srtp_jobs_unprotect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struc
 	hash(mgr, jobs, b->n);
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct sl_cm_context *c = (const struct sl_cm_context *)b->op[i]->ctx;
-		if (!sl_srtp_tag_is(tag[i], jobs->digest[i], c->common.tag_len))
+		if (!sl_cm_tag_is(tag[i], jobs->digest[i], c->common.tag_len))
 			b->op[i]->status = -EBADMSG;
 		else if (!sl_cm_is_clear(c))
 			ctr(c, b->op[i]);

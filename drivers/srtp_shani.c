@@ -176,7 +176,8 @@ INLINE TARGET void begin(struct lane *l, struct sl_srtp_op *op)
 
 	l->op = op;
 	l->end_blocks = rest + SL_SRTP_ROC_BYTES + 1 + LENGTH_BYTES > SL_SHA1_BLOCK ? 2 : 1;
-	memset(l->end, 0, sizeof l->end);
+	for (unsigned i = 0; i < sizeof l->end; i += 16)
+		_mm_store_si128((__m128i *)(l->end + i), _mm_setzero_si128());
 	for (unsigned i = 0; i < rest; i += 16)
 		_mm_store_si128((__m128i *)(l->end + i), _mm_loadu_si128((const __m128i *)(from + i)));
 	_mm_storeu_si128((__m128i *)(l->end + rest), _mm_set_epi32(0, 0, END_MARK, (int)roc));
@@ -197,6 +198,19 @@ INLINE TARGET void store_digest(const struct lane *l, uint8_t *out)
 	memcpy(out + 16, &e, sizeof e);
 }
 
+/* The inner digest as a message, in whole vectors: they are loaded again as such at once. */
+INLINE TARGET void put_outer_block(struct lane *l)
+{
+	const __m128i big_endian = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	const __m128i mark = _mm_set_epi32(0, (int)((uint32_t)END_MARK << 24), 0, 0);
+	__m128i *to = (__m128i *)l->end;
+
+	_mm_store_si128(to, _mm_shuffle_epi8(l->abcd, big_endian));
+	_mm_store_si128(to + 1, _mm_shuffle_epi8(_mm_or_si128(l->e, mark), big_endian));
+	_mm_store_si128(to + 2, _mm_setzero_si128());
+	_mm_store_si128(to + 3, _mm_shuffle_epi8(_mm_set_epi32(0, 0, 0, 8 * (SL_SHA1_BLOCK + SL_SHA1_BYTES)), big_endian));
+}
+
 /* The lane's stretch is over. True when the MAC is: it stands in l->end. */
 INLINE TARGET bool next_stage(struct lane *l)
 {
@@ -210,10 +224,7 @@ INLINE TARGET bool next_stage(struct lane *l)
 		return false;
 	case END:
 		l->stage = OUTER;
-		memset(l->end, 0, SL_SHA1_BLOCK);
-		store_digest(l, l->end);
-		l->end[SL_SHA1_BYTES] = END_MARK;
-		put_bits(l->end + SL_SHA1_BLOCK, SL_SHA1_BLOCK + SL_SHA1_BYTES);
+		put_outer_block(l);
 		load_state(l, c->opad);
 		l->p = l->end;
 		l->blocks = 1;
@@ -242,22 +253,42 @@ INLINE TARGET void finish(struct lane *l, bool protect, sl_srtp_ctr_fn *ctr)
 
 	if (protect)
 		sl_cm_append(op, l->end);
-	else if (!sl_srtp_tag_is(op->rtp + op->len + c->common.mki_len, l->end, c->common.tag_len))
+	else if (!sl_cm_tag_is(op->rtp + op->len + c->common.mki_len, l->end, c->common.tag_len))
 		op->status = -EBADMSG;
 	else if (!sl_cm_is_clear(c))
 		ctr(c, op);
 }
 
+struct queue {
+	const struct sl_cm_burst *burst;
+	unsigned next;
+};
+
+/* False: no packet is left for this lane. */
+INLINE TARGET bool refill(struct lane *l, struct queue *q, bool protect, sl_srtp_ctr_fn *ctr)
+{
+	struct sl_srtp_op *const *op = q->burst->op + q->next;
+
+	if (q->next == q->burst->n)
+		return false;
+	if (q->next + AHEAD < q->burst->n)
+		sl_cm_prefetch(op[AHEAD]);
+	q->next++;
+	take(l, *op, protect, ctr);
+	return true;
+}
+
 INLINE TARGET void run(const struct sl_cm_burst *b, bool protect, sl_srtp_ctr_fn *ctr)
 {
 	struct lane lanes[LANES], *lane[LANES];
-	unsigned n = 0, next = 0;
+	struct queue q = {b, 0};
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < b->n && i < AHEAD; i++)
 		sl_cm_prefetch(b->op[i]);
-	for (; n < LANES && next < b->n; n++) {
+	while (n < LANES && refill(&lanes[n], &q, protect, ctr)) {
 		lane[n] = &lanes[n];
-		take(lane[n], b->op[next++], protect, ctr);
+		n++;
 	}
 	while (n > 0) {
 		hash(lane, n);
@@ -265,11 +296,7 @@ INLINE TARGET void run(const struct sl_cm_burst *b, bool protect, sl_srtp_ctr_fn
 			if (lane[l]->blocks > 0 || !next_stage(lane[l]))
 				continue;
 			finish(lane[l], protect, ctr);
-			if (next + AHEAD < b->n)
-				sl_cm_prefetch(b->op[next + AHEAD]);
-			if (next < b->n)
-				take(lane[l], b->op[next++], protect, ctr);
-			else
+			if (!refill(lane[l], &q, protect, ctr))
 				lane[l--] = lane[--n];
 		}
 	}

@@ -16,6 +16,8 @@ enum {
 	SL_SHA1_BYTES = 20,
 	SL_CACHE_LINE = 64,
 	SL_RTP_SSRC_AT = 8,
+	SL_GCM_TAG = 16,
+	SL_CM_TAG_WORDS = 12, /* the longest tag of 10 bytes, in words */
 };
 
 /* AES-CM suites. First line: what counter and hash begin with; then the round keys, as many as the key has. */
@@ -24,6 +26,14 @@ struct sl_cm_context {
 	uint8_t salt[16];
 	uint8_t ipad[SL_SHA1_BYTES], opad[SL_SHA1_BYTES]; /* SHA-1 states behind the key's pads (RFC 2104), five host words */
 	_Alignas(SL_CACHE_LINE) uint8_t round_keys[SL_AES_ROUND_KEYS_MAX][SL_AES_BLOCK];
+};
+
+/* AEAD suites, our own layout: the powers of the hash key follow the round keys, of which the key's length tells how many. */
+enum { SL_GCM_POWERS = 16 };
+struct sl_gcm_context {
+	struct sl_srtp_context common;
+	_Alignas(16) uint8_t salt[16];
+	uint8_t round_keys[SL_AES_ROUND_KEYS_MAX + SL_GCM_POWERS][SL_AES_BLOCK];
 };
 
 /* Number of AES rounds: 10, 12, 14. */
@@ -64,16 +74,38 @@ void sl_srtp_jobs_init(struct sl_srtp_jobs *j);
 void sl_srtp_jobs_protect(IMB_MGR *mgr, struct sl_srtp_jobs *j, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr);
 void sl_srtp_jobs_unprotect(IMB_MGR *mgr, struct sl_srtp_jobs *j, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr);
 
+/* ---- srtp_gcm.c ---- */
+
+/* Powers of the hash key, from the round keys. */
+void sl_srtp_gcm_init(struct sl_gcm_context *c);
+/* The tag is at op->len, which stays; unprotect sets status. Up to SL_AES_BLOCK - 1 bytes behind the text are overwritten. */
+void sl_srtp_gcm_protect(const struct sl_gcm_context *c, struct sl_srtp_op *op);
+void sl_srtp_gcm_unprotect(const struct sl_gcm_context *c, struct sl_srtp_op *op);
+
 /* ---- of all AES-CM bursts ---- */
 
-/* MKI and tag behind a protected packet (RFC 3711 3.1). */
+/* MKI and tag behind a protected packet (RFC 3711 3.1). Whole words are copied: there is room (SL_SRTP_TAIL_MAX). */
 static inline void sl_cm_append(struct sl_srtp_op *op, const uint8_t *digest)
 {
 	const struct sl_srtp_context *c = op->ctx;
 
-	memcpy(op->rtp + op->len, c->mki, c->mki_len);
-	memcpy(op->rtp + op->len + c->mki_len, digest, c->tag_len);
+	memcpy(op->rtp + op->len, c->mki, SL_SRTP_MKI_MAX);
+	memcpy(op->rtp + op->len + c->mki_len, digest, SL_CM_TAG_WORDS);
 	op->len += c->mki_len + c->tag_len;
+}
+
+/* Are the first len (at most SL_CM_TAG_WORDS) bytes the same? Constant time; SL_CM_TAG_WORDS are read. */
+static inline bool sl_cm_tag_is(const uint8_t *a, const uint8_t *b, unsigned len)
+{
+	uint64_t a0, b0, differ;
+	uint32_t a1, b1;
+
+	memcpy(&a0, a, sizeof a0);
+	memcpy(&b0, b, sizeof b0);
+	memcpy(&a1, a + sizeof a0, sizeof a1);
+	memcpy(&b1, b + sizeof b0, sizeof b1);
+	differ = len >= sizeof a0 ? a0 ^ b0 : (a0 ^ b0) & ~(UINT64_MAX << 8 * len);
+	return (differ | (len >= sizeof a0 ? (a1 ^ b1) & ~(UINT64_MAX << 8 * (len - sizeof a0)) : 0)) == 0;
 }
 
 /* What counter and keys need comes from far when streams are many. */
@@ -87,6 +119,6 @@ static inline void sl_cm_prefetch(const struct sl_srtp_op *op)
 
 /* ---- srtp_ipsec_mb.c: for tests and benches, before the first context is made ---- */
 
-enum { SL_X86_SHANI = 1, SL_X86_VAES = 2 };
+enum { SL_X86_SHANI = 1, SL_X86_VAES = 2, SL_X86_VPCLMUL = 4, SL_X86_AVX512 = 8 };
 unsigned sl_srtp_ipsec_mb_features(const struct sl_srtp *s); /* what this processor has */
 void sl_srtp_ipsec_mb_choose(struct sl_srtp *s, unsigned features);
