@@ -266,7 +266,8 @@ static void resolve_group(struct sl_sdp *sdp, struct sl_slice mids)
 	int members[SL_SDP_MAX_MEDIA], n = 0, tagged = -1;
 	struct sl_slice mid;
 
-	while ((mid = sl_sdp_token(&mids)).n > 0 && n < SL_SDP_MAX_MEDIA) {
+	/* More names than there can be sections are not a group but a bomb. */
+	for (unsigned k = 0; k < SL_SDP_MAX_MEDIA && (mid = sl_sdp_token(&mids)).n > 0; k++) {
 		for (unsigned i = 0; i < sdp->n_media; i++) {
 			const struct sl_sdp_media *m = &sdp->media[i];
 			if (m->mid.n != mid.n || memcmp(m->mid.p, mid.p, mid.n) != 0)
