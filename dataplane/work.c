@@ -92,7 +92,14 @@ static int bring_up(struct sl_started *s, struct sl_housekeeper *h, const struct
 		rc = sl_workers_new(&s->dp, s->rings, err, ERROR_BYTES);
 	if (rc == 0)
 		rc = sl_privileges_drop(c->dataplane.run_as, c->dataplane.socket, err, ERROR_BYTES);
-	return rc < 0 ? rc : launch_workers(s, err);
+	if (rc == 0)
+		rc = launch_workers(s, err);
+	if (rc < 0)
+		return rc;
+	rc = sl_abi_server_listen(&h->server);
+	if (rc < 0)
+		snprintf(err, ERROR_BYTES, "%s: %s", c->dataplane.socket, strerror(-rc));
+	return rc;
 }
 
 /* Nothing that correctness needs happens here, since a crash does not do it: files are flushed, peers see a close. */

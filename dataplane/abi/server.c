@@ -377,7 +377,7 @@ static int bind_socket(const char *path, char *text, size_t text_len)
 	/* The mode of the descriptor limits that of the file from its first moment; umask may have taken
 	 * group bits. */
 	if (fchmod(fd, 0660) < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 ||
-	        chmod(path, 0660) < 0 || listen(fd, SL_ABI_MAX_PENDING) < 0)
+	        chmod(path, 0660) < 0)
 		goto err;
 	return fd;
 err:
@@ -391,8 +391,6 @@ err:
 int sl_abi_server_open(struct sl_abi_server *s, const char *path, struct sl_region *region, int memfd,
         unsigned n_workers, const struct sl_abi_server_ops *ops, char *text, size_t text_len)
 {
-	struct epoll_event ev = {.events = EPOLLIN};
-
 	if (n_workers == 0 || n_workers > SL_MAX_WORKERS) {
 		snprintf(text, text_len, "%u workers; 1 to %d are possible", n_workers, SL_MAX_WORKERS);
 		return -EINVAL;
@@ -421,15 +419,23 @@ int sl_abi_server_open(struct sl_abi_server *s, const char *path, struct sl_regi
 		return s->listen_fd;
 	snprintf(s->path, sizeof s->path, "%s", path);
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (s->epoll_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->listen_fd, &ev) < 0) {
+	if (s->epoll_fd < 0) {
 		int error = -errno;
 		snprintf(text, text_len, "epoll: %s", strerror(-error));
-		if (s->epoll_fd >= 0)
-			close(s->epoll_fd);
 		close(s->listen_fd);
 		unlink(path);
 		return error;
 	}
+	return 0;
+}
+
+int sl_abi_server_listen(struct sl_abi_server *s)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (listen(s->listen_fd, SL_ABI_MAX_PENDING) < 0 ||
+	        epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->listen_fd, &ev) < 0)
+		return -errno;
 	return 0;
 }
 

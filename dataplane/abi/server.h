@@ -102,12 +102,16 @@ struct sl_abi_server {
 	uint64_t events_lost, ring_corrupt; /* of the housekeeper's own rings */
 };
 
-/* Listen on path (SOCK_SEQPACKET, mode 0660; a dead socket file there is replaced, a live one is
- * -EADDRINUSE). region and memfd stay the caller's and must outlive the server; n_workers as the region was
+/* Take path (SOCK_SEQPACKET, mode 0660; a dead socket file there is replaced, a live one is -EADDRINUSE); nobody can
+ * connect before sl_abi_server_listen(). region and memfd stay the caller's and must outlive the server; n_workers as the region was
  * made. Call after region->generation has been raised for this working half and region->max_legs is set. ops may be NULL. 0, or negative
  * errno with the reason. */
 int sl_abi_server_open(struct sl_abi_server *s, const char *path, struct sl_region *region, int memfd,
         unsigned n_workers, const struct sl_abi_server_ops *ops, char *text, size_t text_len);
+
+/* Let clients connect: when they are answered at once from now on. Who came earlier would wait for an answer, give up
+ * and come back late, and media waits for that. 0 or negative errno. */
+int sl_abi_server_listen(struct sl_abi_server *s);
 
 /* Close every connection and remove the socket file. Workers must have stopped. */
 void sl_abi_server_close(struct sl_abi_server *s);

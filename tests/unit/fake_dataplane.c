@@ -289,7 +289,8 @@ void fake_start(struct fake *f)
 	atomic_fetch_add(&f->region->generation, 1);
 	f->region->pid = (uint32_t)getpid();
 	if (sl_abi_server_open(
-	            &f->server, f->path, f->region, f->memfd, FAKE_WORKERS, &ops, text, sizeof text) < 0) {
+	            &f->server, f->path, f->region, f->memfd, FAKE_WORKERS, &ops, text, sizeof text) < 0 ||
+	        sl_abi_server_listen(&f->server) < 0) {
 		fprintf(stderr, "%s\n", text);
 		abort();
 	}

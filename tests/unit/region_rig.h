@@ -37,8 +37,8 @@ static inline void open_server(void)
 	char text[128] = "";
 
 	dp.region->generation++;
-	if (sl_abi_server_open(&dp.server, dp.path, dp.region, dp.memfd, WORKERS, &dp.ops, text, sizeof text) !=
-	        0)
+	if (sl_abi_server_open(&dp.server, dp.path, dp.region, dp.memfd, WORKERS, &dp.ops, text, sizeof text) != 0 ||
+	        sl_abi_server_listen(&dp.server) != 0)
 		fail_msg("%s", text);
 	for (unsigned w = 0; w < WORKERS; w++)
 		sl_abi_worker_init(&dp.workers[w], &dp.server, w);

@@ -195,6 +195,7 @@ static void slots_change_hands_under_running_workers(void **state)
 	assert_int_equal(sl_region_map(memfd, &region, &bytes, text, sizeof text), 0);
 	assert_int_equal(
 	        sl_abi_server_open(&server, path, region, memfd, WORKERS, NULL, text, sizeof text), 0);
+	assert_int_equal(sl_abi_server_listen(&server), 0);
 	for (unsigned w = 0; w < WORKERS; w++) {
 		sl_abi_worker_init(&workers[w], &server, w);
 		assert_int_equal(pthread_create(&threads[1 + w], NULL, work, &workers[w]), 0);
