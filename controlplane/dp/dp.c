@@ -47,7 +47,10 @@ static void try_attach(struct sl_dp *dp, int64_t now_ms)
 	/* The dataplane answers within a millisecond or two; a brain that waits longer for a stuck one serves
 	 * nobody. */
 	int rc = sl_client_attach(&dp->client, dp->path, dp->name, 50, text, sizeof text);
-	if (rc == -ETIMEDOUT) /* it hangs: do not wait for it most of the time */
+	/* A dataplane that dies may leave one attempt unanswered, and media waits for the next. One that hangs is not to be waited
+	 * for most of the time. */
+	dp->hung = rc == -ETIMEDOUT ? dp->hung + 1 : 0;
+	if (dp->hung > SL_DP_ATTACH_PATIENCE)
 		dp->next_attach_ms = now_ms + 20 * SL_DP_ATTACH_MS;
 	if (rc < 0) {
 		if (!dp->quiet)

@@ -22,6 +22,7 @@ enum {
 	SL_DP_QUEUE_MAX = 4096,  /* changes waiting for a replay to end */
 	SL_DP_WAITING_MAX = 256, /* deletions and listings somebody waits for */
 	SL_DP_ATTACH_MS = 100,   /* between attempts */
+	SL_DP_ATTACH_PATIENCE = 5, /* attempts that may hang before there are fewer of them */
 	SL_DP_STALE_MS = 300,    /* heartbeat older than this: the dataplane does not move */
 	SL_DP_EVENTS_PER_TURN = 512,
 	SL_DP_DELETE_MS = 1000, /* until a deletion unconfirmed is reported so */

@@ -97,6 +97,7 @@ struct sl_dp {
 	int64_t next_replay_ms;      /* when what is to be provisioned and is not is tried again; 0 = nothing is */
 	int64_t now_ms;              /* of the turn under way */
 	bool quiet;                  /* the reason for not attaching was logged */
+	unsigned hung;               /* attempts in a row that were not answered */
 	uint32_t refused_generation; /* of the dataplane that refused the desired state; 0 = none did */
 	struct sl_client client;
 	int64_t next_attach_ms;
