@@ -2,7 +2,6 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/ng/value.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -147,19 +146,18 @@ struct sl_ng_value *sl_ng_bencode_decode(struct sl_ng_arena *a, struct sl_slice 
 
 static void write_string(struct sl_ng_writer *w, struct sl_slice s)
 {
-	char head[24];
-
-	sl_ng_write(w, head, (size_t)snprintf(head, sizeof head, "%zu:", s.n));
+	sl_ng_write_integer(w, (int64_t)s.n);
+	sl_ng_write(w, ":", 1);
 	sl_ng_write(w, s.p, s.n);
 }
 
 void sl_ng_bencode_encode(struct sl_ng_writer *w, const struct sl_ng_value *v)
 {
-	char text[32];
-
 	switch (v->type) {
 	case SL_NGV_INTEGER:
-		sl_ng_write(w, text, (size_t)snprintf(text, sizeof text, "i%" PRId64 "e", v->integer));
+		sl_ng_write(w, "i", 1);
+		sl_ng_write_integer(w, v->integer);
+		sl_ng_write(w, "e", 1);
 		return;
 	case SL_NGV_STRING:
 		write_string(w, v->string);

@@ -75,7 +75,7 @@ static void load_limit(struct sl_ng_request *r, const char *message)
 	}
 	r->reply = sl_ng_new(&r->out, SL_NGV_DICTIONARY);
 	sl_ng_add_text(&r->out, r->reply, "result", "load limit");
-	sl_ng_add_printf(&r->out, r->reply, "message", "%s", message);
+	sl_ng_add_copy(&r->out, r->reply, "message", message);
 	sl_ng_count(&r->brain->load_limits);
 }
 
@@ -294,7 +294,7 @@ static void list(struct sl_ng_request *r)
 	}
 	calls = sl_ng_add(&r->out, r->reply, "calls", SL_NGV_LIST);
 	for (int64_t n = 0; n < r->asked.limit && !r->out.failed && (s = sl_media_next(r->brain->media, &cursor)); n++)
-		sl_ng_add_printf(&r->out, calls, NULL, "%s", s->call_id);
+		sl_ng_add_copy(&r->out, calls, NULL, s->call_id);
 	sl_ng_ok(r);
 }
 

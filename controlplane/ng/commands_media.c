@@ -145,7 +145,7 @@ void sl_ng_subscribe(struct sl_ng_request *r)
 		tags = sl_ng_add(&r->out, r->reply, "from-tags", SL_NGV_LIST);
 		sl_ng_add_slice(&r->out, tags, NULL, who.tag);
 	}
-	sl_ng_add_printf(&r->out, r->reply, "to-tag", "%s", tag);
+	sl_ng_add_copy(&r->out, r->reply, "to-tag", tag);
 	sl_ng_ok(r);
 }
 

@@ -2,7 +2,6 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/ng/value.h"
 
-#include <inttypes.h>
 #include <malloc.h>
 #include <math.h>
 #include <stdio.h>
@@ -188,11 +187,9 @@ static void write_string(struct sl_ng_writer *w, struct sl_slice s)
 
 void sl_ng_json_encode(struct sl_ng_writer *w, const struct sl_ng_value *v)
 {
-	char text[32];
-
 	switch (v->type) {
 	case SL_NGV_INTEGER:
-		sl_ng_write(w, text, (size_t)snprintf(text, sizeof text, "%" PRId64, v->integer));
+		sl_ng_write_integer(w, v->integer);
 		return;
 	case SL_NGV_STRING:
 		write_string(w, v->string);

@@ -29,7 +29,7 @@ static bool known(const struct sl_endpoint *ep)
 
 static void text(struct writer *w, struct sl_ng_value *into, const char *key, const char *s)
 {
-	sl_ng_add_printf(w->a, into, key, "%s", s);
+	sl_ng_add_copy(w->a, into, key, s);
 }
 
 static void endpoint(struct writer *w, struct sl_ng_value *into, const char *key, const struct sl_endpoint *ep)

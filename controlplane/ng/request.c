@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ERROR_TEXT_MAX = 240 };
+enum { ERROR_TEXT_MAX = 240, ANSWER_GUESS = 3 * 1024 };
 
 const char *sl_ng_command_name(enum sl_ng_command c)
 {
@@ -130,7 +130,7 @@ void sl_ng_reply_error(struct sl_ng_request *r, const char *fmt, ...)
 	va_end(ap);
 	r->reply = sl_ng_new(&r->out, SL_NGV_DICTIONARY);
 	sl_ng_add_text(&r->out, r->reply, "result", "error");
-	sl_ng_add_printf(&r->out, r->reply, "error-reason", "%s", text);
+	sl_ng_add_copy(&r->out, r->reply, "error-reason", text);
 }
 
 bool sl_ng_reply_is_error(const struct sl_ng_request *r)
@@ -150,15 +150,16 @@ static void write_answer(const struct sl_ng_request *r, struct sl_ng_writer *w)
 /* False: it is too long, or does not fit into memory; bytes says how long. */
 static bool try_encode(struct sl_ng_request *r, size_t max, size_t *bytes)
 {
-	struct sl_ng_writer w = {0};
+	struct sl_ng_writer w = {.n = ANSWER_GUESS};
 
-	write_answer(r, &w);
-	*bytes = w.n;
-	if (w.n > max || !(w.p = sl_ng_alloc(&r->out, w.n)))
-		return false;
-	w.room = w.n;
-	w.n = 0;
-	write_answer(r, &w);
+	do { /* once, for nearly all */
+		w = (struct sl_ng_writer){sl_ng_alloc(&r->out, w.n), 0, w.n};
+		if (w.p)
+			write_answer(r, &w);
+		*bytes = w.n;
+		if (!w.p || w.n > max)
+			return false;
+	} while (w.n > w.room);
 	r->answer = (struct sl_slice){w.p, w.n};
 	return true;
 }

@@ -127,6 +127,16 @@ struct sl_ng_value *sl_ng_add_text(struct sl_ng_arena *a, struct sl_ng_value *in
 	return sl_ng_add_slice(a, into, key, sl_ng_text(text));
 }
 
+struct sl_ng_value *sl_ng_add_copy(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text)
+{
+	size_t n = strlen(text);
+	char *copy = sl_ng_alloc(a, n);
+
+	if (copy)
+		memcpy(copy, text, n);
+	return sl_ng_add_slice(a, into, key, (struct sl_slice){copy, copy ? n : 0});
+}
+
 static const char *format(struct sl_ng_arena *a, const char *fmt, va_list ap)
 {
 	va_list again;
@@ -242,4 +252,17 @@ void sl_ng_write(struct sl_ng_writer *w, const void *bytes, size_t n)
 	if (w->p && n > 0 && w->n + n <= w->room)
 		memcpy(w->p + w->n, bytes, n);
 	w->n += n;
+}
+
+void sl_ng_write_integer(struct sl_ng_writer *w, int64_t integer)
+{
+	uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+	char text[24], *p = text + sizeof text;
+
+	do
+		*--p = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (integer < 0)
+		*--p = '-';
+	sl_ng_write(w, p, (size_t)(text + sizeof text - p));
 }

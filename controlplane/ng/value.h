@@ -62,7 +62,8 @@ struct sl_ng_value *sl_ng_add(struct sl_ng_arena *a, struct sl_ng_value *into, c
 struct sl_ng_value *sl_ng_add_integer(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, int64_t integer);
 struct sl_ng_value *sl_ng_add_slice(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, struct sl_slice s);
 struct sl_ng_value *sl_ng_add_text(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text);
-/* The text is formatted into the arena. */
+/* Into the arena: copied, or formatted. */
+struct sl_ng_value *sl_ng_add_copy(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text);
 struct sl_ng_value *sl_ng_add_printf(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 const char *sl_ng_printf(struct sl_ng_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* or "" */
@@ -93,6 +94,7 @@ struct sl_ng_writer {
 	size_t n, room; /* n may pass room: then the text is cut */
 };
 void sl_ng_write(struct sl_ng_writer *w, const void *bytes, size_t n);
+void sl_ng_write_integer(struct sl_ng_writer *w, int64_t integer); /* printf is most of the work of a long reply */
 void sl_ng_bencode_encode(struct sl_ng_writer *w, const struct sl_ng_value *v);
 void sl_ng_json_encode(struct sl_ng_writer *w, const struct sl_ng_value *v);
 
