@@ -51,8 +51,9 @@ enum { SL_NEGO_SUITES = SL_SRTP_N_SUITES - 1 };
 
 /* May this suite be offered and accepted? */
 bool sl_nego_suite_ok(const struct sl_media_options *o, unsigned suite);
-/* Index of the a=crypto to accept: the one in force when it is there again, else the first we can do whose session
- * parameters leave nothing plain, else the first we can do; -1 = none. now: suite SL_SRTP_NONE = none in force. */
+/* Index of the a=crypto to accept: the one in force when it is there again, else the first allowed whose session
+ * parameters leave nothing plain, else the first allowed; when the filters leave none, the same of all that we can do
+ * (they are for what is sent on); -1 = none. now: suite SL_SRTP_NONE = none in force. */
 int sl_nego_choose_crypto(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now);
 /* Suites to offer, best first: those that md has, in its order, then the others. How many. */
 unsigned sl_nego_suites(const struct sl_media_options *o, const struct sl_sdp_media *md, uint8_t suites[SL_NEGO_SUITES]);

@@ -36,7 +36,7 @@ bool sl_nego_same_key(const struct sl_srtp_key *a, const struct sl_srtp_key *b)
 		CRYPTO_memcmp(a->salt, b->salt, sizeof a->salt) == 0;
 }
 
-int sl_nego_choose_crypto(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
+static int choose(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
 {
 	int first = -1;
 
@@ -50,6 +50,14 @@ int sl_nego_choose_crypto(const struct sl_media_options *o, const struct sl_sdp_
 			first = (int)i;
 	}
 	return first;
+}
+
+int sl_nego_choose_crypto(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
+{
+	static const struct sl_media_options any;
+	int at = choose(o, md, now);
+
+	return at >= 0 ? at : choose(&any, md, now);
 }
 
 unsigned sl_nego_suites(const struct sl_media_options *o, const struct sl_sdp_media *md, uint8_t suites[SL_NEGO_SUITES])
