@@ -139,6 +139,7 @@ struct sl_media_leg {
 	struct sl_cmd_leg set;         /* what the dataplane was told: replayed as it is */
 	double mos_sum;                /* E-model, one sample a statistics round */
 	float mos_last, mos_min, mos_max;
+	int64_t mos_min_unix_ms, mos_max_unix_ms; /* when they were sampled */
 	uint32_t mos_n;
 };
 struct sl_media_section {

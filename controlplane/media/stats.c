@@ -34,8 +34,14 @@ static void sample_mos(struct section *x, const struct sl_evt_leg *now)
 	double lost = now->rx_lost > before->rx_lost ? now->rx_lost - before->rx_lost : 0;
 	double delay = sl_emodel_delay_ms(now->rtt_us, now->rx_jitter_us);
 	leg->mos_last = (float)sl_emodel_mos(sl_emodel_r(codec_of(x), lost / (lost + came), delay));
-	leg->mos_min = leg->mos_n && leg->mos_min < leg->mos_last ? leg->mos_min : leg->mos_last;
-	leg->mos_max = leg->mos_n && leg->mos_max > leg->mos_last ? leg->mos_max : leg->mos_last;
+	if (leg->mos_n == 0 || leg->mos_last < leg->mos_min) {
+		leg->mos_min = leg->mos_last;
+		leg->mos_min_unix_ms = sl_unix_ms();
+	}
+	if (leg->mos_n == 0 || leg->mos_last > leg->mos_max) {
+		leg->mos_max = leg->mos_last;
+		leg->mos_max_unix_ms = sl_unix_ms();
+	}
 	leg->mos_sum += leg->mos_last;
 	leg->mos_n++;
 }

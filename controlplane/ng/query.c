@@ -167,33 +167,41 @@ static void section(struct writer *w, struct sl_ng_value *medias, const struct s
 
 /* ---- parties ---- */
 
-static bool talks(const struct sl_media_party *p)
+static bool subscribes(const struct sl_media_party *p)
 {
-	return !(p->flags & (SL_PARTY_SUBSCRIBER | SL_PARTY_PUBLISHER));
+	return p->flags & SL_PARTY_SUBSCRIBER;
 }
 
-static void joined(struct writer *w, struct sl_ng_value *list, unsigned index)
+static void joined(struct writer *w, struct sl_ng_value *list, unsigned index, const char *how)
 {
 	struct sl_ng_value *d = sl_ng_add(w->a, list, NULL, SL_NGV_DICTIONARY);
 
 	text(w, d, "tag", w->s->parties[index]->tag);
-	sl_ng_add_text(w->a, d, "type", "offer/answer");
+	sl_ng_add_text(w->a, d, "type", how);
 }
 
-/* Whom the party hears, and who hears it: of forks the caller has many. */
+/* Whom the party hears, and who hears it: of forks the caller has many. The peer of a subscriber is whom it hears. */
 static void both_ways(struct writer *w, struct sl_ng_value *into, unsigned index)
 {
 	struct sl_ng_value *subscriptions = sl_ng_add(w->a, into, "subscriptions", SL_NGV_LIST);
 	struct sl_ng_value *subscribers = sl_ng_add(w->a, into, "subscribers", SL_NGV_LIST);
+	bool hears_only = subscribes(w->s->parties[index]);
 	int peer = sl_media_peer(w->s, index);
 
-	for (unsigned i = 0; i < w->s->n_parties && talks(w->s->parties[index]); i++) {
-		if (i == index || !talks(w->s->parties[i]))
+	for (unsigned i = 0; i < w->s->n_parties; i++) {
+		bool other_hears_only = subscribes(w->s->parties[i]), is_its_peer = sl_media_peer(w->s, i) == (int)index;
+		if (i == index)
 			continue;
-		if (sl_media_peer(w->s, i) == (int)index)
-			joined(w, subscriptions, i);
+		if (hears_only && peer == (int)i)
+			joined(w, subscriptions, i, "pub/sub");
+		if (other_hears_only && is_its_peer)
+			joined(w, subscribers, i, "pub/sub");
+		if (hears_only || other_hears_only)
+			continue;
+		if (is_its_peer)
+			joined(w, subscriptions, i, "offer/answer");
 		if (peer == (int)i)
-			joined(w, subscribers, i);
+			joined(w, subscribers, i, "offer/answer");
 	}
 }
 
@@ -213,7 +221,7 @@ static void party(struct writer *w, struct sl_ng_value *tags, unsigned index)
 	if (p->label[0])
 		text(w, d, "label", p->label);
 	sl_ng_add_integer(w->a, d, "created", p->created_unix_ms / MS_PER_S);
-	if (peer >= 0 && talks(p) && w->s->parties[peer]->tag[0])
+	if (peer >= 0 && !subscribes(p) && w->s->parties[peer]->tag[0])
 		text(w, d, "in dialogue with", w->s->parties[peer]->tag);
 	both_ways(w, d, index);
 	medias = sl_ng_add(w->a, d, "medias", SL_NGV_LIST);
@@ -240,7 +248,6 @@ static void mos(struct writer *w, struct sl_ng_value *into, const char *key, con
 
 static void ssrc(struct writer *w, struct sl_ng_value *into, const struct sl_media_leg *leg, uint32_t peer_rtt_us)
 {
-	const int64_t now_s = w->now_ms / MS_PER_S;
 	struct sl_ng_value *d, *progression, *entries;
 
 	d = sl_ng_add(w->a, into, sl_ng_printf(w->a, "%u", leg->stats.rx_ssrc), SL_NGV_DICTIONARY);
@@ -248,12 +255,12 @@ static void ssrc(struct writer *w, struct sl_ng_value *into, const struct sl_med
 	if (leg->mos_n == 0)
 		return;
 	mos(w, d, "average MOS", leg, leg->mos_sum / leg->mos_n, peer_rtt_us, "samples", leg->mos_n);
-	mos(w, d, "lowest MOS", leg, leg->mos_min, peer_rtt_us, "reported at", now_s);
-	mos(w, d, "highest MOS", leg, leg->mos_max, peer_rtt_us, "reported at", now_s);
+	mos(w, d, "lowest MOS", leg, leg->mos_min, peer_rtt_us, "reported at", leg->mos_min_unix_ms / MS_PER_S);
+	mos(w, d, "highest MOS", leg, leg->mos_max, peer_rtt_us, "reported at", leg->mos_max_unix_ms / MS_PER_S);
 	progression = sl_ng_add(w->a, d, "MOS progression", SL_NGV_DICTIONARY);
 	sl_ng_add_integer(w->a, progression, "interval", 0);
 	entries = sl_ng_add(w->a, progression, "entries", SL_NGV_LIST);
-	mos(w, entries, NULL, leg, leg->mos_last, peer_rtt_us, "reported at", now_s);
+	mos(w, entries, NULL, leg, leg->mos_last, peer_rtt_us, "reported at", w->now_ms / MS_PER_S);
 }
 
 static void ssrcs(struct writer *w, struct sl_ng_value *into)

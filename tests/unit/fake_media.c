@@ -165,6 +165,8 @@ static void fill_leg(struct sl_media_leg *leg, unsigned i)
 	leg->mos_last = 4.2f;
 	leg->mos_min = 4.1f;
 	leg->mos_max = 4.3f;
+	leg->mos_min_unix_ms = 1700000006000;
+	leg->mos_max_unix_ms = 1700000003000;
 	if (i)
 		leg->set.key_out.suite = SL_SRTP_AES_CM_128_80;
 }
