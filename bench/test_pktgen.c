@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
-/* The generator's parts that can be wrong without anyone noticing: percentiles, checksums, endpoints, options. */
+/* The generator's parts that can be wrong unnoticed: percentiles, checksums, endpoints, options, plans. */
 
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "bench/pktgen/frame.h"
 #include "bench/pktgen/options.h"
+#include "bench/pktgen/plan.h"
 #include "bench/pktgen/stats.h"
 
 static void histogram_is_within_three_percent(void **state)
@@ -43,6 +47,14 @@ static void loss_counts_what_was_never_sent(void **state)
 	static struct result r = {.dir = {{.offered = 100, .unsent = 10, .received = 90}, {.offered = 100, .received = 60}}};
 
 	assert_true(result_loss(&r) > 0.2499 && result_loss(&r) < 0.2501);
+}
+
+static void every_copy_is_wanted(void **state)
+{
+	static struct result r = {.dir = {{.offered = 10, .received = 900, .more_copies = 99}}};
+
+	assert_int_equal(result_wanted(&r), 1000);
+	assert_true(result_loss(&r) > 0.0999 && result_loss(&r) < 0.1001);
 }
 
 static void check_frame(const char *src, const char *dst)
@@ -119,15 +131,94 @@ static void sessions_have_endpoints_of_their_own(void **state)
 	assert_false(range_contains(&o.clients, &outside));
 }
 
+static int read_text(struct plan *p, const char *text)
+{
+	char path[64];
+	int fd = memfd_create("plan", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	int rc = plan_read(p, path);
+	close(fd);
+	return rc;
+}
+
+#define A "198.18.0.16:1024 198.18.0.1:16384 "
+#define A2 "198.18.0.16:1026 198.18.0.1:16386 "
+#define TO_B "198.18.0.2:16384 198.18.0.64:1024 "
+#define TO_B2 "198.18.0.2:16386 198.18.0.64:1026 "
+#define TO_A "198.18.0.1:16384 198.18.0.16:1024 "
+#define CM "AES_CM_128_HMAC_SHA1_80:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd"
+#define GCM "AEAD_AES_128_GCM:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw"
+
+static void plans_say_what_goes_where(void **state)
+{
+	struct plan p;
+	struct sl_endpoint at;
+
+	assert_int_equal(read_text(&p, "stream 0 " A CM "\ncopy " TO_B GCM "==\n\n"
+				       "stream 1 " TO_B "-\ncopy " TO_A "-\n"), 0);
+	assert_int_equal(p.n_streams[0], 1);
+	assert_int_equal(p.n_streams[1], 1);
+	assert_int_equal(p.sent_suite[0], SL_SRTP_AES_CM_128_80);
+	assert_int_equal(p.back_suite[0], SL_SRTP_AEAD_128_GCM);
+	assert_int_equal(p.back_suite[1], SL_SRTP_NONE);
+	assert_int_equal(p.streams[0][0].key.key[15], 15);
+	assert_int_equal(p.streams[0][0].key.salt[0], 16);
+	assert_int_equal(p.streams[0][0].key.salt[13], 29);
+	assert_int_equal(p.n_addresses, 2);
+	assert_int_equal(sl_endpoint_parse("198.18.0.64:1024", &at), 0);
+	assert_true(sl_ip_eq(&p.address[0], &at.ip));
+	assert_int_equal(p.copy_at[0][1024], 0);
+	assert_int_equal(p.copy_at[1][1024], 1);
+	assert_true(p.copy_at[0][1025] == PLAN_NO_COPY);
+	plan_free(&p);
+	assert_int_equal(read_text(&p, "stream 0 " A "-\ncopy " TO_B GCM "\ncopy " TO_B2 GCM "\n"), 0); /* not padded */
+	assert_int_equal(p.n_copies_each[0], 2);
+	assert_int_equal(p.copies[1].key.salt[11], 27);
+	plan_free(&p);
+}
+
+static void plans_that_cannot_be_are_refused(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"stream 0 " A "-\n",
+		"copy " TO_B "-\n",
+		"stream 0 " A "\n",
+		"stream 2 " A "-\ncopy " TO_B "-\n",
+		"stream 0 " A "- -\ncopy " TO_B "-\n",
+		"stream 0 198.18.0.16:1024 [2001:db8::1]:16384 -\ncopy " TO_B "-\n",
+		"stream 0 " A "AES_CM_128_HMAC_SHA1_80:AAECAw==\ncopy " TO_B "-\n",
+		"stream 0 " A "AES_CM_128_HMAC_SHA1_99:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\ncopy " TO_B "-\n",
+		"stream 0 " A CM "\ncopy " TO_B "-\nstream 0 " A2 "-\ncopy " TO_B2 "-\n", /* two suites out */
+		"stream 0 " A "-\ncopy " TO_B "-\nstream 0 " A2 "-\ncopy " TO_B2 CM "\n", /* two suites back */
+		"stream 0 " A "-\ncopy " TO_B "-\nstream 0 " A2 "-\ncopy " TO_B "-\n",     /* both arrive there */
+		"stream 0 " A "-\ncopy " TO_B "-\ncopy " TO_B2 "-\nstream 0 " A2 "-\ncopy " TO_A "-\n",
+		"stream 0 " A "-\ncopy " TO_B "-\nstream 0 " A2 "-\ncopy " TO_B2 "-\ncopy " TO_A "-\n",
+		"stream 1 " TO_B "-\ncopy " TO_A "-\nstream 0 " A "-\ncopy " TO_B "-\n",
+		"stream 0 " A "-\ncopy " TO_B "-\nstream 0 " A2 "-\ncopy " TO_B2 "-\n"
+		"stream 1 " TO_B "-\ncopy " TO_A "-\n",
+	};
+	struct plan p;
+
+	for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		assert_int_equal(read_text(&p, wrong[i]), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(histogram_is_within_three_percent),
 		cmocka_unit_test(histogram_takes_any_value),
 		cmocka_unit_test(loss_counts_what_was_never_sent),
+		cmocka_unit_test(every_copy_is_wanted),
 		cmocka_unit_test(frames_carry_right_checksums),
 		cmocka_unit_test(options_refuse_what_cannot_work),
 		cmocka_unit_test(sessions_have_endpoints_of_their_own),
+		cmocka_unit_test(plans_say_what_goes_where),
+		cmocka_unit_test(plans_that_cannot_be_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,9 @@ def summarise(rounds, systems):
         row = {key: mine[0][key] for key in ("case", "system", "frame_bytes", "payload_bytes", "sessions", "seconds",
                                              "hugepages", "tsc_hz")}
         for key in MEDIANS:
-            row[key] = statistics.median(r[key] for r in mine)
+            known = [r[key] for r in mine if r[key] is not None]
+            row[key] = statistics.median(known) if known else None
+        row["generator_is_limit"] = statistics.median(r.get("generator_is_limit", False) for r in mine) > 0.5
         row["placement"] = placement
         row["ping_pong_cycles"] = statistics.median(r["ping_pong_cycles"][0] for r in mine)
         row["rounds"] = len(mine)
@@ -62,6 +64,10 @@ def _add_ratios(rows):
         # How many of the other's packets cost as much CPU as one of ours, and how many times its rate ours is.
         row["sluice_cpu_ratio"] = row["cpu_ns_per_packet"] / ours["cpu_ns_per_packet"]
         row["sluice_mpps_ratio"] = ours["mpps"] / row["mpps"] if row["mpps"] else None
+
+
+def shown(value, form):
+    return "-" if value is None else format(value, form)
 
 
 def rounded(row):
@@ -86,13 +92,16 @@ def print_table(rows):
     print("{:<10}{:>7}{:>15}{:>15}{:>10}{:>10}{:>10}{:>10}".format(*head))
     for row in rows:
         print(f"{row['system']:<10}{row['rounds']:>7}{row['cycles_per_packet']:>15.1f}"
-              f"{row['cpu_ns_per_packet']:>15.1f}{row['mpps']:>10.3f}{row['loss']:>10.1e}"
-              f"{row['latency_p50_us']:>10.1f}{row['latency_p99_us']:>10.1f}"
-              f"{'   (disturbed)' if row['disturbed'] else ''}")
+              f"{row['cpu_ns_per_packet']:>15.1f}{row['mpps']:>10.3f}{shown(row['loss'], '.1e'):>10}"
+              f"{shown(row['latency_p50_us'], '.1f'):>10}{shown(row['latency_p99_us'], '.1f'):>10}"
+              f"{'   (disturbed)' if row['disturbed'] else ''}"
+              f"{'   (generator was the limit)' if row['generator_is_limit'] else ''}")
     print()
     for row in rows:
-        if row["system"] == "coturn" and "sluice_cpu_ratio" in row:
-            print(f"sluice carries {row['sluice_mpps_ratio']:.1f} x coturn's packets per second on one core "
+        if row["system"] in ("coturn", "rtpengine") and "sluice_cpu_ratio" in row:
+            print(f"sluice carries {row['sluice_mpps_ratio']:.1f} x {row['system']}'s packets per second on one core "
                   f"({row['sluice_cpu_ratio']:.1f} x by CPU per packet)")
+        elif row["system"] == "libsrtp2" and "sluice_cpu_ratio" in row:
+            print(f"libsrtp2 alone costs {row['sluice_cpu_ratio']:.1f} x the cycles of all that sluice does for a packet")
         elif row["system"] == "macswap" and "sluice_cpu_ratio" in row:
             print(f"sluice costs {1 / row['sluice_cpu_ratio']:.2f} x the cycles of macswap, which only swaps two addresses")

@@ -61,6 +61,9 @@ class UnixHttp(http.client.HTTPConnection):
 
 class Sluice:
     name = "sluice"
+    # Counters of the workers that make up what is called a packet here.
+    counted = ("relayed_to_peer_packets", "relayed_to_client_packets")
+    not_counted = ()
 
     def __init__(self, host):
         self.host = host
@@ -69,14 +72,24 @@ class Sluice:
         self.api = host.path("api.sock")
         self.config = host.path("sluice.conf")
         self.processes = []
-        sessions = host.args.sessions
-        self.relays = [RELAY] + [MORE_RELAYS.format(i) for i in range(1, -(-sessions // (PORTS_PER_ADDRESS - 1024)))]
+        self.relays = [RELAY]
+        text = self.configuration()
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(
-                worker_core=host.args.worker_core, generator_core=host.args.generator_core,
-                hugepages="yes" if host.hugepages else "no", memory_mb=host.args.memory_mb, dir=host.dir,
-                memif=self.memif, relay=RELAY, relay_addresses=", ".join(f'"{ip}"' for ip in self.relays),
-                max_allocations=max(2048, sessions * 5 // 4), max_peers=max(8192, sessions * 5 // 2)))
+            file.write(text)
+
+    def common(self):
+        """What every configuration fills in."""
+        host = self.host
+        return {"worker_core": host.args.worker_core, "generator_core": host.args.generator_core,
+                "hugepages": "yes" if host.hugepages else "no", "memory_mb": host.args.memory_mb, "dir": host.dir,
+                "memif": self.memif}
+
+    def configuration(self):
+        sessions = self.host.args.sessions
+        self.relays += [MORE_RELAYS.format(i) for i in range(1, -(-sessions // (PORTS_PER_ADDRESS - 1024)))]
+        return CONFIG.format(
+            **self.common(), relay=RELAY, relay_addresses=", ".join(f'"{ip}"' for ip in self.relays),
+            max_allocations=max(2048, sessions * 5 // 4), max_peers=max(8192, sessions * 5 // 2))
 
     def start(self):
         host, build = self.host, self.host.args.build
@@ -133,7 +146,8 @@ class Sluice:
 
     def row(self, result, before, after):
         moved = {name: value - before[0].get(name, 0) for name, value in after[0].items()}
-        relayed = moved.get("relayed_to_peer_packets", 0) + moved.get("relayed_to_client_packets", 0)
+        relayed = sum(moved.get(name, 0) for name in self.counted)
+        relayed -= sum(moved.get(name, 0) for name in self.not_counted)
         if relayed <= 0 or moved.get("busy_cycles", 0) <= 0:
             raise BenchError("the appliance counted no relayed packet, or started again during the round: "
                              + self.host.tail("dataplane", 3))
@@ -144,6 +158,7 @@ class Sluice:
             "cycles_per_packet": cycles,
             "cpu_ns_per_packet": cycles / result["tsc_hz"] * 1e9,
             "packets_per_busy_round": relayed / moved["busy_rounds"] if moved.get("busy_rounds") else None,
+            "busy_share": moved["busy_cycles"] / result["tsc_hz"] / max(after[2] - before[2], 1e-9),
             "drops": {name[5:]: count for name, count in moved.items() if name.startswith("drop ") and count},
             "core_taken_share": waited / 1e9 / max(after[2] - before[2], 1e-9),
         }

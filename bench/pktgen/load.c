@@ -15,12 +15,21 @@ enum {
 	CONTROL_US = 500,
 	QUIET_MS = 30,
 	DRAIN_MAX_MS = 2000,
+	WINDOW = 512, /* half of a port's descriptors */
+	GIVE_UP_MS = 20,
 };
 
 int load_init(struct load *l, const struct options *o, struct ports *ports, struct turn_client *client,
-	struct templates *t, uint64_t hz)
+	struct media *media, struct templates *t, uint64_t hz)
 {
-	*l = (struct load){.o = o, .ports = ports, .client = client, .t = t, .hz = hz, .sequence = {1, 1}};
+	*l = (struct load){.o = o, .ports = ports, .client = client, .media = media, .t = t, .hz = hz,
+		.sequence = {1, 1}, .burst = BURST};
+	unsigned each = media != NULL ? media->plan->n_copies_each[CLIENT_TO_PEER] : 1;
+	/* A ring full of frames would come back as many rings full: keep what is under way to half a ring. */
+	if (each > 1) {
+		l->window = WINDOW;
+		l->burst = each * BURST <= WINDOW / 2 ? BURST : 1 + WINDOW / 2 / each;
+	}
 	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++) {
 		l->last[dir] = calloc(o->sessions, sizeof *l->last[dir]);
 		if (l->last[dir] == NULL) {
@@ -54,6 +63,7 @@ static void drain(struct load *l, struct result *r)
 	} while (now - last < QUIET_MS * ms && now - begin < DRAIN_MAX_MS * ms);
 	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++)
 		r->dir[dir].received += late.dir[dir].received;
+	r->stale += late.stale;
 	r->reordered += late.reordered;
 	r->bad_length += late.bad_length;
 	r->bad_content += late.bad_content;
@@ -63,7 +73,8 @@ static void drain(struct load *l, struct result *r)
 
 /* How many frames are due now. A backlog from a stall of this machine is forgotten rather than sent in one heap,
  * which would overrun the relay's ring and be blamed on it. */
-static unsigned frames_due(uint64_t elapsed, double per_cycle, uint64_t *scheduled, unsigned least, struct result *r)
+static unsigned frames_due(uint64_t elapsed, double per_cycle, uint64_t *scheduled, unsigned least, unsigned most,
+	struct result *r)
 {
 	uint64_t target = (uint64_t)((double)elapsed * per_cycle);
 	uint64_t due = target - *scheduled;
@@ -74,9 +85,26 @@ static unsigned frames_due(uint64_t elapsed, double per_cycle, uint64_t *schedul
 		r->skipped += due - BACKLOG_MAX;
 		*scheduled = target - BACKLOG_MAX;
 	}
-	unsigned n = due < BURST ? (unsigned)due : BURST;
+	unsigned n = due < most ? (unsigned)due : most;
 	*scheduled += n;
 	return n;
+}
+
+/* May more be sent, as far as the window goes? What nobody hears of for a while is lost and no longer under way. */
+static bool window_open(struct load *l, uint64_t now, const struct result *r)
+{
+	if (l->window == 0)
+		return true;
+	uint64_t wanted = result_wanted(r), received = result_received(r);
+
+	if (received != l->heard) {
+		l->heard = received;
+		l->heard_at = now;
+	} else if (now - l->heard_at > l->hz / 1000 * GIVE_UP_MS) {
+		l->gone = wanted - received;
+		l->heard_at = now;
+	}
+	return wanted < received + l->gone + l->window;
 }
 
 static double thread_cpu_s(void)
@@ -90,12 +118,16 @@ void load_run(struct load *l, double rate_pps, double seconds, struct result *r)
 {
 	const bool flat_out = rate_pps == 0;
 	const double per_cycle = rate_pps / (double)l->hz;
-	const unsigned least = rate_pps >= 1e6 ? BURST : 1 + (unsigned)(rate_pps / 1e6 * (BURST - 1));
+	const unsigned least = rate_pps >= 1e6 ? l->burst : 1 + (unsigned)(rate_pps / 1e6 * (l->burst - 1));
 	const uint64_t gap = l->hz / 1000000 * GAP_US, control = l->hz / 1000000 * CONTROL_US;
 	uint64_t scheduled = 0, retransmits = l->client != NULL ? l->client->retransmits : 0;
 
 	memset(r, 0, sizeof *r);
+	for (unsigned dir = 0; l->media != NULL && dir < N_DIRECTIONS; dir++)
+		if (l->media->plan->n_copies_each[dir] > 0)
+			r->dir[dir].more_copies = l->media->plan->n_copies_each[dir] - 1;
 	l->run++;
+	l->gone = l->heard = 0;
 	double cpu_s = thread_cpu_s();
 	uint64_t begin = rte_rdtsc(), before = begin, next_control = begin, now;
 	const uint64_t end = begin + (uint64_t)(seconds * (double)l->hz);
@@ -108,12 +140,12 @@ void load_run(struct load *l, double rate_pps, double seconds, struct result *r)
 		r->rounds++;
 		load_receive(l, now, r);
 		if (flat_out) {
-			if (load_flush(l))
-				load_send(l, BURST, now, true, r);
+			if (load_flush(l) && window_open(l, now, r))
+				load_send(l, l->burst, now, true, r);
 			else
 				r->blocked++;
 		} else {
-			unsigned n = frames_due(now - begin, per_cycle, &scheduled, least, r);
+			unsigned n = frames_due(now - begin, per_cycle, &scheduled, least, l->burst, r);
 			if (n != 0)
 				load_send(l, n, now, false, r);
 		}

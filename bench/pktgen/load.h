@@ -5,18 +5,28 @@
 /* The generator proper: one thread, sending and receiving in turn. load.c keeps the pace, send.c makes frames,
  * receive.c judges what comes back. */
 
+#include "bench/pktgen/frame.h"
+#include "bench/pktgen/media.h"
 #include "bench/pktgen/ports.h"
 #include "bench/pktgen/stats.h"
 #include "bench/pktgen/templates.h"
 #include "bench/pktgen/turn_client.h"
 
-enum { BURST = 32 };
+enum {
+	BURST = 32,
+	RX_BURST = 64,
+	RX_ROUNDS = 4, /* receive more than we send, or the relay's transmit ring fills because of us */
+	SAMPLE = 64,   /* one received frame in so many is checked in full */
+	V4_PAYLOAD_AT = ETHER_BYTES + IPV4_BYTES + UDP_BYTES,
+	V6_PAYLOAD_AT = ETHER_BYTES + IPV6_BYTES + UDP_BYTES,
+};
 #define TSC_MASK ((1ull << RUN_SHIFT) - 1)
 
 struct load {
 	const struct options *o;
 	struct ports *ports;
-	struct turn_client *client; /* NULL with --raw */
+	struct turn_client *client; /* NULL with --raw and --plan */
+	struct media *media;        /* NULL without --plan */
 	struct templates *t;
 	uint64_t hz;
 
@@ -24,6 +34,10 @@ struct load {
 	uint32_t sequence[N_DIRECTIONS]; /* grows by one each time round all sessions */
 	uint32_t *last[N_DIRECTIONS];    /* highest sequence received, by session */
 	int64_t share;                   /* error carried from burst to burst by the ratio */
+	unsigned burst;                  /* frames made at a time: fewer where each comes back many times */
+	/* Frames under way, counted as they come back, at most; 0 = as many as the port takes. */
+	unsigned window;
+	uint64_t gone, heard, heard_at;  /* of the window: given up; come back so far, and when the last one did */
 	uint8_t run;                     /* number of the present run, in every stamp */
 
 	/* What the port did not take, kept for the next round where there is no rate to keep. */
@@ -31,9 +45,9 @@ struct load {
 	unsigned n_held[MAX_PORTS];
 };
 
-/* 0 or -1, after a message. */
+/* client and media: NULL where there are none. 0 or -1, after a message. */
 int load_init(struct load *l, const struct options *o, struct ports *ports, struct turn_client *client,
-	struct templates *t, uint64_t hz);
+	struct media *media, struct templates *t, uint64_t hz);
 void load_fini(struct load *l);
 
 /* Offer rate_pps (0 = as fast as the ports take frames) for seconds, then wait for what is on its way. */

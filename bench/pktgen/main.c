@@ -24,6 +24,8 @@ struct generator {
 	struct options o;
 	struct ports ports;
 	struct turn_client client;
+	struct plan plan;
+	struct media media;
 	struct templates templates;
 	struct load load;
 	uint64_t hz;
@@ -37,6 +39,27 @@ static int print_ping_pong(const struct options *o)
 	printf("{\"event\":\"ping-pong\",\"cores\":[%u,%u],\"cycles\":%llu,\"placement\":\"%s\"}\n", o->ping_pong_cores[0],
 		o->ping_pong_cores[1], (unsigned long long)cycles, cycles < PACKED_BELOW_CYCLES ? "packed" : "spread");
 	return 0;
+}
+
+static bool is_turn(const struct options *o)
+{
+	return !o->raw && o->plan == NULL;
+}
+
+/* What the plan says takes the place of what was asked for. */
+static int read_plan(struct generator *g)
+{
+	const struct plan *p = &g->plan;
+
+	if (g->o.plan == NULL)
+		return 0;
+	if (plan_read(&g->plan, g->o.plan) != 0)
+		return -1;
+	g->o.server = p->streams[CLIENT_TO_PEER][0].to;
+	g->o.sessions = p->n_streams[CLIENT_TO_PEER];
+	g->o.ratio[CLIENT_TO_PEER] = 1;
+	g->o.ratio[PEER_TO_CLIENT] = p->n_streams[PEER_TO_CLIENT] != 0 ? 1 : 0;
+	return media_init(&g->media, &g->plan, g->o.payload_bytes);
 }
 
 /* One look at all ports, outside a measured run. */
@@ -119,11 +142,15 @@ static int prepare(struct generator *g)
 
 	if (resolve(g, client_side, o->has_client_gateway ? &o->client_gateway : &o->server.ip, &o->clients.first) != 0)
 		return -1;
-	if (!o->raw && set_up_sessions(g) != 0)
+	if (is_turn(o) && set_up_sessions(g) != 0)
 		return -1;
-	const struct sl_ip *relayed = o->raw ? &o->server.ip : &turn_client_relayed(&g->client, 0)->ip;
+	const struct sl_ip *relayed = is_turn(o) ? &turn_client_relayed(&g->client, 0)->ip : &o->server.ip;
+	if (g->plan.n_streams[PEER_TO_CLIENT] != 0)
+		relayed = &g->plan.streams[PEER_TO_CLIENT][0].to.ip;
 	if (resolve(g, peer_side, o->has_peer_gateway ? &o->peer_gateway : relayed, &o->peers.first) != 0)
 		return -1;
+	if (o->plan != NULL)
+		return templates_make_media(&g->templates, o, &g->ports, &g->media);
 	return templates_make(&g->templates, o, &g->ports, &g->client);
 }
 
@@ -174,9 +201,10 @@ static void measure(struct generator *g)
 
 static int run(struct generator *g)
 {
-	struct turn_client *client = g->o.raw ? NULL : &g->client;
+	struct turn_client *client = is_turn(&g->o) ? &g->client : NULL;
+	struct media *media = g->o.plan != NULL ? &g->media : NULL;
 
-	if (prepare(g) != 0 || load_init(&g->load, &g->o, &g->ports, client, &g->templates, g->hz) != 0)
+	if (prepare(g) != 0 || load_init(&g->load, &g->o, &g->ports, client, media, &g->templates, g->hz) != 0)
 		return 1;
 	if (client != NULL)
 		turn_client_begin(client, GOAL_KEEP, rte_rdtsc());
@@ -205,6 +233,8 @@ int main(int argc, char **argv)
 		return rc < 0 ? 2 : 0;
 	if (g.o.ping_pong)
 		return print_ping_pong(&g.o);
+	if (read_plan(&g) != 0)
+		return 1;
 	if (ports_start_eal(&g.o, argv[0]) != 0)
 		return 1;
 	g.hz = rte_get_tsc_hz();
@@ -214,6 +244,8 @@ int main(int argc, char **argv)
 		templates_free(&g.templates);
 		turn_client_fini(&g.client);
 	}
+	media_fini(&g.media);
+	plan_free(&g.plan);
 	ports_close(&g.ports);
 	rte_eal_cleanup();
 	return rc;

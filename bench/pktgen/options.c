@@ -32,6 +32,8 @@ static const char usage[] =
 	"  --ndr                   search the loss-free rate; --ndr-step S (1), --ndr-precision F (0.01),\n"
 	"                          --ndr-loss F, the loss still called none (0)\n"
 	"  --setup-window N        TURN transactions under way at once (64)\n"
+	"  --plan FILE             no TURN: RTP and SRTP streams that this file tells, see bench/README.md; then\n"
+	"                          --server, --sessions and --ratio are the file's\n"
 	"  --raw                   no TURN: same frames to something that reflects them (testpmd macswap)\n"
 	"  --step                  wait for a line on stdin before the load and before leaving\n"
 	"  --no-release            leave the allocations to expire\n"
@@ -65,6 +67,7 @@ enum {
 	OPT_NDR_PRECISION,
 	OPT_NDR_LOSS,
 	OPT_SETUP_WINDOW,
+	OPT_PLAN,
 	OPT_RAW,
 	OPT_STEP,
 	OPT_NO_RELEASE,
@@ -99,6 +102,7 @@ static const struct option long_options[] = {
 	{"ndr-precision", required_argument, NULL, OPT_NDR_PRECISION},
 	{"ndr-loss", required_argument, NULL, OPT_NDR_LOSS},
 	{"setup-window", required_argument, NULL, OPT_SETUP_WINDOW},
+	{"plan", required_argument, NULL, OPT_PLAN},
 	{"raw", no_argument, NULL, OPT_RAW},
 	{"step", no_argument, NULL, OPT_STEP},
 	{"no-release", no_argument, NULL, OPT_NO_RELEASE},
@@ -225,6 +229,9 @@ static bool apply(struct options *o, int opt, const char *v)
 		return parse_number(v, 0, 0.5, &o->ndr_loss);
 	case OPT_SETUP_WINDOW:
 		return parse_u32(v, 1, 4096, &o->setup_window);
+	case OPT_PLAN:
+		o->plan = v;
+		return true;
 	case OPT_RAW:
 		return o->raw = true;
 	case OPT_STEP:
@@ -278,16 +285,20 @@ static int check_together(const struct options *o)
 {
 	if (o->ping_pong)
 		return 0;
+	if (o->plan != NULL && o->raw) {
+		fprintf(stderr, "sluice-pktgen: --plan and --raw exclude each other\n");
+		return -1;
+	}
 	if (o->n_ports == 0) {
 		fprintf(stderr, "sluice-pktgen: no --port given; try --help\n");
 		return -1;
 	}
-	if (sl_ip_is_v4(&o->server.ip) != sl_ip_is_v4(&o->clients.first)) {
+	if (o->plan == NULL && sl_ip_is_v4(&o->server.ip) != sl_ip_is_v4(&o->clients.first)) {
 		fprintf(stderr, "sluice-pktgen: --server and --clients must be of one address family\n");
 		return -1;
 	}
 	uint64_t room = (uint64_t)o->clients.count * (65536u - o->client_port);
-	if (o->sessions > room) {
+	if (o->plan == NULL && o->sessions > room) {
 		fprintf(stderr,
 			"sluice-pktgen: --sessions %u needs more client endpoints than %llu; widen --clients FIRST+N\n",
 			o->sessions, (unsigned long long)room);

@@ -35,6 +35,7 @@ struct options {
 	bool ndr;
 	double ndr_step_s, ndr_precision, ndr_loss;
 	uint32_t setup_window;
+	const char *plan; /* no TURN: streams that somebody set up, read from this file */
 	bool raw;        /* no TURN: the far end reflects frames (testpmd macswap) */
 	bool step;       /* wait for a line on stdin before the load and before leaving */
 	bool no_release; /* leave the allocations behind */

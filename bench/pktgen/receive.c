@@ -6,16 +6,7 @@
 
 #include <rte_ethdev.h>
 
-#include "bench/pktgen/frame.h"
 #include "bench/pktgen/neigh.h"
-
-enum {
-	RX_BURST = 64,
-	RX_ROUNDS = 4, /* receive more than we send, or the relay's transmit ring fills because of us */
-	SAMPLE = 64,   /* one received frame in so many is checked in full */
-	V4_PAYLOAD_AT = ETHER_BYTES + IPV4_BYTES + UDP_BYTES,
-	V6_PAYLOAD_AT = ETHER_BYTES + IPV6_BYTES + UDP_BYTES,
-};
 
 void control_input(struct ports *ports, const struct options *o, struct turn_client *client, struct port *port,
 	const uint8_t *frame, unsigned len, uint64_t now)
@@ -154,6 +145,7 @@ unsigned load_receive(struct load *l, uint64_t now, struct result *r)
 {
 	unsigned n = 0;
 	for (unsigned p = 0; p < l->ports->n; p++)
-		n += receive(l, &l->ports->port[p], now, r);
+		n += l->media != NULL ? media_receive(l, &l->ports->port[p], now, r)
+				      : receive(l, &l->ports->port[p], now, r);
 	return n;
 }

@@ -60,7 +60,9 @@ static unsigned make_burst(struct load *l, unsigned dir, struct rte_mbuf **m, un
 
 	if (n == 0 || rte_pktmbuf_alloc_bulk(l->ports->tx_pool[dir], m, n) != 0)
 		return 0;
-	if (l->t->image_bytes[dir] == IMAGE_V4_BYTES)
+	if (l->media != NULL)
+		media_make(l, dir, m, n, stamp);
+	else if (l->t->image_bytes[dir] == IMAGE_V4_BYTES)
 		make_frames(l, dir, m, n, stamp, IMAGE_V4_BYTES);
 	else
 		make_frames(l, dir, m, n, stamp, IMAGE_V6_BYTES);

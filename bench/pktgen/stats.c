@@ -31,10 +31,20 @@ uint64_t result_received(const struct result *r)
 	return r->dir[0].received + r->dir[1].received;
 }
 
+uint64_t result_wanted(const struct result *r)
+{
+	uint64_t wanted = 0;
+
+	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++)
+		wanted += r->dir[dir].offered * (1 + r->dir[dir].more_copies);
+	return wanted;
+}
+
 double result_loss(const struct result *r)
 {
-	uint64_t offered = result_offered(r), received = result_received(r);
-	return offered == 0 || received >= offered ? 0 : 1 - (double)received / (double)offered;
+	uint64_t wanted = result_wanted(r), received = result_received(r);
+
+	return received >= wanted ? 0 : 1 - (double)received / (double)wanted;
 }
 
 double result_mpps(const struct result *r)
@@ -50,7 +60,8 @@ static void print_direction(FILE *out, const char *name, const struct direction_
 
 static void print_latency(FILE *out, const struct histogram *h, double us)
 {
-	fprintf(out, "\"latency_us\":{\"mean\":%.2f,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f},",
+	fprintf(out, "\"latency_us\":{\"samples\":%llu,", (unsigned long long)h->count);
+	fprintf(out, "\"mean\":%.2f,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f},",
 		h->count != 0 ? (double)h->sum / (double)h->count * us : 0,
 		(double)histogram_quantile(h, 0.5) * us, (double)histogram_quantile(h, 0.99) * us,
 		(double)histogram_quantile(h, 0.999) * us, (double)h->max * us);
@@ -62,7 +73,8 @@ void result_print_json(FILE *out, const char *event, const struct result *r, con
 	uint64_t offered = result_offered(r);
 
 	fprintf(out, "{\"event\":\"%s\",\"mode\":\"%s\",\"sessions\":%u,\"payload_bytes\":%u,\"frame_bytes\":%u,", event,
-		c->o->raw ? "raw" : "turn", c->o->sessions, c->o->payload_bytes, c->frame_bytes[CLIENT_TO_PEER]);
+		c->o->plan != NULL ? "media" : c->o->raw ? "raw" : "turn", c->o->sessions, c->o->payload_bytes,
+		c->frame_bytes[CLIENT_TO_PEER]);
 	fprintf(out, "\"seconds\":%.3f,\"rate_pps\":%.0f,\"offered_mpps\":%.4f,\"mpps\":%.4f,\"loss\":%.9f,", r->seconds,
 		r->rate_pps, (double)offered / r->seconds / 1e6, result_mpps(r), result_loss(r));
 	fprintf(out, "\"offered\":%llu,\"received\":%llu,", (unsigned long long)offered,

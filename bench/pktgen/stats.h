@@ -37,6 +37,7 @@ struct direction_result {
 	uint64_t offered;  /* frames made, whether the port took them or not */
 	uint64_t unsent;   /* of those, refused by the port: lost */
 	uint64_t received; /* of this run's frames, those that came back */
+	unsigned more_copies; /* a frame comes back once, and so many times more */
 };
 
 struct result {
@@ -58,7 +59,9 @@ struct result {
 
 uint64_t result_offered(const struct result *r);
 uint64_t result_received(const struct result *r);
-/* Share lost of what was offered, 0..1. */
+/* What should come back of what was offered. */
+uint64_t result_wanted(const struct result *r);
+/* Share lost of what should have come back, 0..1. */
 double result_loss(const struct result *r);
 double result_mpps(const struct result *r);
 

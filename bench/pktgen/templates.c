@@ -8,7 +8,7 @@
 
 #include "bench/pktgen/frame.h"
 
-enum { RTP_VERSION = 0x80, RAW_RELAY_PORT = 49152, RAW_RELAY_PORTS = 16384 };
+enum { RTP_VERSION = 0x80, RTP_SEQUENCE = 2, RAW_RELAY_PORT = 49152, RAW_RELAY_PORTS = 16384 };
 
 static void put_payload(uint8_t *p, unsigned len, unsigned dir, uint32_t session)
 {
@@ -48,16 +48,23 @@ static unsigned make_frame(uint8_t *frame, const struct options *o, const struct
 	return frame_finish(frame, &flow, udp_payload);
 }
 
+/* Not the checksum but the sum itself: the words that change are added to it packet by packet. */
+static void keep_sum(const struct templates *t, unsigned dir, uint8_t *frame)
+{
+	uint16_t cksum;
+
+	memcpy(&cksum, frame + t->cksum_at[dir], 2);
+	cksum = (uint16_t)~cksum;
+	memcpy(frame + t->cksum_at[dir], &cksum, 2);
+}
+
 static void make_image(struct templates *t, const struct options *o, const struct ports *ports, unsigned dir, uint32_t i,
 	const struct sl_endpoint *relayed)
 {
 	uint8_t frame[FRAME_MAX] = {0};
-	uint16_t cksum;
 
 	t->frame_bytes[dir] = make_frame(frame, o, ports, dir, i, relayed, &t->payload_at[dir]);
-	memcpy(&cksum, frame + t->cksum_at[dir], 2);
-	cksum = (uint16_t)~cksum; /* the sum itself: the stamp's words are added to it packet by packet */
-	memcpy(frame + t->cksum_at[dir], &cksum, 2);
+	keep_sum(t, dir, frame);
 	memcpy((uint8_t *)template_image(t, dir, i), frame, t->image_bytes[dir]);
 }
 
@@ -101,10 +108,10 @@ static void make_order(struct templates *t, const struct options *o)
 		t->order[n + i] = t->order[i % n];
 }
 
-int templates_make(struct templates *t, const struct options *o, struct ports *ports, const struct turn_client *client)
+/* Memory for the images of all sessions, and their order. */
+static int templates_start(struct templates *t, const struct options *o, struct ports *ports,
+	const struct sl_ip *const family[N_DIRECTIONS])
 {
-	const struct sl_ip *family[N_DIRECTIONS] = {&o->server.ip, &o->peers.first};
-
 	*t = (struct templates){.order = malloc(((size_t)o->sessions + LOOKAHEAD) * sizeof *t->order)};
 	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++) {
 		t->image_bytes[dir] = sl_ip_is_v4(family[dir]) ? IMAGE_V4_BYTES : IMAGE_V6_BYTES;
@@ -118,6 +125,16 @@ int templates_make(struct templates *t, const struct options *o, struct ports *p
 		templates_free(t);
 		return -1;
 	}
+	make_order(t, o);
+	return 0;
+}
+
+int templates_make(struct templates *t, const struct options *o, struct ports *ports, const struct turn_client *client)
+{
+	const struct sl_ip *const family[N_DIRECTIONS] = {&o->server.ip, &o->peers.first};
+
+	if (templates_start(t, o, ports, family) != 0)
+		return -1;
 	for (uint32_t i = 0; i < o->sessions; i++) {
 		struct sl_endpoint relayed;
 		if (o->raw)
@@ -127,7 +144,42 @@ int templates_make(struct templates *t, const struct options *o, struct ports *p
 		make_image(t, o, ports, CLIENT_TO_PEER, i, &relayed);
 		make_image(t, o, ports, PEER_TO_CLIENT, i, &relayed);
 	}
-	make_order(t, o);
+	return 0;
+}
+
+static void make_media_image(struct templates *t, const struct ports *ports, const struct media *media, unsigned dir,
+	uint32_t i)
+{
+	const struct plan_stream *s = &media->plan->streams[dir][i];
+	const struct port *port = ports->side[dir];
+	struct flow flow = {.src_mac = port->mac, .dst_mac = port->next_hop, .src = s->from, .dst = s->to};
+	uint8_t frame[FRAME_MAX] = {0};
+	unsigned at = frame_header_bytes(&s->from.ip);
+
+	bool encrypted = s->key.suite != SL_SRTP_NONE;
+	if (!encrypted)
+		put_payload(frame + at, media->rtp_bytes, dir, media_ssrc(dir, i));
+	memset(frame + at + RTP_SEQUENCE, 0, PAYLOAD_SESSION - RTP_SEQUENCE);
+	t->payload_at[dir] = at;
+	t->frame_bytes[dir] = frame_finish(frame, &flow, media->sent_bytes[dir]);
+	keep_sum(t, dir, frame);
+	if (encrypted)
+		put_payload(frame + at, media->rtp_bytes, dir, media_ssrc(dir, i));
+	memcpy((uint8_t *)template_image(t, dir, i), frame, t->image_bytes[dir]);
+}
+
+int templates_make_media(struct templates *t, const struct options *o, struct ports *ports, const struct media *media)
+{
+	const struct plan *p = media->plan;
+	const struct sl_ip *const first = &p->streams[0][0].from.ip;
+	const struct sl_ip *const family[N_DIRECTIONS] = {
+		first, p->n_streams[1] != 0 ? &p->streams[1][0].from.ip : first};
+
+	if (templates_start(t, o, ports, family) != 0)
+		return -1;
+	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++)
+		for (uint32_t i = 0; i < p->n_streams[dir]; i++)
+			make_media_image(t, ports, media, dir, i);
 	return 0;
 }
 

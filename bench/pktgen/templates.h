@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "bench/pktgen/media.h"
 #include "bench/pktgen/ports.h"
 #include "bench/pktgen/turn_client.h"
 
@@ -41,6 +42,8 @@ struct templates {
 /* Make the images of all sessions and fill the payload of every buffer in the transmit pools. With o->raw the relayed
  * addresses are invented. 0 or -1, after a message. */
 int templates_make(struct templates *t, const struct options *o, struct ports *ports, const struct turn_client *client);
+/* The same of a plan's streams. In images of encrypted ones the checksum field holds the sum of the headers only. */
+int templates_make_media(struct templates *t, const struct options *o, struct ports *ports, const struct media *media);
 void templates_free(struct templates *t);
 
 static inline const uint8_t *template_image(const struct templates *t, unsigned dir, uint32_t session)
