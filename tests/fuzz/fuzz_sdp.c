@@ -142,7 +142,8 @@ static void check_untouched_lines(const char *before, size_t n, const char *afte
 	}
 }
 
-static void check_media(const struct sl_sdp_media *was, const struct sl_sdp_media *is, const struct sl_sdp_media_edit *e)
+static void check_media(const struct sl_sdp_media *was, const struct sl_sdp_media *is,
+	const struct sl_sdp_media_edit *e)
 {
 	if (e->relay && is->port != 0) {
 		SL_FUZZ_CHECK(is->port == ntohs(e->local_rtp.port_be));

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* The SDPs of tests/fuzz/corpus/sdp, which imitate what phones, gateways and browsers send. Those named bad_* are refused. */
+/* The SDPs of tests/fuzz/corpus/sdp, which imitate what phones, gateways and browsers send. Those named bad_* are
+ * refused. */
 
 #include <dirent.h>
 #include <stdbool.h>

@@ -201,8 +201,8 @@ static void names_stay_below_the_folder(void **state)
 	snprintf(with_folder, sizeof with_folder, "%s/de/busy.wav", folder);
 	assert_int_equal(get(with_folder, "PCMA"), 0);
 	assert_false(h.changed); /* the same clip */
-	static const char *const outside[] = {"/etc/passwd.wav", "../x.wav", "de/../../x.wav", "..", ".", "", "/", "de//busy.wav",
-		"de/", "de/./busy.wav"};
+	static const char *const outside[] = {"/etc/passwd.wav", "../x.wav", "de/../../x.wav", "..", ".", "", "/",
+		"de//busy.wav", "de/", "de/./busy.wav"};
 	for (unsigned i = 0; i < SL_COUNT(outside); i++)
 		assert_int_equal(get(outside[i], "PCMA"), -EINVAL);
 	refused("link.wav", "PCMA", -ELOOP, "links are not followed");
@@ -274,7 +274,8 @@ static void wav_heads(void **state)
 	assert_int_equal(sl_wav_parse(sl_guard_put(&g, f, n), n, &w, text, sizeof text), 0);
 	assert_int_equal(w.n, 20);
 	/* A chunk of odd length between, and WAVE_FORMAT_EXTENSIBLE with A-law inside. */
-	static const uint8_t ext[] = "RIFF\0\0\0\0WAVELIST\3\0\0\0abc\0fmt \50\0\0\0\376\377\1\0\100\37\0\0\100\37\0\0\1\0\10\0"
+	static const uint8_t ext[] = "RIFF\0\0\0\0WAVELIST\3\0\0\0abc\0fmt \50\0\0\0"
+				     "\376\377\1\0\100\37\0\0\100\37\0\0\1\0\10\0"
 				     "\26\0\10\0\0\0\0\0\6\0\0\0\0\0\20\0\200\0\0\252\0\70\233\161data\2\0\0\0\325\325";
 	assert_int_equal(sl_wav_parse(sl_guard_put(&g, ext, sizeof ext - 1), sizeof ext - 1, &w, text, sizeof text), 0);
 	assert_int_equal(w.format, SL_WAV_ALAW);

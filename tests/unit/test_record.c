@@ -100,8 +100,8 @@ static struct sl_record *start(enum sl_record_format format)
 
 static struct sl_bulk bulk(uint32_t tap, unsigned i, uint8_t pt, uint8_t code)
 {
-	struct sl_bulk b = {.kind = SL_BULK_TAP_RTP, .len = RTP, .full_len = RTP, .what = SL_TAP_RECEIVED, .tap = tap, .leg_id = 1,
-		.unix_ns = T0 + i * 20 * MS, .remote_port_be = htons(4000), .local_port_be = htons(30000)};
+	struct sl_bulk b = {.kind = SL_BULK_TAP_RTP, .len = RTP, .full_len = RTP, .what = SL_TAP_RECEIVED, .tap = tap,
+		.leg_id = 1, .unix_ns = T0 + i * 20 * MS, .remote_port_be = htons(4000), .local_port_be = htons(30000)};
 
 	b.data[0] = 0x80;
 	b.data[1] = pt;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* The SDP parser: real-world texts, keys, and what must be refused with the line named. Every text ends at a guard page. */
+/* The SDP parser: real-world texts, keys, and what must be refused with the line named. Every text ends at a guard
+ * page. */
 
 #include "tests/unit/unit.h"
 

@@ -41,7 +41,8 @@ static void begin(unsigned channels)
 }
 
 /* A packet of n equal samples. */
-static enum sl_wav_mixed feed_n(unsigned channel, unsigned ms, uint32_t ssrc, uint32_t ts, uint8_t pt, uint8_t code, unsigned n)
+static enum sl_wav_mixed feed_n(unsigned channel, unsigned ms, uint32_t ssrc, uint32_t ts, uint8_t pt, uint8_t code,
+	unsigned n)
 {
 	uint8_t p[2000] = {0x80, pt};
 
@@ -96,7 +97,7 @@ static void gaps_are_silent(void **state)
 	feed(0, 0, 0, 0x11);
 	feed(0, 60, 3 * FRAME, 0x12); /* two packets lost */
 	feed(0, 30000, 30 * SECOND, 0x13); /* half a minute on hold */
-	assert_int_equal(feed(0, 30001, 4 * FRAME, 0x14), SL_WAV_PLACED); /* its time makes no sense any more: after the last */
+	assert_int_equal(feed(0, 30001, 4 * FRAME, 0x14), SL_WAV_PLACED); /* its time makes no sense: after the last */
 	assert_int_equal(feed(0, 30040, 30 * SECOND + 2 * FRAME, 0x15), SL_WAV_PLACED);
 	sl_wav_mix_end(&mix);
 	heard_is(0, 0, FRAME, sl_g711_from_alaw(0x11));
@@ -149,7 +150,7 @@ static void what_has_no_place(void **state)
 	assert_false(mix.started);
 	for (unsigned i = 0; i < 200; i++)
 		feed(0, i * 20, i * FRAME, 1);
-	assert_int_equal(feed(0, 4000, FRAME, 1), SL_WAV_PLACED); /* four seconds late by its time: taken for a new beginning */
+	assert_int_equal(feed(0, 4000, FRAME, 1), SL_WAV_PLACED); /* too late by its time: a new beginning */
 	assert_int_equal(feed_n(0, 4000, 1, 4 * FRAME, PCMA, 1, 0), SL_WAV_PLACED);
 	begin(2);
 	feed(0, 0, 0, 1);
