@@ -23,7 +23,7 @@
 
 enum { FRAME = 160 };
 
-static char folder[] = "/tmp/test_clip_store.XXXXXX";
+static char folder[] = "/tmp/sluice-test-clips-XXXXXX";
 static struct sl_clip_store *store;
 static struct sl_clip_handle h;
 static char text[256];

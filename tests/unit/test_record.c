@@ -35,7 +35,7 @@ static char text[256];
 
 static int set_up(void **state)
 {
-	snprintf(folder, sizeof folder, "/tmp/test_record.XXXXXX");
+	snprintf(folder, sizeof folder, "/tmp/sluice-test-record-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	recorder = sl_recorder_open(folder, text, sizeof text);
 	assert_non_null(recorder);
