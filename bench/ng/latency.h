@@ -15,7 +15,8 @@ struct latency {
 
 static inline void latency_add(struct latency *l, uint64_t ns)
 {
-	unsigned shift = ns >> (LATENCY_SUB_BITS + 1) ? 63 - LATENCY_SUB_BITS - (unsigned)__builtin_clzll(ns) : 0;
+	unsigned shift =
+	        ns >> (LATENCY_SUB_BITS + 1) ? 63 - LATENCY_SUB_BITS - (unsigned)__builtin_clzll(ns) : 0;
 
 	l->buckets[(shift << LATENCY_SUB_BITS) + (ns >> shift)]++;
 	l->n++;

@@ -12,15 +12,19 @@
 #include <unistd.h>
 
 enum {
-	BATCH = 32, ANSWER_MAX = 16 * 1024, REQUEST_MAX = 4096, SOCKET_BYTES = 4 << 20,
+	BATCH = 32,
+	ANSWER_MAX = 16 * 1024,
+	REQUEST_MAX = 4096,
+	SOCKET_BYTES = 4 << 20,
 	SCAN_NS = 20 * 1000 * 1000, /* between looks for what was not answered */
-	PORTS = 20000, FIRST_PORT = 10000,
+	PORTS = 20000,
+	FIRST_PORT = 10000,
 };
 
 struct call {
 	bool busy;
 	enum load_step step;
-	uint64_t number;          /* of the call: its names */
+	uint64_t number; /* of the call: its names */
 	uint64_t first_ns, sent_ns;
 	unsigned tries;
 };
@@ -31,7 +35,7 @@ struct load {
 	const struct load_options *o;
 	struct load_result *r;
 	int fd;
-	uint32_t run;             /* drawn: names and cookies of two runs differ */
+	uint32_t run; /* drawn: names and cookies of two runs differ */
 	enum phase phase;
 	uint64_t now_ns, begin_ns, next_number, started, cleared;
 	unsigned busy;
@@ -54,10 +58,13 @@ static int sdp(const struct load *l, uint64_t number, bool answers, char *out, s
 
 	return snprintf(out, room,
 	        "v=0\r\no=- %u %u IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %u RTP/%s 8 0 101\r\n"
-	        "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n%s"
+	        "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 "
+	        "telephone-event/8000\r\na=fmtp:101 0-16\r\n%s"
 	        "a=ptime:20\r\na=sendrecv\r\n",
 	        l->run, port, l->o->media_ip, l->o->media_ip, port, l->o->srtp ? "SAVP" : "AVP",
-	        l->o->srtp ? "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n" : "");
+	        l->o->srtp ? "a=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+	                     "inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n"
+	                   : "");
 }
 
 /* As Kamailio writes them; the cookie's last digits are the slot, so that its answer finds it. */
@@ -69,19 +76,23 @@ static int request(const struct load *l, unsigned slot, char *out, size_t room)
 	int id_len = snprintf(id, sizeof id, "load-%08x-%llu@bench", l->run, (unsigned long long)c->number);
 	int from_len = snprintf(from, sizeof from, "f%llu", (unsigned long long)c->number);
 	int to_len = snprintf(to, sizeof to, "t%llu", (unsigned long long)c->number);
-	int body_len = c->step == STEP_DELETE ? 0 : sdp(l, c->number, c->step == STEP_ANSWER, body, sizeof body);
+	int body_len =
+	        c->step == STEP_DELETE ? 0 : sdp(l, c->number, c->step == STEP_ANSWER, body, sizeof body);
 	char with_sdp[1100] = "";
 
 	if (body_len > 0)
-		snprintf(with_sdp, sizeof with_sdp, "3:sdp%d:%s7:replacel6:origin18:session-connectione", body_len, body);
+		snprintf(with_sdp, sizeof with_sdp, "3:sdp%d:%s7:replacel6:origin18:session-connectione",
+		        body_len, body);
 	if (c->step == STEP_DELETE)
 		snprintf(delay, sizeof delay, "12:delete delayi0e");
 	if (c->step != STEP_OFFER)
 		snprintf(with_to, sizeof with_to, "6:to-tag%d:%s", to_len, to);
-	return snprintf(out, room, "%08x_%u_%08llx%05u d8:supportsl10:load limite%s%s7:call-id%d:%s13:received-froml3:IP49:127.0.0.1e"
-	                           "8:from-tag%d:%s%s7:command%se",
-	        l->run, c->step, (unsigned long long)(c->number & 0xffffffff), slot, with_sdp, delay, id_len, id, from_len, from,
-	        with_to, commands[c->step]);
+	return snprintf(out, room,
+	        "%08x_%u_%08llx%05u d8:supportsl10:load "
+	        "limite%s%s7:call-id%d:%s13:received-froml3:IP49:127.0.0.1e"
+	        "8:from-tag%d:%s%s7:command%se",
+	        l->run, c->step, (unsigned long long)(c->number & 0xffffffff), slot, with_sdp, delay, id_len,
+	        id, from_len, from, with_to, commands[c->step]);
 }
 
 static void send_it(struct load *l, unsigned slot)
@@ -136,7 +147,8 @@ static void answer(struct load *l, char *text)
 	unsigned long long number;
 	struct call *c;
 
-	if (sscanf(text, "%8x_%u_%8llx%5u ", &run, &step, &number, &slot) != 4 || run != l->run || slot >= l->o->outstanding) {
+	if (sscanf(text, "%8x_%u_%8llx%5u ", &run, &step, &number, &slot) != 4 || run != l->run ||
+	        slot >= l->o->outstanding) {
 		l->r->strays++;
 		return;
 	}
@@ -233,9 +245,10 @@ static void begin_calls(struct load *l)
 
 static void next_phase(struct load *l)
 {
-	bool over = l->phase == PHASE_KEEP ? l->started >= l->o->keep :
-	        l->phase == PHASE_LOAD ? (l->o->calls ? l->started >= l->o->calls : l->now_ns - l->begin_ns >= l->o->seconds * 1e9) :
-	                                 l->cleared >= l->o->keep;
+	bool over = l->phase == PHASE_KEEP   ? l->started >= l->o->keep
+	            : l->phase == PHASE_LOAD ? (l->o->calls ? l->started >= l->o->calls
+	                                                    : l->now_ns - l->begin_ns >= l->o->seconds * 1e9)
+	                                     : l->cleared >= l->o->keep;
 
 	if (!over || l->busy > 0)
 		return;

@@ -104,7 +104,10 @@ static struct sl_ng_value *value(struct reader *r, unsigned depth)
 		return fail(r, "the text ends where a value should be");
 	if (++r->values > SL_NG_MAX_VALUES)
 		return fail(r, "too many values");
-	v = sl_ng_new(r->arena, c == 'i' ? SL_NGV_INTEGER : c == 'l' ? SL_NGV_LIST : c == 'd' ? SL_NGV_DICTIONARY : SL_NGV_STRING);
+	v = sl_ng_new(r->arena, c == 'i'   ? SL_NGV_INTEGER
+	                        : c == 'l' ? SL_NGV_LIST
+	                        : c == 'd' ? SL_NGV_DICTIONARY
+	                                   : SL_NGV_STRING);
 	if (!v)
 		return fail(r, "too much for the memory of a request");
 	if (is_digit(c)) {
@@ -122,7 +125,8 @@ static struct sl_ng_value *value(struct reader *r, unsigned depth)
 	return r->error ? NULL : v;
 }
 
-struct sl_ng_value *sl_ng_bencode_decode(struct sl_ng_arena *a, struct sl_slice text, char *err, size_t err_len)
+struct sl_ng_value *sl_ng_bencode_decode(
+        struct sl_ng_arena *a, struct sl_slice text, char *err, size_t err_len)
 {
 	struct reader r = {.arena = a, .text = text.p, .len = text.n};
 	struct sl_ng_value *v;

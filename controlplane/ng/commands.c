@@ -42,8 +42,8 @@ static void log_error(const struct sl_ng_request *r)
 	const struct sl_slice *call = &r->asked.media.call_id;
 
 	if (reason && sl_log_enabled(SL_LOG_DEBUG))
-		sl_log(SL_LOG_DEBUG, "ng: %s of call '%.*s': %.*s", sl_ng_command_name(r->command), (int)call->n, call->p,
-		        (int)reason->string.n, reason->string.p);
+		sl_log(SL_LOG_DEBUG, "ng: %s of call '%.*s': %.*s", sl_ng_command_name(r->command),
+		        (int)call->n, call->p, (int)reason->string.n, reason->string.p);
 }
 
 static void answer(struct sl_ng_request *r)
@@ -128,18 +128,20 @@ bool sl_ng_who(struct sl_ng_request *r, bool or_all, struct sl_media_who *who)
 	else if (by_address)
 		who->address = q->address;
 	else
-		who->tag = q->media.from_tag.n > 0 || q->n_from_tags == 0 ? q->media.from_tag : q->from_tags[0];
+		who->tag =
+		        q->media.from_tag.n > 0 || q->n_from_tags == 0 ? q->media.from_tag : q->from_tags[0];
 	if (or_all || who->label.n > 0 || by_address || who->tag.n > 0)
 		return true;
-	sl_ng_reply_error(r, "No participant party specified: give from-tag, label, address, or the flag 'all'");
+	sl_ng_reply_error(
+	        r, "No participant party specified: give from-tag, label, address, or the flag 'all'");
 	return false;
 }
 
 /* ---- offers and answers ---- */
 
 static void with_sdp(struct sl_ng_request *r,
-        enum sl_media_result (*run)(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *reply,
-                struct sl_media_error *e))
+        enum sl_media_result (*run)(struct sl_media *m, const struct sl_media_request *q,
+                struct sl_media_reply *reply, struct sl_media_error *e))
 {
 	struct sl_media_reply reply = {.sdp = r->brain->sdp, .sdp_room = sizeof r->brain->sdp};
 	struct sl_media_options *o = &r->asked.media.options;
@@ -158,7 +160,8 @@ static void with_sdp(struct sl_ng_request *r,
 		memcpy(sdp, reply.sdp, reply.sdp_len);
 	explicit_bzero(r->brain->sdp, reply.sdp_len);
 	if (reply.warning[0])
-		snprintf(r->asked.warning + n, sizeof r->asked.warning - n, "%s%s", n ? "; " : "", reply.warning);
+		snprintf(r->asked.warning + n, sizeof r->asked.warning - n, "%s%s", n ? "; " : "",
+		        reply.warning);
 	sl_ng_add_slice(&r->out, r->reply, "sdp", (struct sl_slice){sdp, sdp ? reply.sdp_len : 0});
 	sl_ng_ok(r);
 }
@@ -168,7 +171,7 @@ static bool needs_of_sdp(struct sl_ng_request *r, bool answers)
 	const struct sl_media_request *q = &r->asked.media;
 
 	return sl_ng_needs(r, q->sdp, "SDP body") && sl_ng_needs(r, q->call_id, "call-id") &&
-	        sl_ng_needs(r, q->from_tag, "from-tag") && (!answers || sl_ng_needs(r, q->to_tag, "to-tag"));
+	       sl_ng_needs(r, q->from_tag, "from-tag") && (!answers || sl_ng_needs(r, q->to_tag, "to-tag"));
 }
 
 static void offer(struct sl_ng_request *r)
@@ -196,6 +199,8 @@ static struct sl_slice tag_of(const struct sl_ng_request *r)
 	return r->asked.media.to_tag.n > 0 ? r->asked.media.to_tag : r->asked.media.from_tag;
 }
 
+static const struct sl_media_error gone = {SL_MEDIA_ERR_NOT_FOUND, "Unknown call-id"};
+
 static void refreshed(void *ctx, const struct sl_media_session *s, const struct sl_media_error *e)
 {
 	struct sl_ng_request *r = ctx;
@@ -209,7 +214,7 @@ static void refreshed(void *ctx, const struct sl_media_session *s, const struct 
 		sl_ng_call_stats(r, s, tag_of(r));
 		sl_ng_ok(r);
 	} else {
-		sl_ng_failed(r, e->code != SL_MEDIA_OK ? e : &(struct sl_media_error){SL_MEDIA_ERR_NOT_FOUND, "Unknown call-id"});
+		sl_ng_failed(r, e->code != SL_MEDIA_OK ? e : &gone);
 	}
 	answer(r);
 }
@@ -251,8 +256,9 @@ static bool is_text(const char *text, struct sl_slice s)
 	return s.n > 0 && strlen(text) == s.n && memcmp(text, s.p, s.n) == 0;
 }
 
-/* Whom a deletion means: the party of the to-tag; else that of the branch, which says more than the tag of the caller,
- * whose branches they all are; else the from-tag's. A BYE's own branch is nobody's, nor is the tag of who refused. */
+/* Whom a deletion means: the party of the to-tag; else that of the branch, which says more than the tag of
+ * the caller, whose branches they all are; else the from-tag's. A BYE's own branch is nobody's, nor is the
+ * tag of who refused. */
 static void whom(const struct sl_ng_request *r, struct sl_slice *tag, struct sl_slice *branch)
 {
 	const struct sl_media_request *q = &r->asked.media;
@@ -267,7 +273,7 @@ static void whom(const struct sl_ng_request *r, struct sl_slice *tag, struct sl_
 	*branch = has_branch && !has_tag ? q->via_branch : (struct sl_slice){"", 0};
 }
 
-static bool delete(struct sl_ng_request *r)
+static bool delete_call(struct sl_ng_request *r)
 {
 	const struct sl_media_request *q = &r->asked.media;
 	struct sl_slice tag, branch;
@@ -293,7 +299,8 @@ static void list(struct sl_ng_request *r)
 		return;
 	}
 	calls = sl_ng_add(&r->out, r->reply, "calls", SL_NGV_LIST);
-	for (int64_t n = 0; n < r->asked.limit && !r->out.failed && (s = sl_media_next(r->brain->media, &cursor)); n++)
+	for (int64_t n = 0;
+	        n < r->asked.limit && !r->out.failed && (s = sl_media_next(r->brain->media, &cursor)); n++)
 		sl_ng_add_copy(&r->out, calls, NULL, s->call_id);
 	sl_ng_ok(r);
 }
@@ -312,7 +319,7 @@ static bool run(struct sl_ng_request *r)
 		answer_sdp(r);
 		return false;
 	case SL_NG_DELETE:
-		return delete(r);
+		return delete_call(r);
 	case SL_NG_QUERY:
 		return query(r);
 	case SL_NG_LIST:
@@ -331,7 +338,8 @@ static bool run(struct sl_ng_request *r)
 		return false;
 	case SL_NG_BLOCK_DTMF:
 	case SL_NG_UNBLOCK_DTMF:
-		sl_ng_block(r, SL_LEG_BLOCK_DTMF, r->command == SL_NG_BLOCK_DTMF && !(r->asked.flags & SL_NG_DTMF_OFF));
+		sl_ng_block(r, SL_LEG_BLOCK_DTMF,
+		        r->command == SL_NG_BLOCK_DTMF && !(r->asked.flags & SL_NG_DTMF_OFF));
 		return false;
 	case SL_NG_PLAY_MEDIA:
 		sl_ng_play(r);
@@ -360,8 +368,8 @@ static bool run(struct sl_ng_request *r)
 		publish(r);
 		return false;
 	default:
-		sl_ng_reply_error(r, "Unrecognized command: %.*s", (int)(r->command_text.n < 80 ? r->command_text.n : 80),
-		        r->command_text.p);
+		sl_ng_reply_error(
+		        r, "Unrecognized command: %.*s", sl_ng_shown(r->command_text), r->command_text.p);
 		return false;
 	}
 }

@@ -7,8 +7,12 @@
 
 enum {
 	DTMF_EVENTS = 16,
-	DTMF_DURATION_MS = 250, DTMF_PAUSE_MS = 100, DTMF_MIN_MS = 100, DTMF_MAX_MS = 5000,
-	DTMF_VOLUME = 8, DTMF_VOLUME_MAX = 63, /* -dBm0 */
+	DTMF_DURATION_MS = 250,
+	DTMF_PAUSE_MS = 100,
+	DTMF_MIN_MS = 100,
+	DTMF_MAX_MS = 5000,
+	DTMF_VOLUME = 8,
+	DTMF_VOLUME_MAX = 63, /* -dBm0 */
 };
 
 static void end_with(struct sl_ng_request *r, const struct sl_media_error *e)
@@ -47,13 +51,17 @@ void sl_ng_play(struct sl_ng_request *r)
 	if (!sl_ng_who(r, false, &who))
 		return;
 	if (q->file.n == 0 && q->clip.n == 0) {
-		sl_ng_reply_error(r, q->blob.n > 0 ? "blob is not supported: store the clip, and name it by 'clip' or 'file'" :
-		                q->db_id.n > 0 ? "db-id is not supported: store the clip, and name it by 'clip' or 'file'" :
-		                                 "No media file specified");
+		sl_ng_reply_error(
+		        r, q->blob.n > 0
+		                   ? "blob is not supported: store the clip, and name it by 'clip' or 'file'"
+		           : q->db_id.n > 0
+		                   ? "db-id is not supported: store the clip, and name it by 'clip' or 'file'"
+		                   : "No media file specified");
 		return;
 	}
-	e.code = sl_media_play(r->brain->media, &who, q->clip, q->clip.n > 0 ? (struct sl_slice){"", 0} : q->file,
-	        within(q->repeat_times, 1, 0, UINT_MAX), within(q->start_ms, 0, 0, UINT_MAX), &duration_ms, &e);
+	e.code = sl_media_play(r->brain->media, &who, q->clip,
+	        q->clip.n > 0 ? (struct sl_slice){"", 0} : q->file, within(q->repeat_times, 1, 0, UINT_MAX),
+	        within(q->start_ms, 0, 0, UINT_MAX), &duration_ms, &e);
 	if (e.code == SL_MEDIA_OK && duration_ms > 0)
 		sl_ng_add_integer(&r->out, r->reply, "duration", duration_ms);
 	end_with(r, &e);
@@ -87,7 +95,8 @@ void sl_ng_dtmf(struct sl_ng_request *r)
 		return;
 	}
 	digit[0] = digits[q->code];
-	e.code = sl_media_dtmf(r->brain->media, &who, digit, within(q->duration_ms, DTMF_DURATION_MS, DTMF_MIN_MS, DTMF_MAX_MS),
+	e.code = sl_media_dtmf(r->brain->media, &who, digit,
+	        within(q->duration_ms, DTMF_DURATION_MS, DTMF_MIN_MS, DTMF_MAX_MS),
 	        within(q->pause_ms, DTMF_PAUSE_MS, DTMF_MIN_MS, DTMF_MAX_MS),
 	        within(volume, DTMF_VOLUME, 0, DTMF_VOLUME_MAX), &e);
 	end_with(r, &e);
@@ -154,7 +163,8 @@ void sl_ng_subscribe_answer(struct sl_ng_request *r)
 	const struct sl_media_request *q = &r->asked.media;
 	struct sl_media_error e = {SL_MEDIA_OK, ""};
 
-	if (!sl_ng_needs(r, q->call_id, "call-id") || !sl_ng_needs(r, q->to_tag, "to-tag") || !sl_ng_needs(r, q->sdp, "SDP body"))
+	if (!sl_ng_needs(r, q->call_id, "call-id") || !sl_ng_needs(r, q->to_tag, "to-tag") ||
+	        !sl_ng_needs(r, q->sdp, "SDP body"))
 		return;
 	e.code = sl_media_subscribe_answer(r->brain->media, q, &e);
 	end_with(r, &e);

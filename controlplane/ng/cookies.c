@@ -77,14 +77,15 @@ void sl_ng_cookies_free(struct sl_ng_cookies *c)
 	free(c);
 }
 
-static uint64_t hash_of(const struct sl_ng_cookies *c, const struct sl_endpoint *source, struct sl_slice cookie)
+static uint64_t hash_of(
+        const struct sl_ng_cookies *c, const struct sl_endpoint *source, struct sl_slice cookie)
 {
-	return sl_siphash(&c->key, cookie.p, cookie.n) ^ sl_siphash(&c->key, source->ip.b, sizeof source->ip.b) ^
-	        ntohs(source->port_be);
+	return sl_siphash(&c->key, cookie.p, cookie.n) ^
+	       sl_siphash(&c->key, source->ip.b, sizeof source->ip.b) ^ ntohs(source->port_be);
 }
 
-struct sl_ng_cookie *sl_ng_cookies_find(struct sl_ng_cookies *c, const struct sl_endpoint *source, struct sl_slice cookie,
-        struct sl_slice text)
+struct sl_ng_cookie *sl_ng_cookies_find(struct sl_ng_cookies *c, const struct sl_endpoint *source,
+        struct sl_slice cookie, struct sl_slice text)
 {
 	uint64_t hash = hash_of(c, source, cookie), text_hash = sl_siphash(&c->key, text.p, text.n);
 
@@ -96,8 +97,8 @@ struct sl_ng_cookie *sl_ng_cookies_find(struct sl_ng_cookies *c, const struct sl
 	return NULL;
 }
 
-struct sl_ng_cookie *sl_ng_cookies_begin(struct sl_ng_cookies *c, const struct sl_endpoint *source, struct sl_slice cookie,
-        struct sl_slice text)
+struct sl_ng_cookie *sl_ng_cookies_begin(struct sl_ng_cookies *c, const struct sl_endpoint *source,
+        struct sl_slice cookie, struct sl_slice text)
 {
 	struct sl_ng_cookie *k = calloc(1, sizeof *k + cookie.n);
 
@@ -114,7 +115,8 @@ struct sl_ng_cookie *sl_ng_cookies_begin(struct sl_ng_cookies *c, const struct s
 	return k;
 }
 
-void sl_ng_cookies_answer(struct sl_ng_cookies *c, struct sl_ng_cookie *k, struct sl_slice answer, int64_t now_ms)
+void sl_ng_cookies_answer(
+        struct sl_ng_cookies *c, struct sl_ng_cookie *k, struct sl_slice answer, int64_t now_ms)
 {
 	char *copy = answer.n > 0 && answer.n <= c->max_bytes ? malloc(answer.n) : NULL;
 

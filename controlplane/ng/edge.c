@@ -29,7 +29,8 @@ static int64_t monotonic_ms(void)
 
 socklen_t sl_ng_to_sockaddr(const struct sl_endpoint *ep, struct sockaddr_storage *out)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = ep->port_be, .sin_addr.s_addr = sl_ip_v4_be(&ep->ip)};
+	struct sockaddr_in sin = {
+	        .sin_family = AF_INET, .sin_port = ep->port_be, .sin_addr.s_addr = sl_ip_v4_be(&ep->ip)};
 	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = ep->port_be};
 
 	memset(out, 0, sizeof *out);
@@ -63,7 +64,8 @@ static bool is_loopback(const struct sl_ip *ip)
 {
 	static const struct sl_ip six = {.b = {[15] = 1}};
 
-	return sl_ip_eq(ip, &six) || (sl_ip_is_v4(ip) && ntohl(sl_ip_v4_be(ip)) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET);
+	return sl_ip_eq(ip, &six) ||
+	       (sl_ip_is_v4(ip) && ntohl(sl_ip_v4_be(ip)) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET);
 }
 
 bool sl_ng_allowed(const struct sl_ng_edge *e, const struct sl_ip *source)
@@ -86,7 +88,8 @@ void sl_ng_refused(struct sl_ng_edge *e, const struct sl_ip *source)
 	if (e->logged_ms && e->now_ms - e->logged_ms < SL_NG_LOG_MS)
 		return;
 	e->logged_ms = e->now_ms;
-	sl_log(SL_LOG_WARNING, "ng: %s is not answered: neither loopback nor in option 'media.ng.allow'", sl_ip_text(source, text));
+	sl_log(SL_LOG_WARNING, "ng: %s is not answered: neither loopback nor in option 'media.ng.allow'",
+	        sl_ip_text(source, text));
 }
 
 /* ---- a request comes and goes ---- */
@@ -162,7 +165,8 @@ static void pass_on(struct sl_ng_edge *e)
 }
 
 /* A retransmission is answered again, or the first will be. */
-static bool is_duplicate(struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text)
+static bool is_duplicate(
+        struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text)
 {
 	struct sl_ng_cookie *k = sl_ng_cookies_find(e->cookies, &from->source, cookie, text);
 
@@ -178,7 +182,8 @@ static bool is_duplicate(struct sl_ng_edge *e, const struct sl_ng_origin *from, 
 }
 
 /* Over UDP the proxy asks again by itself; over TCP it is told. Not kept: the next time it may do. */
-static void refuse(struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text)
+static void refuse(
+        struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text)
 {
 	struct sl_ng_request *r = from->tcp ? sl_ng_request_new(cookie, (struct sl_slice){"", 0}) : NULL;
 
@@ -193,9 +198,11 @@ static void refuse(struct sl_ng_edge *e, const struct sl_ng_origin *from, struct
 	sl_ng_request_free(r);
 }
 
-bool sl_ng_message(struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text)
+bool sl_ng_message(
+        struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text)
 {
-	bool full = (!from->tcp && e->udp_in_flight >= SL_NG_IN_FLIGHT_UDP) || e->bytes_in_flight >= SL_NG_IN_FLIGHT_BYTES;
+	bool full = (!from->tcp && e->udp_in_flight >= SL_NG_IN_FLIGHT_UDP) ||
+	            e->bytes_in_flight >= SL_NG_IN_FLIGHT_BYTES;
 	struct sl_ng_cookie *k;
 	struct sl_ng_request *r;
 
@@ -321,19 +328,21 @@ void sl_ng_edge_allow(struct sl_ng_edge *e, const struct sl_conf_media *config)
 
 /* ---- opening and closing ---- */
 
-static int open_all(struct sl_ng_edge *e, struct sl_ng_listener *listeners, const struct sl_endpoint *at, unsigned n, bool tcp,
-        char *text, size_t text_len)
+static int open_all(struct sl_ng_edge *e, struct sl_ng_listener *listeners, const struct sl_endpoint *at,
+        unsigned n, bool tcp, char *text, size_t text_len)
 {
 	char where[SL_ADDR_TEXT_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
-		int error = tcp ? sl_ng_tcp_open(&listeners[i], &at[i]) : sl_ng_udp_open(&listeners[i], &at[i]);
-		if (error == 0 && sl_ng_watch(e, EPOLL_CTL_ADD, listeners[i].fd, tcp ? SL_NG_WATCH_TCP : SL_NG_WATCH_UDP, i, EPOLLIN) < 0)
+		int error =
+		        tcp ? sl_ng_tcp_open(&listeners[i], &at[i]) : sl_ng_udp_open(&listeners[i], &at[i]);
+		if (error == 0 && sl_ng_watch(e, EPOLL_CTL_ADD, listeners[i].fd,
+		                          tcp ? SL_NG_WATCH_TCP : SL_NG_WATCH_UDP, i, EPOLLIN) < 0)
 			error = -errno;
 		if (error == 0)
 			continue;
-		snprintf(text, text_len, "%s: cannot listen: %s (option 'media.ng.%s')", sl_endpoint_text(&at[i], where),
-		        strerror(-error), tcp ? "tcp" : "udp");
+		snprintf(text, text_len, "%s: cannot listen: %s (option 'media.ng.%s')",
+		        sl_endpoint_text(&at[i], where), strerror(-error), tcp ? "tcp" : "udp");
 		return -1;
 	}
 	return 0;
@@ -356,8 +365,9 @@ int sl_ng_edge_open(struct sl_ng_edge *e, const struct sl_conf_media *config, ch
 	e->to_brain = sl_mailbox_new(SL_NG_LETTERS);
 	e->datagrams = malloc((size_t)SL_NG_BATCH * SL_NG_UDP_MAX);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key || !(e->cookies = sl_ng_cookies_new(SL_NG_CACHE_BYTES, &key)) ||
-	        !e->inbox || !e->to_brain || !e->datagrams || e->epoll_fd < 0 ||
+	if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key ||
+	        !(e->cookies = sl_ng_cookies_new(SL_NG_CACHE_BYTES, &key)) || !e->inbox || !e->to_brain ||
+	        !e->datagrams || e->epoll_fd < 0 ||
 	        sl_ng_watch(e, EPOLL_CTL_ADD, sl_mailbox_fd(e->inbox), SL_NG_WATCH_INBOX, 0, EPOLLIN) < 0) {
 		snprintf(text, text_len, "cannot set the ng protocol up: %s", strerror(errno));
 		return -1;

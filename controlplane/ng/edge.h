@@ -13,19 +13,21 @@
 #include "controlplane/ng/request.h"
 
 enum {
-	SL_NG_BATCH = 32,           /* datagrams a system call */
-	SL_NG_IN_FLIGHT_UDP = 1024, /* requests being executed; beyond, datagrams are dropped: the proxy asks again */
+	SL_NG_BATCH = 32, /* datagrams a system call */
+	SL_NG_IN_FLIGHT_UDP =
+	        1024, /* requests being executed; beyond, datagrams are dropped: the proxy asks again */
 	SL_NG_IN_FLIGHT_BYTES = 64 * 1024 * 1024,
 	SL_NG_CONNECTIONS = 64,
-	SL_NG_IN_FLIGHT_TCP = 16,   /* of a connection: beyond, it is not read */
+	SL_NG_IN_FLIGHT_TCP = 16,           /* of a connection: beyond, it is not read */
 	SL_NG_UNSENT_MAX = 4 * 1024 * 1024, /* of a connection that does not read its answers */
 	SL_NG_IDLE_MS = 300 * 1000,
 	SL_NG_PARTIAL_MS = 10 * 1000, /* a message begun comes to its end within this */
-	SL_NG_LETTERS = 4096,       /* more than can be in flight */
+	SL_NG_LETTERS = 4096,         /* more than can be in flight */
 	SL_NG_SWEEP_MS = 1000,
 	SL_NG_LOG_MS = 10 * 1000, /* between lines about strangers */
 };
-_Static_assert(SL_NG_LETTERS > SL_NG_IN_FLIGHT_UDP + SL_NG_CONNECTIONS * SL_NG_IN_FLIGHT_TCP, "a mailbox is never full");
+_Static_assert(SL_NG_LETTERS > SL_NG_IN_FLIGHT_UDP + SL_NG_CONNECTIONS * SL_NG_IN_FLIGHT_TCP,
+        "a mailbox is never full");
 
 struct sl_ng_listener {
 	int fd;
@@ -37,7 +39,8 @@ struct sl_ng_connection {
 	unsigned generation, in_flight;
 	struct sl_endpoint source;
 	char *in, *out;
-	size_t in_len, in_room, in_at, out_len, out_room, out_at; /* up to in_at is taken, up to out_at sent */
+	size_t in_len, in_room, in_at, out_len, out_room,
+	        out_at;           /* up to in_at is taken, up to out_at sent */
 	struct sl_ng_frame frame; /* of the message that begins at in_at, behind its cookie */
 	size_t cookie_len;        /* 0 = not complete yet */
 	int64_t last_ms;          /* something whole came or went */
@@ -61,7 +64,8 @@ struct sl_ng_edge {
 	struct sl_ng_chain read; /* for the brain, when what is readable now is read: one bell for many */
 	size_t bytes_in_flight;
 	/* Written here, read by anybody: relaxed. */
-	uint64_t duplicates_answered, duplicates_dropped, refused_sources, bad_messages, overloaded, send_failures;
+	uint64_t duplicates_answered, duplicates_dropped, refused_sources, bad_messages, overloaded,
+	        send_failures;
 	uint64_t tcp_accepted, tcp_refused, tcp_timeouts, cache_evicted;
 	uint32_t tcp_connections, in_flight, cached;
 };
@@ -85,7 +89,8 @@ bool sl_ng_allowed(const struct sl_ng_edge *e, const struct sl_ip *source);
 /* It is counted, and now and then logged: a proxy that the list forgot is hard to find otherwise. */
 void sl_ng_refused(struct sl_ng_edge *e, const struct sl_ip *source);
 /* One message. True when it is being executed now. */
-bool sl_ng_message(struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text);
+bool sl_ng_message(
+        struct sl_ng_edge *e, const struct sl_ng_origin *from, struct sl_slice cookie, struct sl_slice text);
 /* Addresses as the kernel has them, IPv4 as it is. */
 socklen_t sl_ng_to_sockaddr(const struct sl_endpoint *ep, struct sockaddr_storage *out);
 void sl_ng_from_sockaddr(const struct sockaddr_storage *ss, struct sl_endpoint *out);

@@ -34,17 +34,18 @@ void sl_ng_warn(struct sl_ng_reading *r, const char *what)
 void sl_ng_wrong(struct sl_ng_reading *r, const char *key, struct sl_slice value)
 {
 	if (!r->q->error[0])
-		snprintf(r->q->error, sizeof r->q->error, "Invalid value of '%s': '%.*s'", key, (int)(value.n < 80 ? value.n : 80),
-		        value.p);
+		snprintf(r->q->error, sizeof r->q->error, "Invalid value of '%s': '%.*s'", key,
+		        sl_ng_shown(value), value.p);
 }
 
 void sl_ng_ignored(const char *where, struct sl_slice what)
 {
 	if (sl_log_enabled(SL_LOG_DEBUG))
-		sl_log(SL_LOG_DEBUG, "ng: %s '%.*s' is passed over", where, (int)(what.n < 80 ? what.n : 80), what.p);
+		sl_log(SL_LOG_DEBUG, "ng: %s '%.*s' is passed over", where, sl_ng_shown(what), what.p);
 }
 
-void sl_ng_each(struct sl_ng_reading *r, const struct sl_ng_value *v, void (*take)(struct sl_ng_reading *r, struct sl_slice s))
+void sl_ng_each(struct sl_ng_reading *r, const struct sl_ng_value *v,
+        void (*take)(struct sl_ng_reading *r, struct sl_slice s))
 {
 	if (v->type == SL_NGV_STRING) {
 		take(r, v->string);
@@ -170,8 +171,11 @@ static void take_transport(struct sl_ng_reading *r, const struct key *k, const s
 		const char *name;
 		enum sl_sdp_proto proto;
 	} names[] = {
-	        {"RTP/AVP", SL_SDP_RTP_AVP}, {"RTP/AVPF", SL_SDP_RTP_AVPF}, {"RTP/SAVP", SL_SDP_RTP_SAVP},
-	        {"RTP/SAVPF", SL_SDP_RTP_SAVPF}, {"UDP/TLS/RTP/SAVP", SL_SDP_TLS_RTP_SAVP},
+	        {"RTP/AVP", SL_SDP_RTP_AVP},
+	        {"RTP/AVPF", SL_SDP_RTP_AVPF},
+	        {"RTP/SAVP", SL_SDP_RTP_SAVP},
+	        {"RTP/SAVPF", SL_SDP_RTP_SAVPF},
+	        {"UDP/TLS/RTP/SAVP", SL_SDP_TLS_RTP_SAVP},
 	        {"UDP/TLS/RTP/SAVPF", SL_SDP_TLS_RTP_SAVPF},
 	};
 	struct sl_slice s = as_string(v);
@@ -384,7 +388,7 @@ static const struct key keys[] = {
         {"sdp-attr", take_warning},
         {"DTMF-delay", take_warning},
         {"delay-buffer", take_warning},
-        {"command", take_nothing}, /* read before */
+        {"command", take_nothing},    /* read before */
         {"rtpp-flags", take_nothing}, /* read after */
         {"sip-message-type", take_nothing},
         {"sip-code", take_nothing},
@@ -407,7 +411,8 @@ void sl_ng_read_dictionary(struct sl_ng_reading *r, const struct sl_ng_value *di
 			;
 		if (k < sizeof keys / sizeof keys[0])
 			keys[k].take(r, &keys[k], v);
-		else if (sl_ng_has_prefix(v->key, "codec", &operation)) /* "codec-strip=PCMA" of the raw string */
+		else if (sl_ng_has_prefix(
+		                 v->key, "codec", &operation)) /* "codec-strip=PCMA", in the raw string */
 			codec_list(r, operation, v);
 		else
 			sl_ng_ignored("key", v->key);

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What a request asks, read from its dictionary: every key and flag in every spelling. Pure: no I/O, no clock. */
+/* What a request asks, read from its dictionary: every key and flag in every spelling. Pure: no I/O, no
+ * clock. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +13,8 @@
 
 enum {
 	SL_NG_MAX_FROM_TAGS = 16,
-	SL_NG_SUITE_UNKNOWN = 31, /* bit of sdes_only for suites that we do not know: "only" those leaves none */
+	SL_NG_SUITE_UNKNOWN =
+	        31, /* bit of sdes_only for suites that we do not know: "only" those leaves none */
 	SL_NG_LIST_DEFAULT = 32,
 };
 
@@ -22,9 +24,9 @@ enum sl_ng_flag {
 	SL_NG_ALL = 1 << 0,
 	SL_NG_DIRECTIONAL = 1 << 1,
 	SL_NG_FATAL = 1 << 2,
-	SL_NG_LOAD_LIMIT = 1 << 3,    /* the proxy understands a "load limit" result */
+	SL_NG_LOAD_LIMIT = 1 << 3, /* the proxy understands a "load limit" result */
 	SL_NG_PAUSE = 1 << 4,
-	SL_NG_DTMF_OFF = 1 << 5,      /* "DTMF-security": do not block */
+	SL_NG_DTMF_OFF = 1 << 5, /* "DTMF-security": do not block */
 };
 
 /* Zeroed, then sl_ng_read_flags(). Slices live as long as the request's text and arena. */
@@ -34,7 +36,7 @@ struct sl_ng_asked {
 	unsigned n_from_tags;
 	struct sl_slice from_tags[SL_NG_MAX_FROM_TAGS];
 	struct sl_slice label, set_label, to_label; /* options.label is made of them by each command */
-	struct sl_ip address;          /* zero = none */
+	struct sl_ip address;                       /* zero = none */
 	struct sl_slice file, clip, blob, db_id, output, format;
 	int64_t repeat_times, start_ms, code, duration_ms, volume, pause_ms; /* or SL_NG_NOT_GIVEN */
 	int64_t limit;
@@ -58,7 +60,8 @@ void sl_ng_read_flag(struct sl_ng_reading *r, struct sl_slice flag);
 /* The raw string as a dictionary, in the arena; transport words and directions are made keys. */
 struct sl_ng_value *sl_ng_rtpp_dictionary(struct sl_ng_arena *a, struct sl_slice raw);
 /* Each string of a list, or the one string that v is. */
-void sl_ng_each(struct sl_ng_reading *r, const struct sl_ng_value *v, void (*take)(struct sl_ng_reading *r, struct sl_slice s));
+void sl_ng_each(struct sl_ng_reading *r, const struct sl_ng_value *v,
+        void (*take)(struct sl_ng_reading *r, struct sl_slice s));
 void sl_ng_warn(struct sl_ng_reading *r, const char *what);
 void sl_ng_wrong(struct sl_ng_reading *r, const char *key, struct sl_slice value);
 void sl_ng_ignored(const char *where, struct sl_slice what);

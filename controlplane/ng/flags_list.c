@@ -22,8 +22,8 @@ void sl_ng_take_mux(struct sl_ng_reading *r, struct sl_slice s)
 	static const struct {
 		const char *name;
 		uint8_t bit;
-	} names[] = {{"offer", SL_MM_OFFER}, {"require", SL_MM_REQUIRE}, {"demux", SL_MM_DEMUX}, {"accept", SL_MM_ACCEPT},
-	        {"reject", SL_MM_REJECT}};
+	} names[] = {{"offer", SL_MM_OFFER}, {"require", SL_MM_REQUIRE}, {"demux", SL_MM_DEMUX},
+	        {"accept", SL_MM_ACCEPT}, {"reject", SL_MM_REJECT}};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (sl_ng_is(s, names[i].name)) {
@@ -37,8 +37,8 @@ void sl_ng_take_mux(struct sl_ng_reading *r, struct sl_slice s)
 /* Bit of a suite by its SDP name (RFC 4568 6.2). */
 static uint32_t suite_bit(struct sl_slice s)
 {
-#define X(name, number, key, salt, tag, ctag, sdp) \
-	if (sl_ng_is(s, sdp))                      \
+#define X(name, number, key, salt, tag, ctag, sdp)                                                           \
+	if (sl_ng_is(s, sdp))                                                                                \
 		return UINT32_C(1) << number;
 	SL_SRTP_SUITES(X)
 #undef X
@@ -73,8 +73,10 @@ void sl_ng_take_t38(struct sl_ng_reading *r, struct sl_slice s)
 
 void sl_ng_take_learning(struct sl_ng_reading *r, struct sl_slice s)
 {
-	static const char *const names[SL_LEARN_N] = {[SL_LEARN_OFF] = "off", [SL_LEARN_IMMEDIATE] = "immediate",
-	        [SL_LEARN_DELAYED] = "delayed", [SL_LEARN_HEURISTIC] = "heuristic"};
+	static const char *const names[SL_LEARN_N] = {[SL_LEARN_OFF] = "off",
+	        [SL_LEARN_IMMEDIATE] = "immediate",
+	        [SL_LEARN_DELAYED] = "delayed",
+	        [SL_LEARN_HEURISTIC] = "heuristic"};
 
 	for (uint8_t i = 0; i < SL_LEARN_N; i++) {
 		if (sl_ng_is(s, names[i])) {
@@ -94,7 +96,8 @@ void sl_ng_take_from_tag(struct sl_ng_reading *r, struct sl_slice s)
 		sl_ng_warn(r, "from-tags beyond 16");
 }
 
-static void add_codec(struct sl_ng_reading *r, struct sl_slice list[SL_MEDIA_MAX_FILTER], unsigned *n, struct sl_slice codec)
+static void add_codec(struct sl_ng_reading *r, struct sl_slice list[SL_MEDIA_MAX_FILTER], unsigned *n,
+        struct sl_slice codec)
 {
 	if (*n < SL_MEDIA_MAX_FILTER)
 		list[(*n)++] = codec;
@@ -113,7 +116,8 @@ void sl_ng_take_codec(struct sl_ng_reading *r, struct sl_slice operation, struct
 	} else if (sl_ng_is(operation, "offer")) {
 		add_codec(r, o->offer, &o->n_offer, codec);
 	} else if (sl_ng_is(operation, "transcode")) {
-		/* One that is offered stays, also when all are stripped: for that no transcoding is needed. */
+		/* One that is offered stays, also when all are stripped: for that no transcoding is needed.
+		 */
 		add_codec(r, o->except, &o->n_except, codec);
 		sl_ng_warn(r, "codec-transcode");
 	} else if (sl_ng_is(operation, "mask")) {
@@ -166,14 +170,20 @@ static const struct {
 	const char *name;
 	void (*take)(struct sl_ng_reading *r, struct sl_slice s);
 } prefixes[] = {
-        {"replace", sl_ng_take_replace}, {"SDES", sl_ng_take_sdes}, {"rtcp-mux", sl_ng_take_mux}, {"T.38", sl_ng_take_t38},
-        {"T38", sl_ng_take_t38}, {"endpoint-learning", sl_ng_take_learning}, {"from-tags", sl_ng_take_from_tag},
+        {"replace", sl_ng_take_replace},
+        {"SDES", sl_ng_take_sdes},
+        {"rtcp-mux", sl_ng_take_mux},
+        {"T.38", sl_ng_take_t38},
+        {"T38", sl_ng_take_t38},
+        {"endpoint-learning", sl_ng_take_learning},
+        {"from-tags", sl_ng_take_from_tag},
 };
 
 /* "codec-strip-PCMA", "transcode-PCMU". */
 static bool codec_flag(struct sl_ng_reading *r, struct sl_slice flag)
 {
-	static const char *const operations[] = {"strip", "except", "offer", "transcode", "mask", "consume", "accept", "set", "ignore"};
+	static const char *const operations[] = {
+	        "strip", "except", "offer", "transcode", "mask", "consume", "accept", "set", "ignore"};
 	struct sl_slice rest, codec;
 
 	if (sl_ng_has_prefix(flag, "transcode", &codec)) {

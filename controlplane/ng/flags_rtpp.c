@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* The raw string that newer Kamailios send instead of reading it themselves: words and KEY=VALUE between spaces, where a
- * value may be a list [a b c] or a dictionary [k=v l=[a b]]. */
+/* The raw string that newer Kamailios send instead of reading it themselves: words and KEY=VALUE between
+ * spaces, where a value may be a list [a b c] or a dictionary [k=v l=[a b]]. */
 
 struct cursor {
 	struct sl_ng_arena *arena;
@@ -161,6 +161,7 @@ struct sl_ng_value *sl_ng_rtpp_dictionary(struct sl_ng_arena *a, struct sl_slice
 			bare_word(&c, &t, w);
 	}
 	if (t.transport & SAID)
-		sl_ng_add_text(a, t.dictionary, "transport-protocol", transports[t.transport & TRANSPORT_BITS]);
+		sl_ng_add_text(
+		        a, t.dictionary, "transport-protocol", transports[t.transport & TRANSPORT_BITS]);
 	return a->failed ? NULL : t.dictionary;
 }

@@ -47,7 +47,8 @@ static int bencode_number(struct sl_ng_frame *f, char c)
 	f->at++;
 	if (c >= '0' && c <= '9') {
 		f->length = 10 * f->length + (uint64_t)(c - '0');
-		/* A length beyond what a message may have is known to be one at once; of an integer only the end matters. */
+		/* A length beyond what a message may have is known to be one at once; of an integer only the
+		 * end matters. */
 		if (f->length > SL_NG_TCP_MAX)
 			f->length = SL_NG_TCP_MAX + 1;
 		return 0;

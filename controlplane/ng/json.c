@@ -54,11 +54,11 @@ static struct sl_ng_value *convert_items(struct sl_ng_arena *a, json_t *j)
 	size_t i;
 
 	if (json_is_array(j)) {
-		json_array_foreach(j, i, item)
-			sl_ng_append(into, convert(a, item));
+		json_array_foreach(j, i, item) sl_ng_append(into, convert(a, item));
 		return into;
 	}
-	json_object_foreach(j, key, item) {
+	json_object_foreach(j, key, item)
+	{
 		v = convert(a, item);
 		if (v)
 			v->key = copy(a, key, strlen(key));
@@ -86,7 +86,8 @@ static struct sl_ng_value *convert(struct sl_ng_arena *a, const json_t *j)
 		return v;
 	case JSON_REAL:
 		real = json_real_value(j);
-		return new_string(a, sl_ng_text(sl_ng_printf(a, "%.*f", real == trunc(real) ? 0 : DECIMALS, real)));
+		return new_string(
+		        a, sl_ng_text(sl_ng_printf(a, "%.*f", real == trunc(real) ? 0 : DECIMALS, real)));
 	case JSON_TRUE:
 	case JSON_FALSE:
 		return new_string(a, sl_ng_text(json_is_true(j) ? "yes" : "no"));
@@ -101,7 +102,9 @@ static const char *look_ahead(struct sl_slice text)
 	struct sl_ng_frame f = {0};
 	int64_t len = sl_ng_frame(&f, text.p, text.n);
 
-	return len > 0 ? NULL : len == 0 ? "the text ends within the object" : "not an object, or too deep, or too many values";
+	return len > 0    ? NULL
+	       : len == 0 ? "the text ends within the object"
+	                  : "not an object, or too deep, or too many values";
 }
 
 struct sl_ng_value *sl_ng_json_decode(struct sl_ng_arena *a, struct sl_slice text, char *err, size_t err_len)
@@ -130,11 +133,22 @@ struct sl_ng_value *sl_ng_json_decode(struct sl_ng_arena *a, struct sl_slice tex
 
 /* ---- writing ---- */
 
+/* Bytes of a UTF-8 sequence by its first (RFC 3629 3), 0 = it begins none. */
+static size_t utf8_length(unsigned char first)
+{
+	if (first < 0x80)
+		return 1;
+	if (first >= 0xc2 && first < 0xe0) /* c0, c1: longer than need be */
+		return 2;
+	if (first >= 0xe0 && first < 0xf0)
+		return 3;
+	return first >= 0xf0 && first < 0xf5 ? 4 : 0;
+}
+
 /* Bytes of a well-formed UTF-8 sequence at p (RFC 3629 4), 0 = it is none. */
 static size_t utf8(const unsigned char *p, size_t n)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 :
-	        p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	size_t len = utf8_length(p[0]);
 
 	if (len == 0 || len > n)
 		return 0;
@@ -143,8 +157,8 @@ static size_t utf8(const unsigned char *p, size_t n)
 			return 0;
 	}
 	/* Longer than need be, a surrogate, beyond the last code point. */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	        (p[0] == 0xf4 && p[1] >= 0x90))
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
+	        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
 		return 0;
 	return len;
 }

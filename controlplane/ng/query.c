@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* The keys are rtpengine 10.5's. What comes from the session is copied: the reply is encoded by another thread, when the
- * session may be gone. */
+/* The keys are rtpengine 10.5's. What comes from the session is copied: the reply is encoded by another
+ * thread, when the session may be gone. */
 
 enum { MS_PER_S = 1000, US_PER_MS = 1000, MOS_SCALE = 10, PERCENT = 100 };
 
@@ -32,7 +32,8 @@ static void text(struct writer *w, struct sl_ng_value *into, const char *key, co
 	sl_ng_add_copy(w->a, into, key, s);
 }
 
-static void endpoint(struct writer *w, struct sl_ng_value *into, const char *key, const struct sl_endpoint *ep)
+static void endpoint(
+        struct writer *w, struct sl_ng_value *into, const char *key, const struct sl_endpoint *ep)
 {
 	struct sl_ng_value *d = sl_ng_add(w->a, into, key, SL_NGV_DICTIONARY);
 	char buf[SL_ADDR_TEXT_MAX];
@@ -44,7 +45,8 @@ static void endpoint(struct writer *w, struct sl_ng_value *into, const char *key
 	sl_ng_add_integer(w->a, d, "port", ntohs(ep->port_be));
 }
 
-static void counts(struct writer *w, struct sl_ng_value *into, const char *key, uint64_t packets, uint64_t bytes, uint64_t errors)
+static void counts(struct writer *w, struct sl_ng_value *into, const char *key, uint64_t packets,
+        uint64_t bytes, uint64_t errors)
 {
 	struct sl_ng_value *d = sl_ng_add(w->a, into, key, SL_NGV_DICTIONARY);
 
@@ -56,8 +58,8 @@ static void counts(struct writer *w, struct sl_ng_value *into, const char *key, 
 static const char *suite_name(uint8_t suite)
 {
 	switch (suite) {
-#define X(name, number, key, salt, tag, ctag, sdp) \
-	case number:                               \
+#define X(name, number, key, salt, tag, ctag, sdp)                                                           \
+	case number:                                                                                         \
 		return sdp;
 		SL_SRTP_SUITES(X)
 #undef X
@@ -79,7 +81,8 @@ static void stream(struct writer *w, struct sl_ng_value *streams, const struct s
 	const struct sl_endpoint *set = rtcp ? &leg->set.remote_rtcp : &leg->set.remote_rtp;
 	const struct sl_endpoint *found = rtcp ? &st->remote_rtcp : &st->remote_rtp;
 	struct sl_ng_value *d = sl_ng_add(w->a, streams, NULL, SL_NGV_DICTIONARY), *flags;
-	int64_t idle_ms = st->idle_ms == UINT32_MAX || leg->stats_ms == 0 ? w->now_ms - w->s->created_unix_ms : st->idle_ms;
+	int64_t idle_ms = st->idle_ms == UINT32_MAX || leg->stats_ms == 0 ? w->now_ms - w->s->created_unix_ms
+	                                                                  : st->idle_ms;
 	char buf[SL_ADDR_TEXT_MAX];
 
 	sl_ng_add_integer(w->a, d, "local port", rtcp ? leg->rtcp_port : leg->ref.port);
@@ -121,9 +124,13 @@ static void add_totals(struct totals *t, const struct sl_evt_leg *st)
 
 static const char *protocol_name(uint8_t proto)
 {
-	static const char *const names[] = {[SL_SDP_RTP_AVP] = "RTP/AVP", [SL_SDP_RTP_AVPF] = "RTP/AVPF",
-	        [SL_SDP_RTP_SAVP] = "RTP/SAVP", [SL_SDP_RTP_SAVPF] = "RTP/SAVPF", [SL_SDP_TLS_RTP_SAVP] = "UDP/TLS/RTP/SAVP",
-	        [SL_SDP_TLS_RTP_SAVPF] = "UDP/TLS/RTP/SAVPF", [SL_SDP_UDPTL] = "udptl"};
+	static const char *const names[] = {[SL_SDP_RTP_AVP] = "RTP/AVP",
+	        [SL_SDP_RTP_AVPF] = "RTP/AVPF",
+	        [SL_SDP_RTP_SAVP] = "RTP/SAVP",
+	        [SL_SDP_RTP_SAVPF] = "RTP/SAVPF",
+	        [SL_SDP_TLS_RTP_SAVP] = "UDP/TLS/RTP/SAVP",
+	        [SL_SDP_TLS_RTP_SAVPF] = "UDP/TLS/RTP/SAVPF",
+	        [SL_SDP_UDPTL] = "udptl"};
 
 	return proto < sizeof names / sizeof names[0] ? names[proto] : NULL;
 }
@@ -145,7 +152,8 @@ static void section_flags(struct writer *w, struct sl_ng_value *into, const stru
 		sl_ng_add_text(w->a, flags, NULL, "SDES");
 }
 
-static void section(struct writer *w, struct sl_ng_value *medias, const struct sl_media_section *m, unsigned index)
+static void section(
+        struct writer *w, struct sl_ng_value *medias, const struct sl_media_section *m, unsigned index)
 {
 	struct sl_ng_value *d = sl_ng_add(w->a, medias, NULL, SL_NGV_DICTIONARY), *streams;
 
@@ -180,7 +188,8 @@ static void joined(struct writer *w, struct sl_ng_value *list, unsigned index, c
 	sl_ng_add_text(w->a, d, "type", how);
 }
 
-/* Whom the party hears, and who hears it: of forks the caller has many. The peer of a subscriber is whom it hears. */
+/* Whom the party hears, and who hears it: of forks the caller has many. The peer of a subscriber is whom it
+ * hears. */
 static void both_ways(struct writer *w, struct sl_ng_value *into, unsigned index)
 {
 	struct sl_ng_value *subscriptions = sl_ng_add(w->a, into, "subscriptions", SL_NGV_LIST);
@@ -189,7 +198,8 @@ static void both_ways(struct writer *w, struct sl_ng_value *into, unsigned index
 	int peer = sl_media_peer(w->s, index);
 
 	for (unsigned i = 0; i < w->s->n_parties; i++) {
-		bool other_hears_only = subscribes(w->s->parties[i]), is_its_peer = sl_media_peer(w->s, i) == (int)index;
+		bool other_hears_only = subscribes(w->s->parties[i]),
+		     is_its_peer = sl_media_peer(w->s, i) == (int)index;
 		if (i == index)
 			continue;
 		if (hears_only && peer == (int)i)
@@ -213,7 +223,8 @@ static void party(struct writer *w, struct sl_ng_value *tags, unsigned index)
 	const char *key;
 
 	/* A branch that has not answered has no tag yet. */
-	key = p->tag[0] ? sl_ng_printf(w->a, "%s", p->tag) : sl_ng_printf(w->a, "<untagged %u>", ++w->untagged);
+	key = p->tag[0] ? sl_ng_printf(w->a, "%s", p->tag)
+	                : sl_ng_printf(w->a, "<untagged %u>", ++w->untagged);
 	d = sl_ng_add(w->a, tags, key, SL_NGV_DICTIONARY);
 	text(w, d, "tag", p->tag);
 	if (p->via_branch[0])
@@ -231,8 +242,8 @@ static void party(struct writer *w, struct sl_ng_value *tags, unsigned index)
 
 /* ---- SSRCs and MOS ---- */
 
-static void mos(struct writer *w, struct sl_ng_value *into, const char *key, const struct sl_media_leg *leg, double value,
-        uint32_t peer_rtt_us, const char *last_key, int64_t last)
+static void mos(struct writer *w, struct sl_ng_value *into, const char *key, const struct sl_media_leg *leg,
+        double value, uint32_t peer_rtt_us, const char *last_key, int64_t last)
 {
 	const struct sl_evt_leg *st = &leg->stats;
 	struct sl_ng_value *d = sl_ng_add(w->a, into, key, SL_NGV_DICTIONARY);
@@ -242,11 +253,13 @@ static void mos(struct writer *w, struct sl_ng_value *into, const char *key, con
 	sl_ng_add_integer(w->a, d, "round-trip time", (int64_t)st->rtt_us + peer_rtt_us);
 	sl_ng_add_integer(w->a, d, "round-trip time leg", st->rtt_us);
 	sl_ng_add_integer(w->a, d, "jitter", st->rx_jitter_us / US_PER_MS);
-	sl_ng_add_integer(w->a, d, "packet loss", expected ? (int64_t)(st->rx_lost * (uint64_t)PERCENT / expected) : 0);
+	sl_ng_add_integer(
+	        w->a, d, "packet loss", expected ? (int64_t)(st->rx_lost * (uint64_t)PERCENT / expected) : 0);
 	sl_ng_add_integer(w->a, d, last_key, last);
 }
 
-static void ssrc(struct writer *w, struct sl_ng_value *into, const struct sl_media_leg *leg, uint32_t peer_rtt_us)
+static void ssrc(
+        struct writer *w, struct sl_ng_value *into, const struct sl_media_leg *leg, uint32_t peer_rtt_us)
 {
 	struct sl_ng_value *d, *progression, *entries;
 
@@ -255,8 +268,10 @@ static void ssrc(struct writer *w, struct sl_ng_value *into, const struct sl_med
 	if (leg->mos_n == 0)
 		return;
 	mos(w, d, "average MOS", leg, leg->mos_sum / leg->mos_n, peer_rtt_us, "samples", leg->mos_n);
-	mos(w, d, "lowest MOS", leg, leg->mos_min, peer_rtt_us, "reported at", leg->mos_min_unix_ms / MS_PER_S);
-	mos(w, d, "highest MOS", leg, leg->mos_max, peer_rtt_us, "reported at", leg->mos_max_unix_ms / MS_PER_S);
+	mos(w, d, "lowest MOS", leg, leg->mos_min, peer_rtt_us, "reported at",
+	        leg->mos_min_unix_ms / MS_PER_S);
+	mos(w, d, "highest MOS", leg, leg->mos_max, peer_rtt_us, "reported at",
+	        leg->mos_max_unix_ms / MS_PER_S);
 	progression = sl_ng_add(w->a, d, "MOS progression", SL_NGV_DICTIONARY);
 	sl_ng_add_integer(w->a, progression, "interval", 0);
 	entries = sl_ng_add(w->a, progression, "entries", SL_NGV_LIST);
@@ -272,7 +287,9 @@ static void ssrcs(struct writer *w, struct sl_ng_value *into)
 		for (unsigned j = 0; j < p->n_sections; j++) {
 			const struct sl_media_leg *leg = &p->sections[j]->leg;
 			if (leg->ref.id && leg->stats.rx_ssrc)
-				ssrc(w, into, leg, other && j < other->n_sections ? other->sections[j]->leg.stats.rtt_us : 0);
+				ssrc(w, into, leg,
+				        other && j < other->n_sections ? other->sections[j]->leg.stats.rtt_us
+				                                       : 0);
 		}
 	}
 }

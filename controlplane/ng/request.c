@@ -15,7 +15,7 @@ const char *sl_ng_command_name(enum sl_ng_command c)
 #define X(name, text) [SL_NG_##name] = text,
 	        SL_NG_COMMANDS(X)
 #undef X
-	        [SL_NG_UNKNOWN] = "unknown",
+	                [SL_NG_UNKNOWN] = "unknown",
 	};
 
 	return c < SL_NG_N_COMMANDS ? names[c] : "unknown";
@@ -115,7 +115,7 @@ bool sl_ng_request_read(struct sl_ng_request *r)
 		return false;
 	}
 	return fits(r, "call-id", r->asked.media.call_id) && fits(r, "from-tag", r->asked.media.from_tag) &&
-	        fits(r, "to-tag", r->asked.media.to_tag) && fits(r, "via-branch", r->asked.media.via_branch);
+	       fits(r, "to-tag", r->asked.media.to_tag) && fits(r, "via-branch", r->asked.media.via_branch);
 }
 
 /* ---- replies ---- */
@@ -173,7 +173,9 @@ void sl_ng_request_encode(struct sl_ng_request *r, size_t max)
 		return;
 	sl_ng_arena_free(&r->out);
 	if (whole && bytes > max)
-		sl_ng_reply_error(r, "The reply of %zu bytes is too long for this transport: ask for less, or use TCP", bytes);
+		sl_ng_reply_error(r,
+		        "The reply of %zu bytes is too long for this transport: ask for less, or use TCP",
+		        bytes);
 	else
 		sl_ng_reply_error(r, "The reply is beyond the memory that a request may have");
 	if (r->reply && !r->out.failed) /* else the proxy asks again */

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* One request on its way: the edge makes and reads it, the brain executes it, the edge encodes, sends and frees it.
- * Whoever has it owns it. */
+/* One request on its way: the edge makes and reads it, the brain executes it, the edge encodes, sends and
+ * frees it. Whoever has it owns it. */
 
 #include "controlplane/ng/flags.h"
 #include "controlplane/ng/ng.h"
@@ -16,27 +16,28 @@ struct sl_ng_edge;
 /* Where the answer goes. */
 struct sl_ng_origin {
 	struct sl_endpoint source;
-	struct sl_ip local;       /* the address it was sent to, when the listener has many; else zero */
-	unsigned listener;        /* UDP: index; TCP: slot of the connection */
-	unsigned generation;      /* TCP: of the slot, which may have another tenant by then */
+	struct sl_ip local;  /* the address it was sent to, when the listener has many; else zero */
+	unsigned listener;   /* UDP: index; TCP: slot of the connection */
+	unsigned generation; /* TCP: of the slot, which may have another tenant by then */
 	bool tcp;
 };
 
 struct sl_ng_request {
-	/* Between the threads, chained by next: many change hands at once. On the brain, those that wait for the dataplane. */
+	/* Between the threads, chained by next: many change hands at once. On the brain, those that wait for
+	 * the dataplane. */
 	struct sl_ng_request *previous, *next;
-	struct sl_ng_brain *brain;             /* NULL: nobody waits for the answer any more */
+	struct sl_ng_brain *brain; /* NULL: nobody waits for the answer any more */
 	struct sl_ng_edge *edge;
 	struct sl_ng_origin origin;
 	struct sl_ng_cookie *cached;
-	struct sl_ng_arena in, out;            /* out: the reply's */
+	struct sl_ng_arena in, out; /* out: the reply's */
 	struct sl_slice cookie;
 	bool json;
 	enum sl_ng_command command;
 	struct sl_slice command_text;
 	struct sl_ng_asked asked;
 	struct sl_ng_value *reply;
-	struct sl_slice answer;                /* cookie, space, reply; in out */
+	struct sl_slice answer; /* cookie, space, reply; in out */
 };
 
 struct sl_ng_chain {

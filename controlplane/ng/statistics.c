@@ -25,7 +25,8 @@ static void totals(struct sl_ng_request *r, struct sl_ng_value *into, const stru
 {
 	struct sl_ng_value *d = sl_ng_add(&r->out, into, "totalstatistics", SL_NGV_DICTIONARY);
 
-	sl_ng_add_printf(&r->out, d, "uptime", "%lld", (long long)(r->brain->unix_ms() - r->brain->start_unix_ms) / MS_PER_S);
+	sl_ng_add_printf(&r->out, d, "uptime", "%lld",
+	        (long long)(r->brain->unix_ms() - r->brain->start_unix_ms) / MS_PER_S);
 	sl_ng_add_integer(&r->out, d, "managedsessions", (int64_t)c->sessions_total);
 	sl_ng_add_integer(&r->out, d, "rejectedsessions", (int64_t)c->legs_refused);
 	sl_ng_add_integer(&r->out, d, "timeoutsessions", (int64_t)c->timeouts);

@@ -66,14 +66,18 @@ static void accept_one(struct sl_ng_edge *e, int fd, const struct sockaddr_stora
 	}
 	while (slot < SL_NG_CONNECTIONS && e->connections[slot].fd >= 0)
 		slot++;
-	if (slot == SL_NG_CONNECTIONS || sl_ng_watch(e, EPOLL_CTL_ADD, fd, SL_NG_WATCH_CONNECTION, slot, EPOLLIN) < 0) {
+	if (slot == SL_NG_CONNECTIONS ||
+	        sl_ng_watch(e, EPOLL_CTL_ADD, fd, SL_NG_WATCH_CONNECTION, slot, EPOLLIN) < 0) {
 		sl_ng_count(&e->tcp_refused);
 		close(fd);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	e->connections[slot] = (struct sl_ng_connection){.fd = fd, .generation = e->connections[slot].generation,
-	        .source = source, .last_ms = e->now_ms, .watched = EPOLLIN};
+	e->connections[slot] = (struct sl_ng_connection){.fd = fd,
+	        .generation = e->connections[slot].generation,
+	        .source = source,
+	        .last_ms = e->now_ms,
+	        .watched = EPOLLIN};
 	sl_ng_count(&e->tcp_accepted);
 	__atomic_store_n(&e->tcp_connections, e->tcp_connections + 1, __ATOMIC_RELAXED);
 }
@@ -84,7 +88,8 @@ void sl_ng_tcp_accept(struct sl_ng_edge *e, unsigned listener)
 	socklen_t len = sizeof ss;
 	int fd;
 
-	while ((fd = accept4(e->tcp[listener].fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+	while ((fd = accept4(e->tcp[listener].fd, (struct sockaddr *)&ss, &len,
+	                SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
 		accept_one(e, fd, &ss);
 		len = sizeof ss;
 	}
@@ -94,9 +99,11 @@ void sl_ng_tcp_accept(struct sl_ng_edge *e, unsigned listener)
 static void set_watch(struct sl_ng_edge *e, unsigned slot)
 {
 	struct sl_ng_connection *c = &e->connections[slot];
-	uint32_t events = (c->in_flight < SL_NG_IN_FLIGHT_TCP ? EPOLLIN : 0) | (c->out_len > c->out_at ? EPOLLOUT : 0);
+	uint32_t events =
+	        (c->in_flight < SL_NG_IN_FLIGHT_TCP ? EPOLLIN : 0) | (c->out_len > c->out_at ? EPOLLOUT : 0);
 
-	if (events != c->watched && sl_ng_watch(e, EPOLL_CTL_MOD, c->fd, SL_NG_WATCH_CONNECTION, slot, events) == 0)
+	if (events != c->watched &&
+	        sl_ng_watch(e, EPOLL_CTL_MOD, c->fd, SL_NG_WATCH_CONNECTION, slot, events) == 0)
 		c->watched = events;
 }
 
@@ -117,7 +124,8 @@ static void skip_white_space(struct sl_ng_connection *c)
 		c->in_at++;
 }
 
-/* Bytes of the message that begins at in_at, cookie included; 0 = not complete; negative = not to be followed. */
+/* Bytes of the message that begins at in_at, cookie included; 0 = not complete; negative = not to be
+ * followed. */
 static int64_t whole(struct sl_ng_connection *c)
 {
 	const char *text = c->in + c->in_at, *space;
@@ -140,7 +148,8 @@ static int64_t whole(struct sl_ng_connection *c)
 static void take_messages(struct sl_ng_edge *e, unsigned slot)
 {
 	struct sl_ng_connection *c = &e->connections[slot];
-	struct sl_ng_origin from = {.source = c->source, .listener = slot, .generation = c->generation, .tcp = true};
+	struct sl_ng_origin from = {
+	        .source = c->source, .listener = slot, .generation = c->generation, .tcp = true};
 	int64_t n;
 
 	while (c->in_flight < SL_NG_IN_FLIGHT_TCP) {
@@ -155,7 +164,8 @@ static void take_messages(struct sl_ng_edge *e, unsigned slot)
 			return;
 		}
 		const char *text = c->in + c->in_at;
-		struct sl_slice cookie = {text, c->cookie_len}, rest = {text + c->cookie_len + 1, (size_t)n - c->cookie_len - 1};
+		struct sl_slice cookie = {text, c->cookie_len},
+		                rest = {text + c->cookie_len + 1, (size_t)n - c->cookie_len - 1};
 		c->last_ms = e->now_ms;
 		c->in_flight += sl_ng_message(e, &from, cookie, rest);
 		if (c->fd < 0) /* it did not take an answer */
@@ -290,8 +300,10 @@ void sl_ng_tcp_sweep(struct sl_ng_edge *e)
 {
 	for (unsigned i = 0; i < SL_NG_CONNECTIONS; i++) {
 		struct sl_ng_connection *c = &e->connections[i];
-		bool owes = c->in_len > 0 || c->out_len > c->out_at; /* the rest of a message, or reading its answers */
-		if (c->fd < 0 || c->in_flight > 0 || e->now_ms - c->last_ms < (owes ? SL_NG_PARTIAL_MS : SL_NG_IDLE_MS))
+		bool owes = c->in_len > 0 ||
+		            c->out_len > c->out_at; /* the rest of a message, or reading its answers */
+		if (c->fd < 0 || c->in_flight > 0 ||
+		        e->now_ms - c->last_ms < (owes ? SL_NG_PARTIAL_MS : SL_NG_IDLE_MS))
 			continue;
 		sl_ng_count(&e->tcp_timeouts);
 		sl_ng_tcp_close(e, i);

@@ -11,7 +11,7 @@
 
 enum {
 	RECEIVE_BYTES = 4 * 1024 * 1024, /* as far as the kernel grants it */
-	TURNS = 4, /* batches read before others have their turn */
+	TURNS = 4,                       /* batches read before others have their turn */
 };
 
 /* Room for either family's packet information. */
@@ -30,8 +30,8 @@ int sl_ng_udp_open(struct sl_ng_listener *l, const struct sl_endpoint *at)
 	l->any = four ? sl_ip_v4_be(&at->ip) == 0 : (at->ip.q[0] | at->ip.q[1]) == 0;
 	l->fd = socket(four ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0 || (!four && setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
-	        (l->any && setsockopt(l->fd, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_PKTINFO : IPV6_RECVPKTINFO, &on,
-	                           sizeof on) < 0) ||
+	        (l->any && setsockopt(l->fd, four ? IPPROTO_IP : IPPROTO_IPV6,
+	                           four ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof on) < 0) ||
 	        setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) < 0 ||
 	        bind(l->fd, (const struct sockaddr *)&ss, len) < 0)
 		return -errno;
@@ -81,7 +81,8 @@ static void put_local(struct msghdr *m, union control *c, const struct sl_ip *lo
 	}
 }
 
-static void datagram(struct sl_ng_edge *e, unsigned listener, struct mmsghdr *m, const struct sockaddr_storage *source)
+static void datagram(
+        struct sl_ng_edge *e, unsigned listener, struct mmsghdr *m, const struct sockaddr_storage *source)
 {
 	struct sl_slice text = {m->msg_hdr.msg_iov->iov_base, m->msg_len}, cookie, rest;
 	struct sl_ng_origin from = {.listener = listener};
@@ -111,8 +112,11 @@ void sl_ng_udp_read(struct sl_ng_edge *e, unsigned listener)
 	for (unsigned turn = 0; turn < TURNS && n == SL_NG_BATCH; turn++) {
 		for (unsigned i = 0; i < SL_NG_BATCH; i++) {
 			iovs[i] = (struct iovec){e->datagrams + (size_t)i * SL_NG_UDP_MAX, SL_NG_UDP_MAX};
-			messages[i].msg_hdr = (struct msghdr){.msg_name = &sources[i], .msg_namelen = sizeof sources[i],
-			        .msg_iov = &iovs[i], .msg_iovlen = 1, .msg_control = controls[i].bytes,
+			messages[i].msg_hdr = (struct msghdr){.msg_name = &sources[i],
+			        .msg_namelen = sizeof sources[i],
+			        .msg_iov = &iovs[i],
+			        .msg_iovlen = 1,
+			        .msg_control = controls[i].bytes,
 			        .msg_controllen = sizeof controls[i].bytes};
 		}
 		n = recvmmsg(e->udp[listener].fd, messages, SL_NG_BATCH, MSG_DONTWAIT, NULL);

@@ -94,7 +94,8 @@ void sl_ng_append(struct sl_ng_value *into, struct sl_ng_value *what)
 	into->items.last = what;
 }
 
-struct sl_ng_value *sl_ng_add(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, enum sl_ng_type type)
+struct sl_ng_value *sl_ng_add(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, enum sl_ng_type type)
 {
 	struct sl_ng_value *v = into ? sl_ng_new(a, type) : NULL;
 
@@ -104,7 +105,8 @@ struct sl_ng_value *sl_ng_add(struct sl_ng_arena *a, struct sl_ng_value *into, c
 	return v;
 }
 
-struct sl_ng_value *sl_ng_add_integer(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, int64_t integer)
+struct sl_ng_value *sl_ng_add_integer(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, int64_t integer)
 {
 	struct sl_ng_value *v = sl_ng_add(a, into, key, SL_NGV_INTEGER);
 
@@ -113,7 +115,8 @@ struct sl_ng_value *sl_ng_add_integer(struct sl_ng_arena *a, struct sl_ng_value 
 	return v;
 }
 
-struct sl_ng_value *sl_ng_add_slice(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, struct sl_slice s)
+struct sl_ng_value *sl_ng_add_slice(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, struct sl_slice s)
 {
 	struct sl_ng_value *v = sl_ng_add(a, into, key, SL_NGV_STRING);
 
@@ -122,12 +125,14 @@ struct sl_ng_value *sl_ng_add_slice(struct sl_ng_arena *a, struct sl_ng_value *i
 	return v;
 }
 
-struct sl_ng_value *sl_ng_add_text(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text)
+struct sl_ng_value *sl_ng_add_text(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text)
 {
 	return sl_ng_add_slice(a, into, key, sl_ng_text(text));
 }
 
-struct sl_ng_value *sl_ng_add_copy(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text)
+struct sl_ng_value *sl_ng_add_copy(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text)
 {
 	size_t n = strlen(text);
 	char *copy = sl_ng_alloc(a, n);
@@ -164,7 +169,8 @@ const char *sl_ng_printf(struct sl_ng_arena *a, const char *fmt, ...)
 	return text;
 }
 
-struct sl_ng_value *sl_ng_add_printf(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *fmt, ...)
+struct sl_ng_value *sl_ng_add_printf(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *fmt, ...)
 {
 	const char *text;
 	va_list ap;
@@ -229,7 +235,8 @@ bool sl_ng_parse_integer(struct sl_slice s, int64_t *out)
 		return false;
 	for (; i < s.n; i++) {
 		if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(n, 10, &n) ||
-		        __builtin_sub_overflow(n, s.p[i] - '0', &n)) /* kept negative: INT64_MIN has no positive */
+		        __builtin_sub_overflow(
+		                n, s.p[i] - '0', &n)) /* kept negative: INT64_MIN has no positive */
 			return false;
 	}
 	return !__builtin_mul_overflow(n, negative ? 1 : -1, out);

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* The value tree of a message, whichever encoding it came in, and the arena it lives in. Values point into the text
- * they were read from: text and arena live as long as the request. One thread at a time. */
+/* The value tree of a message, whichever encoding it came in, and the arena it lives in. Values point into
+ * the text they were read from: text and arena live as long as the request. One thread at a time. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@ enum {
 	SL_NG_UDP_ANSWER_MAX = 65507, /* IPv4: 65,535 without its headers */
 	SL_NG_TCP_MAX = 1024 * 1024,
 	SL_NG_COOKIE_MAX = 255,
+	SL_NG_SHOWN_MAX = 80, /* bytes of what was sent that an error or a log line repeats */
 	SL_NG_ARENA_FIRST = 8 * 1024,
 	SL_NG_ARENA_MAX = 8 * 1024 * 1024,
 };
@@ -26,7 +27,7 @@ struct sl_ng_arena {
 	struct sl_ng_chunk *chunks; /* newest first */
 	size_t used, size;          /* of the newest */
 	size_t total;
-	bool failed;                /* sticky: something did not fit */
+	bool failed; /* sticky: something did not fit */
 };
 
 /* Zeroed memory, or NULL (and failed) when the arena is full or memory is short. */
@@ -53,20 +54,33 @@ static inline struct sl_slice sl_ng_text(const char *text)
 	return (struct sl_slice){text, __builtin_strlen(text)};
 }
 
+/* For "%.*s". */
+static inline int sl_ng_shown(struct sl_slice s)
+{
+	return s.n < SL_NG_SHOWN_MAX ? (int)s.n : SL_NG_SHOWN_MAX;
+}
+
 /* ---- building ----
- * Each adds to a list (key ignored) or dictionary and returns what was added. Without memory, or with a NULL into, the
- * result is NULL and nothing breaks: look at the arena's failed once at the end. Strings are not copied. */
+ * Each adds to a list (key ignored) or dictionary and returns what was added. Without memory, or with a NULL
+ * into, the result is NULL and nothing breaks: look at the arena's failed once at the end. Strings are not
+ * copied. */
 struct sl_ng_value *sl_ng_new(struct sl_ng_arena *a, enum sl_ng_type type);
 void sl_ng_append(struct sl_ng_value *into, struct sl_ng_value *what);
-struct sl_ng_value *sl_ng_add(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, enum sl_ng_type type);
-struct sl_ng_value *sl_ng_add_integer(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, int64_t integer);
-struct sl_ng_value *sl_ng_add_slice(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, struct sl_slice s);
-struct sl_ng_value *sl_ng_add_text(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text);
+struct sl_ng_value *sl_ng_add(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, enum sl_ng_type type);
+struct sl_ng_value *sl_ng_add_integer(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, int64_t integer);
+struct sl_ng_value *sl_ng_add_slice(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, struct sl_slice s);
+struct sl_ng_value *sl_ng_add_text(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text);
 /* Into the arena: copied, or formatted. */
-struct sl_ng_value *sl_ng_add_copy(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text);
-struct sl_ng_value *sl_ng_add_printf(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *fmt, ...)
-        __attribute__((format(printf, 4, 5)));
-const char *sl_ng_printf(struct sl_ng_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* or "" */
+struct sl_ng_value *sl_ng_add_copy(
+        struct sl_ng_arena *a, struct sl_ng_value *into, const char *key, const char *text);
+struct sl_ng_value *sl_ng_add_printf(struct sl_ng_arena *a, struct sl_ng_value *into, const char *key,
+        const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+const char *sl_ng_printf(struct sl_ng_arena *a, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3))); /* or "" */
 
 /* ---- reading ---- */
 
@@ -81,9 +95,10 @@ bool sl_ng_integer(const struct sl_ng_value *v, int64_t *out);
 bool sl_ng_parse_integer(struct sl_slice s, int64_t *out);
 
 /* ---- encodings ----
- * Decoding takes the whole text (white space behind it is passed over) and returns the dictionary, or NULL with words in
- * err. Values of strings lie in text or in the arena. */
-struct sl_ng_value *sl_ng_bencode_decode(struct sl_ng_arena *a, struct sl_slice text, char *err, size_t err_len);
+ * Decoding takes the whole text (white space behind it is passed over) and returns the dictionary, or NULL
+ * with words in err. Values of strings lie in text or in the arena. */
+struct sl_ng_value *sl_ng_bencode_decode(
+        struct sl_ng_arena *a, struct sl_slice text, char *err, size_t err_len);
 struct sl_ng_value *sl_ng_json_decode(struct sl_ng_arena *a, struct sl_slice text, char *err, size_t err_len);
 /* Once, at the start: what jansson frees is wiped (in the whole process). */
 void sl_ng_json_wipes(void);
@@ -94,21 +109,23 @@ struct sl_ng_writer {
 	size_t n, room; /* n may pass room: then the text is cut */
 };
 void sl_ng_write(struct sl_ng_writer *w, const void *bytes, size_t n);
-void sl_ng_write_integer(struct sl_ng_writer *w, int64_t integer); /* printf is most of the work of a long reply */
+void sl_ng_write_integer(
+        struct sl_ng_writer *w, int64_t integer); /* printf is most of the work of a long reply */
 void sl_ng_bencode_encode(struct sl_ng_writer *w, const struct sl_ng_value *v);
 void sl_ng_json_encode(struct sl_ng_writer *w, const struct sl_ng_value *v);
 
 /* ---- where a message ends ----
- * Follows a dictionary as its bytes come in, without looking at any of them twice. Zeroed = at its first byte. */
+ * Follows a dictionary as its bytes come in, without looking at any of them twice. Zeroed = at its first
+ * byte. */
 struct sl_ng_frame {
-	size_t at;        /* bytes looked at */
-	size_t max;       /* a message may have so many; 0 = SL_NG_TCP_MAX */
+	size_t at;  /* bytes looked at */
+	size_t max; /* a message may have so many; 0 = SL_NG_TCP_MAX */
 	unsigned depth, values;
 	bool json, in_string, escaped;
-	bool in_number;   /* bencode: digits of a length or an integer */
+	bool in_number; /* bencode: digits of a length or an integer */
 	bool is_integer;
-	uint64_t length;  /* bencode: so far */
+	uint64_t length; /* bencode: so far */
 };
-/* The message's length once it is complete; 0 = more is needed; -EMSGSIZE too long, -E2BIG too deep or too many values,
- * -EBADMSG not to be followed. text: all bytes so far. */
+/* The message's length once it is complete; 0 = more is needed; -EMSGSIZE too long, -E2BIG too deep or too
+ * many values, -EBADMSG not to be followed. text: all bytes so far. */
 int64_t sl_ng_frame(struct sl_ng_frame *f, const char *text, size_t len);

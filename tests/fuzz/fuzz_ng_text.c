@@ -21,7 +21,8 @@ static struct sl_slice encoded(encoder *encode, const struct sl_ng_value *v)
 	return (struct sl_slice){w.p, w.n};
 }
 
-/* What is accepted is followed to its end, and comes out in a form that is accepted and comes out the same. */
+/* What is accepted is followed to its end, and comes out in a form that is accepted and comes out the same.
+ */
 static void goes_round(decoder *decode, encoder *encode, struct sl_slice text)
 {
 	struct sl_ng_arena a = {0}, b = {0};

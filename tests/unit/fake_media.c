@@ -55,9 +55,10 @@ static void say_list(const char *name, const struct sl_slice *list, unsigned n)
 
 static void say_flags(uint32_t flags)
 {
-	static const char *const names[] = {"trust-address", "symmetric", "asymmetric", "strict-source", "media-handover",
-	        "port-latching", "replace-origin", "replace-connection", "loop-protect", "record", "always-transcode",
-	        "unidirectional", "no-rtcp-attribute", "reset", "stable-ssrc", "block-dtmf", "allow-no-codec", "sip-source"};
+	static const char *const names[] = {"trust-address", "symmetric", "asymmetric", "strict-source",
+	        "media-handover", "port-latching", "replace-origin", "replace-connection", "loop-protect",
+	        "record", "always-transcode", "unidirectional", "no-rtcp-attribute", "reset", "stable-ssrc",
+	        "block-dtmf", "allow-no-codec", "sip-source"};
 
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (flags & UINT32_C(1) << i)
@@ -156,9 +157,17 @@ static void fill_leg(struct sl_media_leg *leg, unsigned i)
 	leg->rtcp_port = (uint16_t)(30001 + 2 * i);
 	sl_endpoint_parse(i ? "127.0.0.1:41102" : "127.0.0.1:41100", &leg->set.remote_rtp);
 	sl_endpoint_parse(i ? "127.0.0.1:41103" : "127.0.0.1:41101", &leg->set.remote_rtcp);
-	leg->stats = (struct sl_evt_leg){.locked = 1, .remote_rtp = leg->set.remote_rtp, .rx_packets = 500 + i, .rx_bytes = 86000,
-	        .rx_dropped = 3, .rx_ssrc = i ? 2222 : 1111, .rx_lost = 10, .rx_jitter_us = 20400, .rtt_us = 23000 + i,
-	        .idle_ms = 2000, .rtcp_in = 5};
+	leg->stats = (struct sl_evt_leg){.locked = 1,
+	        .remote_rtp = leg->set.remote_rtp,
+	        .rx_packets = 500 + i,
+	        .rx_bytes = 86000,
+	        .rx_dropped = 3,
+	        .rx_ssrc = i ? 2222 : 1111,
+	        .rx_lost = 10,
+	        .rx_jitter_us = 20400,
+	        .rtt_us = 23000 + i,
+	        .idle_ms = 2000,
+	        .rtcp_in = 5};
 	leg->stats_ms = 1;
 	leg->mos_n = 4;
 	leg->mos_sum = 16.8;
@@ -199,10 +208,14 @@ struct sl_media_session *fake_media_call(const char *call_id, const char *a, con
 
 static void complete(unsigned i)
 {
-	static const struct sl_media_error good = {SL_MEDIA_OK, ""}, unknown = {SL_MEDIA_ERR_NOT_FOUND, "Unknown call-id"};
-	const struct sl_media_error *e = fake_media.error.code ? &fake_media.error : fake_media.waiting[i].session ? &good : &unknown;
+	static const struct sl_media_error good = {SL_MEDIA_OK, ""},
+	                                   unknown = {SL_MEDIA_ERR_NOT_FOUND, "Unknown call-id"};
+	const struct sl_media_error *e = fake_media.error.code           ? &fake_media.error
+	                                 : fake_media.waiting[i].session ? &good
+	                                                                 : &unknown;
 
-	fake_media.waiting[i].done(fake_media.waiting[i].ctx, e->code ? NULL : fake_media.waiting[i].session, e);
+	fake_media.waiting[i].done(
+	        fake_media.waiting[i].ctx, e->code ? NULL : fake_media.waiting[i].session, e);
 }
 
 void fake_media_done(void)
@@ -252,8 +265,8 @@ static void answer_sdp(const struct sl_media_request *q, struct sl_media_reply *
 		snprintf(r->warning, sizeof r->warning, "%s", fake_media.warning);
 }
 
-enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
-        struct sl_media_error *e)
+enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_request *q,
+        struct sl_media_reply *r, struct sl_media_error *e)
 {
 	begin("offer");
 	say_request(q);
@@ -263,8 +276,8 @@ enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_re
 	return e->code;
 }
 
-enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
-        struct sl_media_error *e)
+enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_request *q,
+        struct sl_media_reply *r, struct sl_media_error *e)
 {
 	begin("answer");
 	say_request(q);
@@ -273,8 +286,8 @@ enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_r
 	return e->code;
 }
 
-enum sl_media_result sl_media_publish(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
-        struct sl_media_error *e)
+enum sl_media_result sl_media_publish(struct sl_media *m, const struct sl_media_request *q,
+        struct sl_media_reply *r, struct sl_media_error *e)
 {
 	begin("publish");
 	say_request(q);
@@ -305,8 +318,8 @@ void sl_media_refresh(struct sl_media *m, struct sl_slice call_id, sl_media_done
 	later(call_id, done, ctx);
 }
 
-void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slice tag, struct sl_slice via_branch, int delay_s,
-        sl_media_done done, void *ctx)
+void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slice tag,
+        struct sl_slice via_branch, int delay_s, sl_media_done done, void *ctx)
 {
 	begin("delete");
 	fake_media.n_deletes++;
@@ -317,8 +330,8 @@ void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slic
 	later(call_id, done, ctx);
 }
 
-enum sl_media_result sl_media_block(struct sl_media *m, const struct sl_media_who *who, uint32_t leg_flag, bool on,
-        struct sl_media_error *e)
+enum sl_media_result sl_media_block(struct sl_media *m, const struct sl_media_who *who, uint32_t leg_flag,
+        bool on, struct sl_media_error *e)
 {
 	begin("block");
 	say_who(who);
@@ -326,8 +339,9 @@ enum sl_media_result sl_media_block(struct sl_media *m, const struct sl_media_wh
 	return result(e);
 }
 
-enum sl_media_result sl_media_play(struct sl_media *m, const struct sl_media_who *who, struct sl_slice clip, struct sl_slice file,
-        unsigned times, unsigned start_ms, unsigned *duration_ms, struct sl_media_error *e)
+enum sl_media_result sl_media_play(struct sl_media *m, const struct sl_media_who *who, struct sl_slice clip,
+        struct sl_slice file, unsigned times, unsigned start_ms, unsigned *duration_ms,
+        struct sl_media_error *e)
 {
 	begin("play");
 	say_who(who);
@@ -338,15 +352,16 @@ enum sl_media_result sl_media_play(struct sl_media *m, const struct sl_media_who
 	return result(e);
 }
 
-enum sl_media_result sl_media_play_stop(struct sl_media *m, const struct sl_media_who *who, struct sl_media_error *e)
+enum sl_media_result sl_media_play_stop(
+        struct sl_media *m, const struct sl_media_who *who, struct sl_media_error *e)
 {
 	begin("play-stop");
 	say_who(who);
 	return result(e);
 }
 
-enum sl_media_result sl_media_dtmf(struct sl_media *m, const struct sl_media_who *who, const char *digits, unsigned duration_ms,
-        unsigned pause_ms, unsigned volume, struct sl_media_error *e)
+enum sl_media_result sl_media_dtmf(struct sl_media *m, const struct sl_media_who *who, const char *digits,
+        unsigned duration_ms, unsigned pause_ms, unsigned volume, struct sl_media_error *e)
 {
 	begin("dtmf");
 	say_who(who);
@@ -354,8 +369,8 @@ enum sl_media_result sl_media_dtmf(struct sl_media *m, const struct sl_media_who
 	return result(e);
 }
 
-enum sl_media_result sl_media_record(struct sl_media *m, struct sl_slice call_id, bool on, const char *format, const char *name,
-        struct sl_media_error *e)
+enum sl_media_result sl_media_record(struct sl_media *m, struct sl_slice call_id, bool on, const char *format,
+        const char *name, struct sl_media_error *e)
 {
 	begin("record");
 	say_slice("call-id", call_id);
@@ -367,8 +382,8 @@ enum sl_media_result sl_media_record(struct sl_media *m, struct sl_slice call_id
 	return result(e);
 }
 
-enum sl_media_result sl_media_subscribe(struct sl_media *m, const struct sl_media_who *who, const struct sl_media_request *q,
-        struct sl_media_reply *r, char *tag_out, struct sl_media_error *e)
+enum sl_media_result sl_media_subscribe(struct sl_media *m, const struct sl_media_who *who,
+        const struct sl_media_request *q, struct sl_media_reply *r, char *tag_out, struct sl_media_error *e)
 {
 	static const char sdp[] = "v=0\r\n";
 
@@ -378,19 +393,22 @@ enum sl_media_result sl_media_subscribe(struct sl_media *m, const struct sl_medi
 	if (result(e) == SL_MEDIA_OK) {
 		r->sdp_len = sizeof sdp - 1;
 		memcpy(r->sdp, sdp, r->sdp_len);
-		snprintf(tag_out, SL_MEDIA_ID_MAX + 1, "%.*s", q->to_tag.n ? (int)q->to_tag.n : 7, q->to_tag.n ? q->to_tag.p : "drawn-1");
+		snprintf(tag_out, SL_MEDIA_ID_MAX + 1, "%.*s", q->to_tag.n ? (int)q->to_tag.n : 7,
+		        q->to_tag.n ? q->to_tag.p : "drawn-1");
 	}
 	return e->code;
 }
 
-enum sl_media_result sl_media_subscribe_answer(struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
+enum sl_media_result sl_media_subscribe_answer(
+        struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
 {
 	begin("subscribe-answer");
 	say_request(q);
 	return result(e);
 }
 
-enum sl_media_result sl_media_unsubscribe(struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
+enum sl_media_result sl_media_unsubscribe(
+        struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
 {
 	begin("unsubscribe");
 	say_request(q);
@@ -399,6 +417,9 @@ enum sl_media_result sl_media_unsubscribe(struct sl_media *m, const struct sl_me
 
 void sl_media_counts(const struct sl_media *m, struct sl_media_counts *out)
 {
-	*out = (struct sl_media_counts){.sessions = fake_media.n_sessions, .sessions_total = 7, .timeouts = 1, .deletes = 2,
+	*out = (struct sl_media_counts){.sessions = fake_media.n_sessions,
+	        .sessions_total = 7,
+	        .timeouts = 1,
+	        .deletes = 2,
 	        .legs_refused = 3};
 }

@@ -2,19 +2,19 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* An engine that moves no media, for tests of what stands in front of it: it keeps what it was asked last, as text, and
- * answers what the test has set. */
+/* An engine that moves no media, for tests of what stands in front of it: it keeps what it was asked last, as
+ * text, and answers what the test has set. */
 
 #include "controlplane/media/media.h"
 
 enum { FAKE_CALLS_MAX = 8, FAKE_ASKED_MAX = 8192 };
 
 struct fake_media {
-	char asked[FAKE_ASKED_MAX];      /* the latest call: its name and every argument that is not the default */
+	char asked[FAKE_ASKED_MAX]; /* the latest call: its name and every argument that is not the default */
 	unsigned n_calls, n_offers, n_deletes;
-	struct sl_media_error error;     /* of the next calls; code SL_MEDIA_OK = they succeed */
-	const char *warning;             /* of the next SDP; NULL = none */
-	bool late;                       /* refresh and delete are answered by fake_media_done() */
+	struct sl_media_error error; /* of the next calls; code SL_MEDIA_OK = they succeed */
+	const char *warning;         /* of the next SDP; NULL = none */
+	bool late;                   /* refresh and delete are answered by fake_media_done() */
 	unsigned n_late;
 	struct {
 		sl_media_done done;

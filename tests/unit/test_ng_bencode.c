@@ -38,8 +38,8 @@ static void good_comes_out_as_it_went_in(void **state)
 	        "d7:command4:pinge",
 	        "d1:ai0e1:bi-1e1:ci9223372036854775807e1:di-9223372036854775808ee",
 	        "d1:al1:x1:yli1eedee0:0:e",
-	        "d1:b1:x1:a1:ye",                 /* in any order */
-	        "d1:a1:x1:a1:ye",                 /* more than once, as Kamailio does */
+	        "d1:b1:x1:a1:ye", /* in any order */
+	        "d1:a1:x1:a1:ye", /* more than once, as Kamailio does */
 	        "d1:ad1:bd1:cld1:dleeeeee",
 	};
 	char err[240];
@@ -50,7 +50,10 @@ static void good_comes_out_as_it_went_in(void **state)
 			assert_string_equal(round_trip(texts[i], n, false, err), "");
 	}
 	assert_string_equal(round_trip("de \r\n\t", 6, false, err), "de");
-	assert_string_equal(round_trip("d1:a3:\0\xff\n" "e", 10, false, err), "d1:a3:");
+	assert_string_equal(round_trip("d1:a3:\0\xff\n"
+	                               "e",
+	                            10, false, err),
+	        "d1:a3:");
 }
 
 static void bad_is_refused(void **state)
@@ -114,7 +117,8 @@ static char *repeat(const char *head, const char *piece, size_t times, const cha
 	return text;
 }
 
-static void bomb(const char *head, const char *piece, size_t times, const char *tail, bool json, const char *why)
+static void bomb(
+        const char *head, const char *piece, size_t times, const char *tail, bool json, const char *why)
 {
 	char err[240], *text;
 	size_t len;
@@ -167,7 +171,8 @@ static void json_goes_round(void **state)
 	static const struct {
 		const char *in, *out;
 	} others[] = {
-	        {" \n{ \"a\" : true, \"b\": false, \"c\": null }", ""}, /* the first byte says that it is JSON */
+	        {" \n{ \"a\" : true, \"b\": false, \"c\": null }",
+	                ""}, /* the first byte says that it is JSON */
 	        {"{ \"a\" : true, \"b\": false, \"c\": null } \n", "{\"a\":\"yes\",\"b\":\"no\"}"},
 	        {"{\"a\":1.0,\"b\":0.5,\"c\":1e3}", "{\"a\":\"1\",\"b\":\"0.500000\",\"c\":\"1000\"}"},
 	        {"{\"a\":\"\\u00e4\\/\"}", "{\"a\":\"\xc3\xa4/\"}"},
@@ -206,7 +211,9 @@ static void json_carries_bytes_that_are_no_text(void **state)
 	sl_ng_add_text(&a, d, "x", bytes);
 	sl_ng_json_encode(&w, d);
 	out[w.n] = '\0';
-	assert_string_equal(out, "{\"x\":\"a\\u00ff\\u00c0\\u0080\\u00ed\\u00a0\\u0080\\u00f4\\u0090\\u0080\\u0080\\u00e2\\u0082z\\u00c3\"}");
+	assert_string_equal(out, "{\"x\":"
+	                         "\"a\\u00ff\\u00c0\\u0080\\u00ed\\u00a0\\u0080\\u00f4\\u0090\\u0080\\u0080\\"
+	                         "u00e2\\u0082z\\u00c3\"}");
 	sl_ng_arena_free(&a);
 }
 
@@ -321,9 +328,10 @@ static void numbers_may_be_strings(void **state)
 		const char *text;
 		bool good;
 		int64_t n;
-	} cases[] = {{"0", true, 0}, {"-8", true, -8}, {"007", true, 7}, {"9223372036854775807", true, INT64_MAX},
-	        {"-9223372036854775808", true, INT64_MIN}, {"9223372036854775808", false, 0}, {"", false, 0}, {"-", false, 0},
-	        {"1x", false, 0}, {" 1", false, 0}};
+	} cases[] = {{"0", true, 0}, {"-8", true, -8}, {"007", true, 7},
+	        {"9223372036854775807", true, INT64_MAX}, {"-9223372036854775808", true, INT64_MIN},
+	        {"9223372036854775808", false, 0}, {"", false, 0}, {"-", false, 0}, {"1x", false, 0},
+	        {" 1", false, 0}};
 	int64_t n;
 
 	for (size_t i = 0; i < SL_COUNT(cases); i++) {

@@ -47,11 +47,12 @@ static const char *ask(const char *json)
 
 static void the_engine_refuses(void **state)
 {
-	static const char plain[] = "{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v=0\"}";
-	static const char knows[] =
-	        "{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v=0\",\"supports\":[\"load limit\"]}";
-	static const char answer[] =
-	        "{\"command\":\"answer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"to-tag\":\"b\",\"sdp\":\"v=0\",\"supports\":[\"load limit\"]}";
+	static const char plain[] =
+	        "{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v=0\"}";
+	static const char knows[] = "{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v="
+	                            "0\",\"supports\":[\"load limit\"]}";
+	static const char answer[] = "{\"command\":\"answer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"to-"
+	                             "tag\":\"b\",\"sdp\":\"v=0\",\"supports\":[\"load limit\"]}";
 #define ERROR(text) "c {\"result\":\"error\",\"error-reason\":\"" text "\"}"
 #define LIMIT(text) "c {\"result\":\"load limit\",\"message\":\"" text "\"}"
 	static const struct {
@@ -62,13 +63,18 @@ static void the_engine_refuses(void **state)
 	                LIMIT("Parallel session limit reached"), ERROR("Parallel session limit reached")},
 	        {{SL_MEDIA_ERR_PORTS, "none on public"}, ERROR("Ran out of ports"), ERROR("Ran out of ports"),
 	                ERROR("Ran out of ports")},
-	        {{SL_MEDIA_ERR_LOAD, ""}, ERROR("Load limit exceeded"), LIMIT("Load limit exceeded"), ERROR("Load limit exceeded")},
-	        {{SL_MEDIA_ERR_AWAY, "no dataplane"}, ERROR("no dataplane"), LIMIT("no dataplane"), ERROR("no dataplane")},
-	        {{SL_MEDIA_ERR_NOT_FOUND, ""}, ERROR("Unknown call-id"), ERROR("Unknown call-id"), ERROR("Unknown call-id")},
-	        {{SL_MEDIA_ERR_SYNTAX, "line 3: x"}, ERROR("line 3: x"), ERROR("line 3: x"), ERROR("line 3: x")},
-	        {{SL_MEDIA_ERR_STATE, "The call was deleted"}, ERROR("The call was deleted"), ERROR("The call was deleted"),
-	                ERROR("The call was deleted")},
-	        {{SL_MEDIA_ERR_NO_MEMORY, ""}, ERROR("Out of memory"), ERROR("Out of memory"), ERROR("Out of memory")},
+	        {{SL_MEDIA_ERR_LOAD, ""}, ERROR("Load limit exceeded"), LIMIT("Load limit exceeded"),
+	                ERROR("Load limit exceeded")},
+	        {{SL_MEDIA_ERR_AWAY, "no dataplane"}, ERROR("no dataplane"), LIMIT("no dataplane"),
+	                ERROR("no dataplane")},
+	        {{SL_MEDIA_ERR_NOT_FOUND, ""}, ERROR("Unknown call-id"), ERROR("Unknown call-id"),
+	                ERROR("Unknown call-id")},
+	        {{SL_MEDIA_ERR_SYNTAX, "line 3: x"}, ERROR("line 3: x"), ERROR("line 3: x"),
+	                ERROR("line 3: x")},
+	        {{SL_MEDIA_ERR_STATE, "The call was deleted"}, ERROR("The call was deleted"),
+	                ERROR("The call was deleted"), ERROR("The call was deleted")},
+	        {{SL_MEDIA_ERR_NO_MEMORY, ""}, ERROR("Out of memory"), ERROR("Out of memory"),
+	                ERROR("Out of memory")},
 	        {{SL_MEDIA_ERR_UNSUPPORTED, ""}, ERROR("Failed"), ERROR("Failed"), ERROR("Failed")},
 	};
 
@@ -89,9 +95,11 @@ static void the_engine_warns(void **state)
 {
 	start();
 	fake_media.warning = "no codec in common";
-	assert_string_equal(ask("{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v=0\"}"),
+	assert_string_equal(
+	        ask("{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v=0\"}"),
 	        "c {\"sdp\":\"v=0\",\"warning\":\"no codec in common\",\"result\":\"ok\"}");
-	assert_string_equal(ask("{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v=0\",\"ptime\":30}"),
+	assert_string_equal(ask("{\"command\":\"offer\",\"call-id\":\"c\",\"from-tag\":\"a\",\"sdp\":\"v=0\","
+	                        "\"ptime\":30}"),
 	        "c {\"sdp\":\"v=0\",\"warning\":\"Not done: ptime; no codec in common\",\"result\":\"ok\"}");
 	assert_int_equal(brain.warnings, 2);
 }
@@ -166,7 +174,8 @@ static void a_deletion_finds_whom_it_means(void **state)
 	        {"\"from-tag\":\"a\",\"via-branch\":\"z9hG4bKx\"", "via-branch: z9hG4bKx\n"},
 	        {"\"from-tag\":\"a\",\"via-branch\":\"of-the-bye\"", "tag: a\n"},
 	        {"\"from-tag\":\"a\",\"to-tag\":\"b\",\"via-branch\":\"of-the-bye\"", "tag: b\n"},
-	        {"\"from-tag\":\"a\",\"to-tag\":\"who-refused\",\"via-branch\":\"z9hG4bKx\"", "via-branch: z9hG4bKx\n"},
+	        {"\"from-tag\":\"a\",\"to-tag\":\"who-refused\",\"via-branch\":\"z9hG4bKx\"",
+	                "via-branch: z9hG4bKx\n"},
 	        {"\"from-tag\":\"nobody\"", "tag: nobody\n"},
 	        {"\"limit\":1", ""},
 	};

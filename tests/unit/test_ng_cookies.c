@@ -15,7 +15,8 @@ static struct sl_slice slice(const char *text)
 	return (struct sl_slice){text, strlen(text)};
 }
 
-static struct sl_ng_cookie *find(struct sl_ng_cookies *c, const struct sl_endpoint *from, const char *cookie, const char *text)
+static struct sl_ng_cookie *find(
+        struct sl_ng_cookies *c, const struct sl_endpoint *from, const char *cookie, const char *text)
 {
 	return sl_ng_cookies_find(c, from, slice(cookie), slice(text));
 }

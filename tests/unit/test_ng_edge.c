@@ -147,12 +147,12 @@ static struct sl_ng_counts counts(void)
 }
 
 /* The edge counts on its own thread: what is expected comes, or the test fails. */
-#define WAIT_FOR(condition)                                                                        \
-	do {                                                                                       \
-		int patience = PATIENCE_MS;                                                        \
-		while (!(condition) && patience-- > 0)                                             \
-			run_until(-1, 1);                                                          \
-		assert_true(condition);                                                            \
+#define WAIT_FOR(condition)                                                                                  \
+	do {                                                                                                 \
+		int patience = PATIENCE_MS;                                                                  \
+		while (!(condition) && patience-- > 0)                                                       \
+			run_until(-1, 1);                                                                    \
+		assert_true(condition);                                                                      \
 	} while (0)
 
 /* ---- UDP ---- */
@@ -304,8 +304,10 @@ static void strangers_are_not_answered(void **state)
 static void loopback_and_the_list_may_ask(void **state)
 {
 	static struct sl_ng_edge e;
-	static const char *const good[] = {"127.0.0.1", "127.255.255.254", "::1", "10.1.2.3", "2001:db8:1::9"};
-	static const char *const bad[] = {"126.0.0.1", "128.0.0.1", "::2", "10.2.2.3", "2001:db8:2::9", "::", "::127.0.0.1"};
+	static const char *const good[] = {
+	        "127.0.0.1", "127.255.255.254", "::1", "10.1.2.3", "2001:db8:1::9"};
+	static const char *const bad[] = {
+	        "126.0.0.1", "128.0.0.1", "::2", "10.2.2.3", "2001:db8:2::9", "::", "::127.0.0.1"};
 	struct sl_ip ip;
 
 	e.n_allow = 2;

@@ -11,8 +11,9 @@
 #include "tests/unit/fake_media.h"
 #include "tests/unit/guard.h"
 
-/* tests/golden/ng: NAME.request is one message as a proxy sends it, NAME.asked what the engine must be asked, NAME.reply
- * the answer, byte by byte. SL_GOLDEN_WRITE=1 writes the latter two: look at the difference before you commit it. */
+/* tests/golden/ng: NAME.request is one message as a proxy sends it, NAME.asked what the engine must be asked,
+ * NAME.reply the answer, byte by byte. SL_GOLDEN_WRITE=1 writes the latter two: look at the difference before
+ * you commit it. */
 
 enum { TEXT_MAX = 128 * 1024, CASES_MAX = 256 };
 
