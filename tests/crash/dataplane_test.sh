@@ -6,31 +6,6 @@
 # second of the port being up without a client authenticating anew; addresses, routes and TCP connections live on.
 . "$(dirname "$0")/../lab/common.sh"
 
-now() {
-	date +%s.%N
-}
-
-port_is_up() {
-	[ "$(in_app awk 'NR > 1' /proc/net/packet | wc -l)" -ge "$sockets_before" ]
-}
-
-port_is_down() {
-	! port_is_up
-}
-
-await() { # SECONDS COMMAND...: as sl_wait_for, a hundred times a second
-	local end=$(($(date +%s%N) + $1 * 1000000000))
-	shift
-	until "$@"; do
-		[ "$(date +%s%N)" -lt "$end" ] || return 1
-		sleep 0.01
-	done
-}
-
-within() { # SECONDS A B: B at most SECONDS after A
-	awk -v s="$1" -v a="$2" -v b="$3" 'BEGIN { printf "%.3f s after the port was up\n", b - a; exit !(b - a <= s) }'
-}
-
 gap_explains() { # REPORT
 	jq -e '.lost <= (.longest_gap_ms / 1000 + 0.1) * .rate' "$1"
 }
@@ -54,7 +29,7 @@ start_echo || exit 1
 in_app ip route add 203.0.113.0/24 via "$PEER_IP4" dev sl-peer
 in_app ip -6 route add 2001:db8:ff::/48 via "$PEER_IP6" dev sl-peer
 before=$(state)
-sockets_before=$(in_app awk 'NR > 1' /proc/net/packet | wc -l)
+ports_note
 in_app socat -T 30 TCP6-LISTEN:8080,fork,reuseaddr EXEC:cat 2>/dev/null &
 sl_wait_for 3 in_app sh -c 'ss -Hltn "sport = :8080" | grep -q .'
 { echo before; sleep 6; echo after; } | in_client timeout 15 socat -t 3 - "TCP:$SERVICE_IP4:8080" >"$WORK/tcp.out" &
@@ -74,8 +49,8 @@ wait_ready "$WORK/stream.ready" && wait_ready "$WORK/stream6.ready" && wait_read
 sleep 1
 half=$(working_half dataplane)
 kill -KILL "$half"
-check "the port goes down with the working half" await 2 port_is_down
-check "the keeper brings it up again" await 10 port_is_up
+check "the port goes down with the working half" await 2 ports_are_down
+check "the keeper brings it up again" await 10 ports_are_up
 up=$(now)
 wait $stream $stream6 $pair
 cat "$WORK/stream.json" "$WORK/stream6.json" "$WORK/pair.json"

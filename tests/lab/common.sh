@@ -232,3 +232,34 @@ restarts() { # of the dataplane's working half
 working_half() { # dataplane|controlplane: process id of the half that works
 	pgrep -P "$(cat "$RUN_DIR/$1.pid")"
 }
+
+# ---- the ports' comings and goings, for crash tests ----
+
+now() {
+	date +%s.%N
+}
+
+ports_note() { # while they are up: how many packet sockets that makes
+	sockets_before=$(in_app awk 'NR > 1' /proc/net/packet | wc -l)
+}
+
+ports_are_up() {
+	[ "$(in_app awk 'NR > 1' /proc/net/packet | wc -l)" -ge "$sockets_before" ]
+}
+
+ports_are_down() {
+	! ports_are_up
+}
+
+await() { # SECONDS COMMAND...: as sl_wait_for, a hundred times a second
+	local end=$(($(date +%s%N) + $1 * 1000000000))
+	shift
+	until "$@"; do
+		[ "$(date +%s%N)" -lt "$end" ] || return 1
+		sleep 0.01
+	done
+}
+
+within() { # SECONDS A B: B at most SECONDS after A
+	awk -v s="$1" -v a="$2" -v b="$3" 'BEGIN { printf "%.3f s after the port was up\n", b - a; exit !(b - a <= s) }'
+}

@@ -6,7 +6,7 @@
 
   sound.py make OUT.wav --seconds 3 [--seed N]   a sweep with the rhythm of speech; another seed is another sound
   sound.py convert IN OUT                        by the endings of the names
-  sound.py extract IN.pcap OUT.al --dst IP:PORT  payloads of the RTP that was sent there, in the order of timestamps
+  sound.py extract IN.pcap OUT.al --dst IP:PORT  payloads of the RTP that was sent there (or --src), by timestamps
   sound.py pieces SENT GOT [--jumps 0]           GOT is packets of SENT (160 bytes each), from the first to the last in its
                                                  order and again from the beginning, but for so many jumps
   sound.py same SENT GOT [--least 0.9]           every byte of GOT that carries sound lies in SENT, one stretch of it
@@ -187,7 +187,7 @@ def extract(args):
     streams, count, seen = {}, 0, {}
     for _, ip in packets(args.files[0]):
         got = udp_of(ip)
-        if not got or len(got[2]) < 12 or got[2][0] >> 6 != 2 or not fits(got[1], args.dst):
+        if not got or len(got[2]) < 12 or got[2][0] >> 6 != 2 or not fits(got[1], args.dst) or not fits(got[0], args.src):
             continue
         pt, seq, stamp, ssrc = got[2][1] & 127, *struct.unpack_from("!HII", got[2], 2)
         if 64 <= pt < 96:
@@ -236,15 +236,11 @@ def pieces(args):
 def same(args):
     """GOT is a stretch of SENT, byte by byte; zeros where SENT has something else are packets that never came."""
     sent, got = bytes_of(args.files[0]), bytes_of(args.files[1])
-    probe_at = next((i for i in range(0, len(got) - 800, 160) if bytes(20) not in got[i:i + 800]
-                     and len(set(got[i:i + 800])) > 32), None)
-    if probe_at is None:
-        return {"bytes": len(got), "same": 0, "why": "no sound"}, False
     looped = sent * (2 + len(got) // max(len(sent), 1)) if args.loop else sent
-    at = looped.find(got[probe_at:probe_at + 800])
-    if at < 0:
-        return {"bytes": len(got), "same": 0, "why": "another sound"}, False
-    shift = at - probe_at
+    probes = [i for i in range(0, len(got) - 800, 160) if len(set(got[i:i + 800])) > 32]
+    shift = next((looped.find(got[i:i + 800]) - i for i in probes if got[i:i + 800] in looped), None)
+    if shift is None:
+        return {"bytes": len(got), "same": 0, "why": "another sound" if probes else "no sound"}, False
     equal = wrong = missing = outside = 0
     for i, byte in enumerate(got):
         j = i + shift
@@ -289,6 +285,7 @@ def main():
     p.add_argument("--seconds", type=float, default=3)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--dst", help="extract: IP or IP:PORT")
+    p.add_argument("--src", help="extract: the same of who sent it")
     p.add_argument("--pt", type=int, default=8, help="extract: payload type")
     p.add_argument("--packed", action="store_true", help="extract: without the gaps that timestamps leave")
     p.add_argument("--jumps", type=int, default=0, help="pieces: how many there may be")

@@ -10,9 +10,11 @@
 
 enum { KEY_MAX = 46, WINDOW = 1024 };
 
+bool crypt_by_openssl;
+
 struct crypt {
 	srtp_t srtp;
-	struct cm192 *cm192; /* or this one */
+	struct cm *cm; /* or this one */
 };
 
 static const struct suite {
@@ -20,18 +22,19 @@ static const struct suite {
 	void (*rtp)(srtp_crypto_policy_t *);
 	void (*rtcp)(srtp_crypto_policy_t *);
 	size_t key_bytes; /* with salt */
-	int cm192_tag;    /* not 0: see cm192.c */
+	int cm_key, cm_tag; /* of cm.c; 0 = it cannot */
 } suites[] = {
-	{"AES_CM_128_HMAC_SHA1_80", srtp_crypto_policy_set_rtp_default, srtp_crypto_policy_set_rtcp_default, 30, 0},
-	{"AES_CM_128_HMAC_SHA1_32", srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32, srtp_crypto_policy_set_rtcp_default, 30, 0},
-	{"AES_192_CM_HMAC_SHA1_80", NULL, NULL, 38, 10},
-	{"AES_192_CM_HMAC_SHA1_32", NULL, NULL, 38, 4},
+	{"AES_CM_128_HMAC_SHA1_80", srtp_crypto_policy_set_rtp_default, srtp_crypto_policy_set_rtcp_default, 30, 16, 10},
+	{"AES_CM_128_HMAC_SHA1_32", srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32, srtp_crypto_policy_set_rtcp_default, 30,
+		16, 4},
+	{"AES_192_CM_HMAC_SHA1_80", NULL, NULL, 38, 24, 10},
+	{"AES_192_CM_HMAC_SHA1_32", NULL, NULL, 38, 24, 4},
 	{"AES_256_CM_HMAC_SHA1_80", srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80,
-		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 46, 0},
+		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 46, 32, 10},
 	{"AES_256_CM_HMAC_SHA1_32", srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32,
-		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 46, 0},
-	{"AEAD_AES_128_GCM", srtp_crypto_policy_set_aes_gcm_128_16_auth, srtp_crypto_policy_set_aes_gcm_128_16_auth, 28, 0},
-	{"AEAD_AES_256_GCM", srtp_crypto_policy_set_aes_gcm_256_16_auth, srtp_crypto_policy_set_aes_gcm_256_16_auth, 44, 0},
+		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80, 46, 32, 4},
+	{"AEAD_AES_128_GCM", srtp_crypto_policy_set_aes_gcm_128_16_auth, srtp_crypto_policy_set_aes_gcm_128_16_auth, 28, 0, 0},
+	{"AEAD_AES_256_GCM", srtp_crypto_policy_set_aes_gcm_256_16_auth, srtp_crypto_policy_set_aes_gcm_256_16_auth, 44, 0, 0},
 };
 
 static int base64_value(char c)
@@ -93,8 +96,8 @@ struct crypt *crypt_open(const char *text, bool inbound)
 	uint8_t key[KEY_MAX] = {0};
 	bool ok = s != NULL && c != NULL && base64(colon + 1, key, sizeof(key)) >= s->key_bytes;
 
-	if (ok && s->cm192_tag != 0)
-		ok = (c->cm192 = cm192_open(key, s->cm192_tag)) != NULL;
+	if (ok && s->cm_key != 0 && (s->rtp == NULL || crypt_by_openssl))
+		ok = (c->cm = cm_open(key, s->cm_key, s->cm_tag)) != NULL;
 	else if (ok)
 		ok = libsrtp_open(&c->srtp, s, key, inbound);
 	if (ok)
@@ -108,8 +111,8 @@ enum crypt_status crypt_protect(struct crypt *c, uint8_t *p, int *len, bool rtcp
 {
 	bool ok;
 
-	if (c->cm192 != NULL)
-		ok = rtcp ? cm192_protect_rtcp(c->cm192, p, len) : cm192_protect(c->cm192, p, len);
+	if (c->cm != NULL)
+		ok = rtcp ? cm_protect_rtcp(c->cm, p, len) : cm_protect(c->cm, p, len);
 	else
 		ok = (rtcp ? srtp_protect_rtcp(c->srtp, p, len) : srtp_protect(c->srtp, p, len)) == srtp_err_status_ok;
 	return ok ? CRYPT_OK : CRYPT_WRONG;
@@ -120,8 +123,8 @@ enum crypt_status crypt_unprotect(struct crypt *c, uint8_t *p, int *len, bool rt
 	srtp_err_status_t status;
 	int rc;
 
-	if (c->cm192 != NULL) {
-		rc = rtcp ? cm192_unprotect_rtcp(c->cm192, p, len) : cm192_unprotect(c->cm192, p, len);
+	if (c->cm != NULL) {
+		rc = rtcp ? cm_unprotect_rtcp(c->cm, p, len) : cm_unprotect(c->cm, p, len);
 		return rc == 0 ? CRYPT_OK : rc == -2 ? CRYPT_REPLAY : CRYPT_WRONG;
 	}
 	status = rtcp ? srtp_unprotect_rtcp(c->srtp, p, len) : srtp_unprotect(c->srtp, p, len);

@@ -192,7 +192,7 @@ static double seconds_of(const char *text)
 static struct run parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {{"seconds", 1, NULL, 's'}, {"drain", 1, NULL, 'd'}, {"ready-file", 1, NULL, 'r'},
-		{"go-file", 1, NULL, 'g'}, {"report", 1, NULL, 'o'}, {0}};
+		{"go-file", 1, NULL, 'g'}, {"report", 1, NULL, 'o'}, {"openssl", 0, NULL, 'O'}, {0}};
 	struct run r = {.seconds = 2, .drain = 0.3};
 	int c;
 
@@ -213,13 +213,18 @@ static struct run parse_options(int argc, char **argv)
 		case 'o':
 			r.report = optarg;
 			break;
+		case 'O':
+			crypt_by_openssl = true;
+			break;
 		default:
 			exit(2);
 		}
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "usage: rtp_peer [--seconds S] [--drain S] [--ready-file FILE] [--go-file FILE] [--report FILE] PLAN\n"
-				"sends for S seconds once the go file is there; the ready file is written when sockets are open\n");
+		fprintf(stderr, "usage: rtp_peer [--seconds S] [--drain S] [--ready-file FILE] [--go-file FILE] [--report FILE]\n"
+				"       [--openssl] PLAN\n"
+				"sends for S seconds once the go file is there; the ready file is written when sockets are open\n"
+				"--openssl: SRTP by OpenSSL where that is possible, not by libsrtp2\n");
 		exit(2);
 	}
 	return r;

@@ -107,16 +107,17 @@ struct endpoint {
 int plan_read(const char *path, struct endpoint *e, int room);
 /* crypto.c: SRTP and SRTCP by "SUITE:BASE64" of a=crypto. NULL with a message. The others: CRYPT_*. */
 struct crypt *crypt_open(const char *text, bool inbound);
+extern bool crypt_by_openssl; /* cm.c for all that it can do, which serves many keys; else libsrtp2, which is the judge */
 enum crypt_status { CRYPT_OK, CRYPT_REPLAY, CRYPT_WRONG };
 enum crypt_status crypt_protect(struct crypt *c, uint8_t *p, int *len, bool rtcp);
 enum crypt_status crypt_unprotect(struct crypt *c, uint8_t *p, int *len, bool rtcp);
-/* cm192.c: AES_192_CM. */
-struct cm192;
-struct cm192 *cm192_open(const uint8_t *master, int tag);
-bool cm192_protect(struct cm192 *c, uint8_t *p, int *len);
-int cm192_unprotect(struct cm192 *c, uint8_t *p, int *len);
-bool cm192_protect_rtcp(struct cm192 *c, uint8_t *p, int *len);
-int cm192_unprotect_rtcp(struct cm192 *c, uint8_t *p, int *len);
+/* cm.c: master is key and salt, key_len 16, 24 or 32; tag: bytes of an SRTP packet's. */
+struct cm;
+struct cm *cm_open(const uint8_t *master, int key_len, int tag);
+bool cm_protect(struct cm *c, uint8_t *p, int *len);
+int cm_unprotect(struct cm *c, uint8_t *p, int *len);
+bool cm_protect_rtcp(struct cm *c, uint8_t *p, int *len);
+int cm_unprotect_rtcp(struct cm *c, uint8_t *p, int *len);
 /* send.c */
 void send_next(struct endpoint *e, uint64_t now);
 /* receive.c: everything that waits at the socket. */
