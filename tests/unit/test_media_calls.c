@@ -577,6 +577,26 @@ static void silence_of_all_ends_a_call(void **state)
 	assert_string_equal(r.ended, "no media");
 }
 
+/* Whoever deletes a call while it is asked whether it is silent ends it once. */
+static void a_call_found_silent_is_deleted_once(void **state)
+{
+	unsigned a, b;
+
+	call("c1", &a, &b);
+	everybody_tells(60000, 60000, SL_LEG_STATE, 0);
+	rig_clear(&r);
+	everybody_tells(60000, 60000, SL_LEG_INACTIVE, 0); /* the first asks; what both say counts as an answer */
+	assert_int_equal(rig_count(&r, SL_CMD_LEG_QUERY), 2);
+	rig_delete(&r, "c1", NULL, NULL, 0);
+	assert_null(session("c1"));
+	assert_int_equal(rig_count(&r, SL_CMD_LEG_DELETE), 2);
+	rig_answer_commands(&r, NULL);
+	assert_int_equal(r.n_done, 1);
+	assert_int_equal(r.done_code, SL_MEDIA_OK);
+	assert_int_equal(r.n_ended, 0);
+	assert_int_equal(sl_media_n_sessions(r.m), 0);
+}
+
 /* ---- bad input ---- */
 
 static void bad_requests_change_nothing(void **state)
@@ -801,6 +821,7 @@ int main(void)
 		TEST(without_a_dataplane_new_calls_are_refused),
 		TEST(offers_without_answer_end),
 		TEST(silence_of_all_ends_a_call),
+		TEST(a_call_found_silent_is_deleted_once),
 		TEST(bad_requests_change_nothing),
 		TEST(a_loop_is_left_alone),
 		TEST(learning_is_narrow_by_default),
