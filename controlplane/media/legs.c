@@ -80,11 +80,13 @@ struct leg_entry *sl_leg_entry(const struct sl_media *m, uint64_t id)
 /* A leg of the journal takes its place again, by its id. The free list is made anew when all have. */
 int sl_leg_restore(struct sl_media *m, struct section *x, struct party *p)
 {
-	const struct sl_leg_ref *ref = &x->pub.leg.ref;
+	struct sl_leg_ref *ref = &x->pub.leg.ref;
 	uint64_t at = (ref->id & UINT32_MAX) - 1;
 
 	if (at >= m->max_legs || m->legs[at].section)
 		return -EINVAL;
+	/* Sessions written before and after a change of slots differ: attaching renames all of them from one. */
+	ref->id = x->pub.leg.set.leg.id = sl_leg_id(m->dp_slot, ref->id);
 	int rc = sl_port_pool_take(m->ports, ref->address, ref->port);
 	if (rc < 0)
 		return rc;

@@ -157,6 +157,22 @@ static void kill_and_start_again(void)
 	rig_open_engine(&r);
 }
 
+/* A brain may be given another slot than the one before it had, any number of times. */
+static void a_restarted_brain_may_have_any_slot(void **state)
+{
+	static const unsigned slots[] = {5, 0, 5};
+
+	call(0);
+	for (unsigned i = 0; i < sizeof slots / sizeof slots[0]; i++) {
+		rig_detach(&r);
+		kill_and_start_again();
+		rig_attach(&r, slots[i]); /* the rig checks the ids of commands */
+		assert_int_equal(rig_count(&r, SL_CMD_LEG_SET), 2);
+		assert_int_equal(r.link.commands[0].leg.leg.id >> 61, slots[i]);
+		assert_int_equal(rig_offer(&r, "call-0", "a", "b", NULL, SAVP_A, NULL), SL_MEDIA_OK); /* it is written anew */
+	}
+}
+
 static void a_restarted_brain_finds_its_calls(void **state)
 {
 	struct sl_media_who who = {.call_id = rig_slice("call-1"), .tag = rig_slice("a")};
@@ -260,6 +276,7 @@ int main(void)
 		TEST(a_restarted_dataplane_is_told_everything),
 		TEST(replay_waits_for_the_rings),
 		TEST(another_slot_renames_the_legs),
+		TEST(a_restarted_brain_may_have_any_slot),
 		TEST(a_restarted_brain_finds_its_calls),
 		TEST(ports_of_ended_calls_rest_over_a_restart),
 		TEST(damaged_sessions_are_dropped),
