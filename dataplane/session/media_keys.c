@@ -88,6 +88,8 @@ static void want(struct sl_media *m, const struct sl_cmd_leg *c, struct wanted *
 		w->key[i] = i < SL_SRTP_KEYS_MAX ? &c->key_in[i] : &c->key_out;
 		w->print[i] = sl_media_key_print(m, w->key[i]);
 	}
+	if (w->print[1] == w->print[0]) /* said twice: one context, which is given back once */
+		w->print[1] = 0;
 }
 
 static void find_kept(struct sl_media *m, uint32_t leg, struct wanted *w)
@@ -126,24 +128,34 @@ static int make_missing(struct sl_media *m, uint32_t leg, struct wanted *w, char
 	return 0;
 }
 
+/* A key that is gone opens and makes no more RTCP. */
+static void install_rtcp(struct sl_media *m, struct sl_srtcp_context *ctx, const struct sl_srtp_key *key)
+{
+	if (sl_srtcp_context_init(m->srtp, ctx, key) < 0)
+		explicit_bzero(ctx, sizeof *ctx);
+}
+
 static void install_in(struct sl_media *m, uint32_t leg, const struct wanted *w)
 {
 	struct sl_leg_more *more = &m->more[leg];
 	struct sl_leg_rx *rx = &m->rx[leg];
-	bool fresh = false;
+	bool fresh = false, kept = false;
 	for (unsigned i = 0; i < SL_SRTP_KEYS_MAX; i++) {
 		m->crypto[leg].in[i] = w->ctx[i];
 		more->key_in_print[i] = w->print[i];
 		fresh |= w->made[i];
-		(void)sl_srtcp_context_init(m->srtp, &more->rtcp_state.key_in[i], w->key[i]);
+		kept |= w->ctx[i] && !w->made[i];
+		install_rtcp(m, &more->rtcp_state.key_in[i], w->key[i]);
 	}
 	rx->state = (uint16_t)(w->ctx[0] || w->ctx[1] ? rx->state | SL_RX_SECURE : rx->state & ~SL_RX_SECURE);
 	if (!fresh)
 		return;
 	uint64_t lifetime = w->key[0]->lifetime_packets;
 	m->crypto[leg].rx_left = lifetime ? lifetime : SL_SRTP_INDEX_MAX;
-	memset(sl_media_window(m, leg), 0, m->window_bits / 8);
-	more->rtcp_state.started_in = false;
+	if (!kept) { /* else what the old key let in could come again under it */
+		memset(sl_media_window(m, leg), 0, m->window_bits / 8);
+		more->rtcp_state.started_in = false;
+	}
 	if (rx->state & SL_RX_STARTED) {
 		rx->state |= SL_RX_REKEYED;
 		more->rekey_roc = 0;
@@ -158,16 +170,20 @@ static void install_out(struct sl_media *m, uint32_t leg, const struct wanted *w
 	struct sl_leg_tx *tx = &m->tx[leg];
 	crypto->out = w->ctx[OUT];
 	more->key_out_print = w->print[OUT];
-	(void)sl_srtcp_context_init(m->srtp, &more->rtcp_state.key_out, w->key[OUT]);
+	install_rtcp(m, &more->rtcp_state.key_out, w->key[OUT]);
 	tx->state = (uint16_t)(w->ctx[OUT] ? tx->state | SL_TX_SECURE : tx->state & ~SL_TX_SECURE);
 	if (!w->made[OUT])
 		return;
 	uint64_t lifetime = w->key[OUT]->lifetime_packets;
 	tx->state &= (uint16_t)~SL_TX_EXPIRED;
 	crypto->tx_left = lifetime ? lifetime : SL_SRTP_INDEX_MAX;
-	crypto->tx_window = 0;
+	/* Numbers go on where they are, RTP's and RTCP's (RFC 3711 3.3.1, 3.4), and never back: a key that differs in its MKI or
+	 * tag alone makes the same keystream. */
+	crypto->tx_window = tx->state & SL_TX_STARTED ? UINT64_MAX : 0;
 	crypto->tx_reserved = 0;
-	more->rtcp_state.out = more->rtcp_state.out_reserved = 0;
+	if (more->rtcp_state.out > SL_SRTCP_INDEX_MAX)
+		more->rtcp_state.out = 0;
+	more->rtcp_state.out_reserved = more->rtcp_state.out;
 	if (m->rx[leg].state & SL_RX_USED) /* else it comes back after a restart, and so do its parked SSRCs */
 		sl_media_streams_rekeyed(m, leg);
 }

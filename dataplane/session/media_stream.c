@@ -225,7 +225,7 @@ void sl_media_streams_rekeyed(struct sl_media *m, uint32_t leg)
 {
 	for (uint32_t at = m->more[leg].streams_tx; at != SL_NONE; at = m->streams[at].next) {
 		struct sl_media_stream *s = &m->streams[at];
-		s->out.window = 0;
+		s->out.window = UINT64_MAX; /* it goes on, never back */
 		s->out.reserved = 0;
 		s->started = 1;
 		note_cold(m, at);
