@@ -193,7 +193,7 @@ int sl_media_leg_set(struct sl_media *m, unsigned slot, uint32_t epoch, const st
 		sl_media_adopt_begin(m, leg, now_ms);
 	rc = sl_media_keys_set(m, leg, c, text, text_len);
 	if (rc < 0) {
-		if (!exists)
+		if (!exists && !waited) /* the record of one that waits says which indices are used: it waits on */
 			sl_media_leg_delete(m, leg);
 		return rc;
 	}

@@ -164,6 +164,7 @@ static void restore_streams(struct sl_media *m)
 			m->more[c->leg].n_streams_tx++;
 			s->out.in_ssrc = c->ssrc;
 			s->out.reserved = index;
+			s->out.window = UINT64_MAX; /* all below may have been used */
 			index = index ? index - 1 : 0;
 		} else {
 			m->more[c->leg].n_streams_rx++;

@@ -347,6 +347,130 @@ static void test_a_restart_with_another_key_starts_anew(void **state)
 	assert_int_equal(media.crypto[leg].tx_reserved, 0);
 }
 
+/* RFC 3711 3.4: a re-key does not begin the SRTCP index anew. The same master key under another tag length or MKI makes
+ * the same session keys, so an index that began anew would use keystream twice. */
+static void test_a_new_key_uses_no_index_again(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_out = key_of(2, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	struct sl_leg_rtcp *r = &media.more[leg].rtcp_state;
+	sl_media_tx_switch(&media, leg, 7);
+	for (unsigned i = 0; i < 100; i++)
+		send_one(leg);
+	r->out = r->out_reserved = 5;
+	c.key_out.suite = SL_SRTP_AES_CM_128_32;
+	assert_int_equal(set(&c), 0);
+	assert_true(r->out >= 5);
+	uint64_t top = sl_media_tx_index(&media, leg);
+	assert_false(sl_srtp_window_fresh(&media.crypto[leg].tx_window, 64, top, true, top));
+	r->out = r->out_reserved = SL_SRTCP_INDEX_MAX + 1; /* all are used, under this key */
+	c.key_out = key_of(3, SL_SRTP_AES_CM_128_80);
+	assert_int_equal(set(&c), 0);
+	assert_int_equal(r->out, 0);
+}
+
+static void test_a_key_taken_away_is_gone(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+	c.key_in[1] = key_of(2, SL_SRTP_AES_CM_128_80);
+	c.key_out = key_of(3, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	const struct sl_leg_rtcp *r = &media.more[leg_of(&c)].rtcp_state;
+	assert_int_not_equal(r->key_in[1].suite, SL_SRTP_NONE);
+	memset(&c.key_in[1], 0, sizeof c.key_in[1]);
+	memset(&c.key_out, 0, sizeof c.key_out);
+	assert_int_equal(set(&c), 0);
+	static const struct sl_srtcp_context none;
+	assert_memory_equal(&r->key_in[1], &none, sizeof none); /* neither for SRTCP */
+	assert_memory_equal(&r->key_out, &none, sizeof none);
+	assert_int_not_equal(r->key_in[0].suite, SL_SRTP_NONE);
+}
+
+static void test_what_an_old_key_let_in_stays_seen(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	struct sl_leg_rx *rx = &media.rx[leg];
+	rx->seq = 100;
+	rx->state |= SL_RX_STARTED;
+	uint64_t *window = sl_media_window(&media, leg);
+	sl_srtp_window_commit(window, BITS, 100, false, 100);
+	c.key_in[1] = c.key_in[0];
+	c.key_in[0] = key_of(9, SL_SRTP_AES_CM_128_80);
+	assert_int_equal(set(&c), 0);
+	assert_false(sl_srtp_window_fresh(window, BITS, 100, true, 100)); /* the old key still opens packet 100 */
+	c.key_in[0] = key_of(10, SL_SRTP_AES_CM_128_80);
+	memset(&c.key_in[1], 0, sizeof c.key_in[1]);
+	assert_int_equal(set(&c), 0);
+	assert_true(sl_srtp_window_fresh(window, BITS, 100, true, 100)); /* no key does */
+}
+
+static void test_a_key_given_twice_is_held_once(void **state)
+{
+	struct sl_cmd_leg c = command(1), d = command(2);
+	c.key_in[0] = key_of(1, SL_SRTP_AEAD_256_GCM);
+	assert_int_equal(set(&c), 0);
+	c.key_in[1] = c.key_in[0];
+	assert_int_equal(set(&c), 0);
+	sl_media_leg_delete(&media, leg_of(&c));
+	c.key_in[1] = (struct sl_srtp_key){0};
+	d.key_in[0] = key_of(2, SL_SRTP_AEAD_256_GCM);
+	assert_int_equal(set(&c), 0);
+	assert_int_equal(set(&d), 0);
+	assert_ptr_not_equal(media.crypto[leg_of(&c)].in[0], media.crypto[leg_of(&d)].in[0]);
+}
+
+static void test_parked_streams_come_back_used_up(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_out = key_of(2, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	sl_media_tx_switch(&media, leg, 0xa);
+	for (unsigned i = 0; i < 1000; i++)
+		send_one(leg);
+	uint64_t used = sl_media_tx_index(&media, leg);
+	sl_media_tx_switch(&media, leg, 0xb);
+	send_one(leg);
+	forget();
+	start();
+	assert_int_equal(set(&c), 1);
+	leg = leg_of(&c);
+	assert_true(sl_media_tx_switch(&media, leg, 0xa));
+	uint64_t top = sl_media_tx_index(&media, leg);
+	assert_true(top >= used);
+	/* Late packets behind the first one must not fall among what was used before. */
+	top = sl_srtp_window_commit(&media.crypto[leg].tx_window, 64, top, true, top + 1);
+	for (uint64_t i = top - 63; i < top; i++)
+		assert_false(sl_srtp_window_fresh(&media.crypto[leg].tx_window, 64, top, true, i));
+}
+
+static void test_a_refused_command_keeps_the_record(void **state)
+{
+	struct sl_cmd_leg c = command(1), d = command(2), e = command(3);
+	c.key_out = key_of(2, SL_SRTP_AEAD_128_GCM);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	sl_media_tx_switch(&media, leg, 0xa);
+	for (unsigned i = 0; i < 1000; i++)
+		send_one(leg);
+	forget();
+	start();
+	d.key_out = key_of(3, SL_SRTP_AEAD_128_GCM);
+	e.key_out = key_of(4, SL_SRTP_AEAD_128_GCM);
+	assert_int_equal(set(&d), 0);
+	assert_int_equal(set(&e), 0);
+	assert_int_equal(set(&c), -ENOSPC); /* no large context is left */
+	sl_media_leg_delete(&media, leg_of(&d));
+	assert_int_equal(set(&c), 1); /* the same key: where its indices stand must not have been forgotten */
+	assert_true(sl_media_tx_index(&media, leg_of(&c)) >= 1000);
+}
+
 static void test_clocks(void **state)
 {
 	struct sl_leg_more more = {.n_clocks = 2, .clocks = {96u << 24 | 48000, 97u << 24 | 90000}};
@@ -370,6 +494,12 @@ int main(void)
 		T(test_without_a_key_the_oldest_ssrc_goes),
 		T(test_a_restart_gives_back),
 		T(test_a_restart_with_another_key_starts_anew),
+		T(test_a_new_key_uses_no_index_again),
+		T(test_a_key_taken_away_is_gone),
+		T(test_what_an_old_key_let_in_stays_seen),
+		T(test_a_key_given_twice_is_held_once),
+		T(test_parked_streams_come_back_used_up),
+		T(test_a_refused_command_keeps_the_record),
 		T(test_clocks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
