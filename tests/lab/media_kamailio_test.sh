@@ -72,7 +72,21 @@ in_call() { # while a call is on
 	sl_wait_for 5 sessions_are 1
 }
 
-lab_up
+shown() { # sluicectl tells of the call: both parties, sound both ways
+	ctl sessions --json | jq -e '.total == 1' >/dev/null && ctl sessions show "$(ctl sessions --json | jq -r '.sessions[0].id')" \
+		--json >"$WORK/session.json" && jq -e '[.parties[].media[].leg.received.packets] | length == 2 and all(.[]; . > 0)' \
+		"$WORK/session.json" || { cat "$WORK/session.json"; return 1; }
+}
+
+sample_is_right() { # DEFINES: with those switches
+	local d defines=()
+	for d in "$@"; do
+		defines+=(-A "$d")
+	done
+	kamailio -c -f "$SL_ROOT/config/kamailio/kamailio.cfg" "${defines[@]}"
+}
+
+lab_up --set max_sessions=12
 kamailio_start "PRIVATE_NEXT_HOP_2=\"sip:$PEER_IP4:5070\"" || exit 1
 sounds_made 2 || exit 1
 
@@ -81,6 +95,7 @@ watch "$PEER_NS" "$WORK/peer.pcap" udp
 both_end_well -m 1 &
 call=$!
 check "the call is listed while it is on" in_call
+! ours || check "sluicectl shows it" sl_wait_for 3 shown
 wait $call
 check "early media, hold, resume, hang-up" is $? -eq 0
 stop_watching
@@ -114,6 +129,19 @@ check "a call that is cancelled while it rings" with_sipp cancel cancel_caller -
 check "ends at the callee" wait $cancelled
 check "and at the relay" sl_wait_for 5 sessions_are 0
 
+if ours; then
+	check "as many calls as the relay may have" calls --prefix fill --count 12
+	check "one more is refused" with_sipp limit refused_caller
+	check "because of the limit" grep -q 'no media relay takes this call' "$WORK/kamailio.log"
+	check "a call ends" ng delete --prefix fill
+	callee callee -m 1
+	check "there is room for one again" caller again -m 1
+	wait $callee_pid
+	# But for some that came before the other end was known.
+	check "what came in went out" is $(($(counter rtp_out_packets) * 100)) -ge $(($(counter rtp_in_packets) * 99))
+fi
+
+check "the sample is right with its switches" sample_is_right WITH_PUBLIC_SRTP WITH_RECORDING
 kamailio_stop
 kamailio_start 'MEDIA_RELAYS="udp:127.0.0.1:2299"' 2>/dev/null
 check "without a relay a call is refused" with_sipp refused refused_caller
