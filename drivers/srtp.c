@@ -55,6 +55,9 @@ int sl_srtp_open(struct sl_srtp **out, const struct sl_srtp_options *o, char *er
 	case SL_SRTP_IPSEC_MB:
 		rc = sl_srtp_ipsec_mb_open(out, o, err, err_len);
 		break;
+	case SL_SRTP_CRYPTODEV:
+		rc = sl_srtp_cryptodev_open(out, o, err, err_len);
+		break;
 	default:
 		snprintf(err, err_len, "there is no SRTP backend %d", (int)o->backend);
 		return -ENOTSUP;

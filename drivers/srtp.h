@@ -13,15 +13,14 @@
 #include <stdint.h>
 
 #include "dataplane/abi/msg_media.h"
+#include "dataplane/session/srtp_index.h"
 
 enum {
 	SL_SRTP_BURST = 64,
 	SL_SRTP_TAIL_MAX = 16 + SL_SRTP_MKI_MAX + 4, /* tag, MKI, and scratch for the ROC: room needed behind a packet */
 	SL_SRTCP_TAIL_MAX = 4 + 16 + SL_SRTP_MKI_MAX,
 	SL_SRTP_CONTEXT_SMALL = 256, /* AES_CM_128 suites fit in this */
-	SL_SRTP_INDEX_BITS = 48,
 };
-#define SL_SRTP_INDEX_MAX ((UINT64_C(1) << SL_SRTP_INDEX_BITS) - 1)
 #define SL_SRTCP_INDEX_MAX UINT32_C(0x7fffffff)
 
 enum sl_srtp_backend { SL_SRTP_IPSEC_MB, SL_SRTP_CRYPTODEV };
@@ -58,12 +57,12 @@ struct sl_srtp_context {
 	uint8_t mki[SL_SRTP_MKI_MAX];
 };
 
-/* Bytes of a context for RTP, a multiple of 64; 64-byte aligned memory is wanted. At most SL_SRTP_CONTEXT_SMALL for the
+/* Bytes of a context for RTP, a multiple of 64; 64-byte aligned memory is needed. At most SL_SRTP_CONTEXT_SMALL for the
  * AES_CM_128 suites. 0 for an unknown suite. */
 size_t sl_srtp_context_bytes(const struct sl_srtp *s, unsigned suite);
 size_t sl_srtp_context_bytes_max(const struct sl_srtp *s); /* of all suites */
 /* Derive the session keys (RFC 3711 4.3, key derivation rate 0) and lay the context out. 0, -EINVAL (suite, MKI length,
- * flags), -ENOSPC (cryptodev: no session left). */
+ * flags; an AEAD always has its tag), -ENOSPC (cryptodev: no session left), -EIO (libcrypto failed). */
 int sl_srtp_context_init(struct sl_srtp *s, struct sl_srtp_context *ctx, const struct sl_srtp_key *key);
 /* Release what it holds and wipe it; a zeroed one is fine. */
 void sl_srtp_context_end(struct sl_srtp *s, struct sl_srtp_context *ctx);
@@ -88,17 +87,18 @@ struct sl_srtp_op {
 	uint8_t *rtp;        /* in place; SL_SRTP_TAIL_MAX bytes may be written behind len, whichever direction */
 	uint16_t len;        /* in and out: grows by MKI and tag when protected, shrinks when unprotected */
 	uint16_t header_len; /* sl_rtp_header_len() */
-	int16_t status;      /* out: 0, -EBADMSG (does not authenticate), -EMSGSIZE (too short) */
+	int16_t status;      /* out: 0, -EBADMSG (does not authenticate), -EMSGSIZE (too short or long), -EIO (device failed) */
 	uint64_t index;      /* ROC << 16 | SEQ; the packet's own SEQ must be its low 16 bits */
 };
 
-/* n <= SL_SRTP_BURST. After a failed unprotect the packet's bytes are unspecified: drop it. */
+/* n <= SL_SRTP_BURST, indices at most SL_SRTP_INDEX_MAX, packets in memory of their own. When status is not 0, the packet's
+ * bytes and length are unspecified: drop it. */
 void sl_srtp_protect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n);
 void sl_srtp_unprotect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n);
 
 /* One RTCP compound packet (RFC 3711 3.4). protect: room SL_SRTCP_TAIL_MAX behind *len; the E bit is set unless the key's
  * flags say otherwise. unprotect: *index is what the packet carries, authenticated; replay is the caller's to check before
- * the packet is used. 0, -EBADMSG, -EMSGSIZE. */
+ * the packet is used. 0, -EBADMSG, -EMSGSIZE, -EINVAL (index above SL_SRTCP_INDEX_MAX), -EIO (libcrypto failed). */
 int sl_srtcp_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t index);
 int sl_srtcp_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t *index);
 /* The index that a packet claims, before authentication: for an early look at the replay window. -1 when too short. */

@@ -12,7 +12,11 @@
 enum {
 	SL_SRTP_AUTH_BYTES = 20,  /* HMAC-SHA1 key and digest (RFC 3711 4.2.1) */
 	SL_SRTP_ROC_BYTES = 4,
+	SL_SRTP_CM_IV = 16,
 	SL_SRTP_GCM_IV = 12,      /* RFC 7714 8.1 */
+	SL_SRTP_CM_TAG_WORDS = 12, /* the longest tag of 10 bytes, in words */
+	SL_SRTP_GCM_TAG = 16,
+	SL_RTP_SSRC_AT = 8,
 	SL_SRTP_DESCRIBE_MAX = 96,
 };
 
@@ -58,6 +62,7 @@ struct sl_srtp {
 struct sl_srtp *sl_srtp_alloc(const struct sl_srtp_options *o, size_t bytes);
 void sl_srtp_free(struct sl_srtp *s);
 
+int sl_srtp_cryptodev_open(struct sl_srtp **out, const struct sl_srtp_options *o, char *err, size_t err_len);
 int sl_srtp_ipsec_mb_open(struct sl_srtp **out, const struct sl_srtp_options *o, char *err, size_t err_len);
 
 /* Labels of RFC 3711 4.3.2. */
@@ -99,6 +104,39 @@ static inline void sl_srtp_put_roc(uint8_t *p, uint64_t index)
 {
 	uint32_t roc = __builtin_bswap32((uint32_t)(index >> 16));
 	memcpy(p, &roc, SL_SRTP_ROC_BYTES);
+}
+
+/* MKI and tag behind a protected packet (RFC 3711 3.1). Whole words are copied: there is room (SL_SRTP_TAIL_MAX). */
+static inline void sl_srtp_append_cm(struct sl_srtp_op *op, const uint8_t *digest)
+{
+	const struct sl_srtp_context *c = op->ctx;
+
+	memcpy(op->rtp + op->len, c->mki, SL_SRTP_MKI_MAX);
+	memcpy(op->rtp + op->len + c->mki_len, digest, SL_SRTP_CM_TAG_WORDS);
+	op->len += c->mki_len + c->tag_len;
+}
+
+/* The tag is there and belongs to the ciphertext; the MKI follows (RFC 7714 8). */
+static inline void sl_srtp_append_aead(struct sl_srtp_op *op)
+{
+	op->len += SL_SRTP_GCM_TAG;
+	memcpy(op->rtp + op->len, op->ctx->mki, SL_SRTP_MKI_MAX);
+	op->len += op->ctx->mki_len;
+}
+
+/* May this packet be protected, or unprotected? The latter takes MKI and tag off its length. */
+static inline bool sl_srtp_fits_protect(const struct sl_srtp_op *op)
+{
+	return op->len >= op->header_len && op->len <= UINT16_MAX - SL_SRTP_TAIL_MAX;
+}
+static inline bool sl_srtp_cut_tail(struct sl_srtp_op *op)
+{
+	unsigned tail = op->ctx->mki_len + op->ctx->tag_len;
+
+	if (op->len < op->header_len + tail)
+		return false;
+	op->len -= tail;
+	return true;
 }
 
 /* Constant time. */

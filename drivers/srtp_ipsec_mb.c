@@ -137,15 +137,15 @@ static void imb_gcm_protect(IMB_MGR *mgr, const struct imb_gcm_context *g, struc
 
 	sl_srtp_gcm_iv(iv, g->salt, op->rtp + SL_RTP_SSRC_AT, op->index);
 	if (g->common.suite == SL_SRTP_AEAD_128_GCM)
-		IMB_AES128_GCM_ENC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, SL_GCM_TAG);
+		IMB_AES128_GCM_ENC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, SL_SRTP_GCM_TAG);
 	else
-		IMB_AES256_GCM_ENC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, SL_GCM_TAG);
+		IMB_AES256_GCM_ENC(mgr, &g->key, &state, data, data, op->len - clear, iv, op->rtp, clear, tag, SL_SRTP_GCM_TAG);
 }
 
 static void imb_gcm_unprotect(IMB_MGR *mgr, const struct imb_gcm_context *g, struct sl_srtp_op *op)
 {
 	unsigned clear = g->common.flags & SL_SRTP_PLAIN_RTP ? op->len : op->header_len;
-	uint8_t iv[SL_SRTP_GCM_IV], tag[SL_GCM_TAG], *data = op->rtp + clear;
+	uint8_t iv[SL_SRTP_GCM_IV], tag[SL_SRTP_GCM_TAG], *data = op->rtp + clear;
 	struct gcm_context_data state;
 
 	sl_srtp_gcm_iv(iv, g->salt, op->rtp + SL_RTP_SSRC_AT, op->index);
@@ -178,9 +178,7 @@ static void gcm_protect(const struct engine *e, const struct sl_cm_burst *b)
 			sl_srtp_gcm_protect((const struct sl_gcm_context *)op->ctx, op);
 		else
 			imb_gcm_protect(e->mgr, (const struct imb_gcm_context *)op->ctx, op);
-		op->len += SL_GCM_TAG;
-		memcpy(op->rtp + op->len, op->ctx->mki, SL_SRTP_MKI_MAX);
-		op->len += op->ctx->mki_len;
+		sl_srtp_append_aead(op);
 	}
 }
 
@@ -222,10 +220,10 @@ static void protect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
 		__builtin_prefetch(ops[i].ctx);
 	for (unsigned i = 0; i < n; i++) {
 		ops[i].status = 0;
-		if (ops[i].len < ops[i].header_len || ops[i].len > UINT16_MAX - SL_SRTP_TAIL_MAX)
-			ops[i].status = -EMSGSIZE;
-		else
+		if (sl_srtp_fits_protect(&ops[i]))
 			sort(&to, &ops[i]);
+		else
+			ops[i].status = -EMSGSIZE;
 	}
 	gcm_protect(e, &to.gcm);
 	if (to.cm.n <= e->shani_max)
@@ -243,14 +241,11 @@ static void unprotect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		__builtin_prefetch(ops[i].ctx);
 	for (unsigned i = 0; i < n; i++) {
-		unsigned tail = ops[i].ctx->mki_len + ops[i].ctx->tag_len;
 		ops[i].status = 0;
-		if (ops[i].len < ops[i].header_len + tail) {
+		if (sl_srtp_cut_tail(&ops[i]))
+			sort(&to, &ops[i]);
+		else
 			ops[i].status = -EMSGSIZE;
-			continue;
-		}
-		ops[i].len -= tail;
-		sort(&to, &ops[i]);
 	}
 	gcm_unprotect(e, &to.gcm);
 	if (to.cm.n <= e->shani_max)

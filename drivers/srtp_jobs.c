@@ -57,12 +57,12 @@ void sl_srtp_jobs_protect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct 
 	}
 	hash(mgr, jobs, b->n);
 	for (unsigned i = 0; i < b->n; i++)
-		sl_cm_append(b->op[i], jobs->digest[i]);
+		sl_srtp_append_cm(b->op[i], jobs->digest[i]);
 }
 
 void sl_srtp_jobs_unprotect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr)
 {
-	uint8_t tag[SL_SRTP_BURST][SL_CM_TAG_WORDS];
+	uint8_t tag[SL_SRTP_BURST][SL_SRTP_CM_TAG_WORDS];
 
 	prefetch(b);
 	for (unsigned i = 0; i < b->n; i++) {

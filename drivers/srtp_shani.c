@@ -252,7 +252,7 @@ INLINE TARGET void finish(struct lane *l, bool protect, sl_srtp_ctr_fn *ctr)
 	const struct sl_cm_context *c = (const struct sl_cm_context *)op->ctx;
 
 	if (protect)
-		sl_cm_append(op, l->end);
+		sl_srtp_append_cm(op, l->end);
 	else if (!sl_cm_tag_is(op->rtp + op->len + c->common.mki_len, l->end, c->common.tag_len))
 		op->status = -EBADMSG;
 	else if (!sl_cm_is_clear(c))

@@ -15,9 +15,6 @@ enum {
 	SL_SHA1_BLOCK = 64,
 	SL_SHA1_BYTES = 20,
 	SL_CACHE_LINE = 64,
-	SL_RTP_SSRC_AT = 8,
-	SL_GCM_TAG = 16,
-	SL_CM_TAG_WORDS = 12, /* the longest tag of 10 bytes, in words */
 };
 
 /* AES-CM suites. First line: what counter and hash begin with; then the round keys, as many as the key has. */
@@ -84,17 +81,7 @@ void sl_srtp_gcm_unprotect(const struct sl_gcm_context *c, struct sl_srtp_op *op
 
 /* ---- of all AES-CM bursts ---- */
 
-/* MKI and tag behind a protected packet (RFC 3711 3.1). Whole words are copied: there is room (SL_SRTP_TAIL_MAX). */
-static inline void sl_cm_append(struct sl_srtp_op *op, const uint8_t *digest)
-{
-	const struct sl_srtp_context *c = op->ctx;
-
-	memcpy(op->rtp + op->len, c->mki, SL_SRTP_MKI_MAX);
-	memcpy(op->rtp + op->len + c->mki_len, digest, SL_CM_TAG_WORDS);
-	op->len += c->mki_len + c->tag_len;
-}
-
-/* Are the first len (at most SL_CM_TAG_WORDS) bytes the same? Constant time; SL_CM_TAG_WORDS are read. */
+/* Are the first len (at most SL_SRTP_CM_TAG_WORDS) bytes the same? Constant time; SL_SRTP_CM_TAG_WORDS are read. */
 static inline bool sl_cm_tag_is(const uint8_t *a, const uint8_t *b, unsigned len)
 {
 	uint64_t a0, b0, differ;
