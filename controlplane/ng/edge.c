@@ -110,7 +110,7 @@ static void finish(struct sl_ng_edge *e, struct sl_ng_request *r)
 	if (r->answer.n > 0)
 		send_answer(e, &to, r->answer);
 	sl_ng_cookies_answer(e->cookies, r->cached, r->answer, e->now_ms);
-	e->bytes_in_flight -= r->in.total;
+	e->bytes_in_flight -= r->bytes;
 	e->udp_in_flight -= !to.tcp;
 	__atomic_store_n(&e->in_flight, e->in_flight - 1, __ATOMIC_RELAXED);
 	sl_ng_request_free(r);
@@ -223,7 +223,8 @@ bool sl_ng_message(
 	e->udp_in_flight += !from->tcp;
 	__atomic_store_n(&e->in_flight, e->in_flight + 1, __ATOMIC_RELAXED);
 	bool good = sl_ng_request_read(r);
-	e->bytes_in_flight += r->in.total;
+	r->bytes = r->in.total;
+	e->bytes_in_flight += r->bytes;
 	if (good) {
 		sl_ng_chain_add(&e->read, r);
 		return true;

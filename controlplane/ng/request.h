@@ -31,6 +31,7 @@ struct sl_ng_request {
 	struct sl_ng_origin origin;
 	struct sl_ng_cookie *cached;
 	struct sl_ng_arena in, out; /* out: the reply's */
+	size_t bytes;               /* of in when it was read: what the edge counts, however it grows */
 	struct sl_slice cookie;
 	bool json;
 	enum sl_ng_command command;

@@ -166,6 +166,24 @@ static void a_ping_is_answered(void **state)
 	assert_int_equal(counts().requests[SL_NG_PING], 2);
 }
 
+/* What executing a request takes of its memory is not given back as room for requests: it was none. */
+static void whatever_a_request_grows_to_others_are_taken(void **state)
+{
+	enum { NAME = 3000, MOST = 400, STEP = 40 };
+	static char body[16 * 1024];
+
+	for (unsigned k = 0; k <= MOST; k += STEP) { /* one of them fills its memory but for less than the name */
+		int n = snprintf(body, sizeof body, "d7:command15:start recording7:call-id1:c18:output-destination%d:%0*u5:flagsl",
+		        NAME, NAME, k);
+		for (unsigned i = 0; i < k; i++)
+			n += snprintf(body + n, sizeof body - (size_t)n, "0:");
+		snprintf(body + n, sizeof body - (size_t)n, "ee");
+		put(udp, "c ", body);
+		assert_string_equal(receive(udp, PATIENCE_MS), "c d6:result2:oke");
+	}
+	assert_int_equal(counts().overloaded, 0);
+}
+
 static void a_retransmission_gets_the_same_answer_and_does_nothing(void **state)
 {
 	char first[512];
@@ -475,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(a_ping_is_answered),
+	        TEST(whatever_a_request_grows_to_others_are_taken),
 	        TEST(a_retransmission_gets_the_same_answer_and_does_nothing),
 	        TEST(a_retransmission_while_it_is_executed_is_dropped),
 	        TEST(others_do_not_get_its_answer),
