@@ -15,7 +15,7 @@
 
 enum {
 	SL_NG_CACHE_MS = 60 * 1000,
-	SL_NG_CACHE_BYTES = 64 * 1024 * 1024,
+	SL_NG_CACHE_BYTES = 128 * 1024 * 1024, /* some 10 s at 5,000 calls a second */
 };
 
 struct sl_ng_cookies;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -172,9 +173,11 @@ static void whatever_a_request_grows_to_others_are_taken(void **state)
 	enum { NAME = 3000, MOST = 400, STEP = 40 };
 	static char body[16 * 1024];
 
-	for (unsigned k = 0; k <= MOST; k += STEP) { /* one of them fills its memory but for less than the name */
-		int n = snprintf(body, sizeof body, "d7:command15:start recording7:call-id1:c18:output-destination%d:%0*u5:flagsl",
-		        NAME, NAME, k);
+	for (unsigned k = 0; k <= MOST;
+	        k += STEP) { /* one of them fills its memory but for less than the name */
+		int n = snprintf(body, sizeof body,
+		        "d7:command15:start recording7:call-id1:c18:output-destination%d:%0*u5:flagsl", NAME,
+		        NAME, k);
 		for (unsigned i = 0; i < k; i++)
 			n += snprintf(body + n, sizeof body - (size_t)n, "0:");
 		snprintf(body + n, sizeof body - (size_t)n, "ee");
@@ -433,6 +436,39 @@ static void what_cannot_be_followed_ends_the_connection(void **state)
 	WAIT_FOR(counts().bad_messages == SL_COUNT(texts) + 1);
 }
 
+/* Without its thread: the clock is ours. */
+static void connections_that_owe_something_have_little_time(void **state)
+{
+	static struct sl_ng_edge e;
+	struct sl_conf_media m = {.n_ng_tcp = 1};
+	char text[240];
+	int idle, partial;
+
+	m.ng_tcp[0] = free_port("127.0.0.1", SOCK_STREAM);
+	assert_int_equal(sl_ng_edge_open(&e, &m, text, sizeof text), 0);
+	idle = dial(&m.ng_tcp[0], SOCK_STREAM, NULL);
+	sl_ng_tcp_accept(&e, 0);
+	partial = dial(&m.ng_tcp[0], SOCK_STREAM, NULL);
+	sl_ng_tcp_accept(&e, 0);
+	put(partial, "c1 ", "d7:comm");
+	sl_ng_tcp_ready(&e, 1, EPOLLIN);
+	assert_int_equal(e.connections[1].in_len, strlen("c1 d7:comm"));
+	e.now_ms += SL_NG_PARTIAL_MS - 1;
+	sl_ng_tcp_sweep(&e);
+	assert_int_equal(e.tcp_connections, 2);
+	e.now_ms += 1;
+	sl_ng_tcp_sweep(&e);
+	assert_int_equal(e.tcp_connections, 1);
+	assert_true(e.connections[0].fd >= 0);
+	e.now_ms += SL_NG_IDLE_MS - SL_NG_PARTIAL_MS;
+	sl_ng_tcp_sweep(&e);
+	assert_int_equal(e.tcp_connections, 0);
+	assert_int_equal(e.tcp_timeouts, 2);
+	sl_ng_edge_close(&e);
+	close(idle);
+	close(partial);
+}
+
 static void an_answer_for_a_connection_that_is_gone_goes_nowhere(void **state)
 {
 	int tcp = dial(&config.media.ng_tcp[0], SOCK_STREAM, NULL), next;
@@ -506,6 +542,7 @@ int main(void)
 	        TEST(tcp_carries_messages_in_any_pieces),
 	        TEST(tcp_is_not_read_while_too_much_is_executed),
 	        TEST(what_cannot_be_followed_ends_the_connection),
+	        TEST(connections_that_owe_something_have_little_time),
 	        TEST(an_answer_for_a_connection_that_is_gone_goes_nowhere),
 	        TEST(a_message_of_a_megabyte_is_read_over_tcp),
 	        TEST(it_ends_with_requests_on_every_way),
