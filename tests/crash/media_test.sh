@@ -67,6 +67,7 @@ goes_on='.auth_failures == 0 and .replays == 0 and .malformed == 0 and .stranger
 	and all(.streams[]; .repeated == 0 and .reused_indices == 0)'
 
 lab_up
+ours_only
 ports_note
 
 # ---- the control plane ----

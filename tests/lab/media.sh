@@ -11,6 +11,10 @@ ours() {
 	[ "$RELAY" = sluice ]
 }
 
+ours_only() {
+	ours || skip "this looks at the appliance itself, not at $RELAY"
+}
+
 # ---- the ng protocol ----
 
 ng() { # COMMAND OPTIONS of ng.py, from the appliance's own loopback
