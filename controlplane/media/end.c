@@ -231,9 +231,9 @@ void sl_party_end(struct sl_media *m, struct party *p, sl_media_done done, void 
 		complete(m, w);
 }
 
-/* Does anything of a call remain when p goes? Others that answered, or branches that may yet; not when p is the one who
- * called them, and not when it is the one whom the call is with. */
-static bool outlives(const struct session *s, const struct party *p)
+/* Does anything of a call remain when p goes? Others that answered, or branches that may yet, unless p had answered and
+ * hangs up: a branch that fails after early media (is_branch) does not. Nothing when p is the one who called them. */
+static bool outlives(const struct session *s, const struct party *p, bool is_branch)
 {
 	if (p->pub.flags & SL_PARTY_SUBSCRIBER)
 		return s->pub.n_parties > 1;
@@ -241,7 +241,7 @@ static bool outlives(const struct session *s, const struct party *p)
 		const struct party *q = party_at(s, k);
 		if (q == p || q->ending || q == p->peer || q->peer != p->peer || q->pub.flags & SL_PARTY_SUBSCRIBER)
 			continue;
-		if (!(p->pub.flags & SL_PARTY_ANSWERED) || q->pub.flags & SL_PARTY_ANSWERED)
+		if (is_branch || !(p->pub.flags & SL_PARTY_ANSWERED) || q->pub.flags & SL_PARTY_ANSWERED)
 			return true;
 	}
 	return false;
@@ -261,6 +261,7 @@ void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slic
 {
 	struct session *s = sl_session_find(m, call_id);
 	struct party *p = NULL;
+	bool is_branch = false;
 
 	m->counts.deletes++;
 	if (!s) {
@@ -271,14 +272,15 @@ void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slic
 		p = sl_party_by_tag(s, tag);
 		if (via_branch.n && (!p || tag.n == 0)) {
 			struct party *branch = sl_party_by_branch(s, via_branch);
-			p = branch ? branch : p;
+			is_branch = branch != NULL;
+			p = is_branch ? branch : p;
 		}
 		if (!p) {
 			refuse(done, ctx, SL_MEDIA_ERR_NOT_FOUND, "Unknown tag");
 			return;
 		}
 	}
-	if (p && outlives(s, p)) {
+	if (p && outlives(s, p, is_branch)) {
 		sl_party_end(m, p, done, ctx);
 		return;
 	}

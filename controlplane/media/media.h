@@ -185,6 +185,7 @@ void sl_media_refresh(struct sl_media *m, struct sl_slice call_id, sl_media_done
 /* Delete a call, or of it one party (tag, or branch with an empty tag): done with the final counts before it is gone.
  * delay_s -1 = the configured delay, 0 = now. The tag is ng's to-tag when there is one, else its from-tag. The whole call
  * ends when nobody is left to talk: the party is the one that offered, or the last one that answered, or the last branch.
+ * Named by its branch, a party that answered has failed: others that were offered the call may yet answer.
  * A delayed deletion is done with the counts of now; until then the call is found, takes no answers, and an offer
  * revives it. */
 void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slice tag, struct sl_slice via_branch,

@@ -349,6 +349,28 @@ static void branches_share_the_callers_leg(void **state)
 	assert_null(session("c1"));
 }
 
+/* Early media, then a refusal: the others still ring. */
+static void a_branch_that_fails_after_early_media_leaves_the_others(void **state)
+{
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b2", SDP_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "t1", "b1", SDP_B, NULL), SL_MEDIA_OK);
+	rig_delete(&r, "c1", NULL, "b1", 0);
+	rig_answer_commands(&r, NULL);
+	assert_non_null(session("c1"));
+	assert_int_equal(session("c1")->n_parties, 2);
+	assert_int_equal(rig_answer(&r, "c1", "a", "t2", "b2", SDP_B, NULL), SL_MEDIA_OK);
+	rig_delete(&r, "c1", NULL, "b2", 0);
+	assert_null(session("c1"));
+
+	/* A BYE ends the call with whom it names, whoever else was called and never answered. */
+	assert_int_equal(rig_offer(&r, "c2", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c2", "a", NULL, "b2", SDP_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c2", "a", "t1", "b1", SDP_B, NULL), SL_MEDIA_OK);
+	rig_delete(&r, "c2", "t1", NULL, 0);
+	assert_null(session("c2"));
+}
+
 /* Ends that answer the same branch: a proxy behind it has forked. */
 static void ends_behind_one_branch_share_its_leg(void **state)
 {
@@ -810,6 +832,7 @@ int main(void)
 		TEST(hold_and_resume),
 		TEST(hold_by_address),
 		TEST(branches_share_the_callers_leg),
+		TEST(a_branch_that_fails_after_early_media_leaves_the_others),
 		TEST(ends_behind_one_branch_share_its_leg),
 		TEST(the_caller_of_branches_ends_them_all),
 		TEST(a_delayed_deletion_can_be_revived),
