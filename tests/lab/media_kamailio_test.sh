@@ -118,15 +118,16 @@ failing=$!
 second=$!
 sl_wait_for 5 peer_listens 5060 && sl_wait_for 5 peer_listens 5070
 check "the first gateway fails: the call goes through the second" caller failover -m 1
-check "which had an offer of its own" wait $second
-wait $failing
+wait $failing $second
+check "which had an offer of its own" is $? -eq 0
 check "and is gone" sl_wait_for 5 sessions_are 0
 
 (sipp_in "$PEER_NS" "$PEER_IP4" cancelled cancel_callee -p 5060 -m 1) &
 cancelled=$!
 sl_wait_for 5 peer_listens 5060
 check "a call that is cancelled while it rings" with_sipp cancel cancel_caller -d 300
-check "ends at the callee" wait $cancelled
+wait $cancelled
+check "ends at the callee" is $? -eq 0
 check "and at the relay" sl_wait_for 5 sessions_are 0
 
 if ours; then
