@@ -52,8 +52,12 @@ static enum sl_media_result answer_crypto(struct sl_plan *plan, unsigned i, stru
 
 	if (sl_nego_is_secure(b->pub.proto) != sl_nego_is_secure(md->proto) || md->proto > SL_SDP_RTP_SAVPF)
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: the answer's transport is not the offer's", i + 1);
-	if (sl_nego_is_secure(b->pub.proto) && (rc = sl_sdes_match(plan, i, b, e)))
+	if (!sl_nego_is_secure(b->pub.proto))
+		sl_section_plain(b);
+	else if ((rc = sl_sdes_match(plan, i, b, e)))
 		return rc;
+	if (!sl_nego_is_secure(a->pub.proto))
+		sl_section_plain(a);
 	me->set_crypto = true;
 	me->crypto = &a->ours;
 	me->n_crypto = sl_nego_is_secure(a->pub.proto);
@@ -96,6 +100,10 @@ static enum sl_media_result relay(struct sl_plan *plan, unsigned i, struct sl_me
 	b->pub.bundled = a->pub.bundled = 0;
 	if ((rc = sl_plan_said(plan, i, b, e)) || (b->kind == SL_NEGO_RTP && (rc = answer_crypto(plan, i, a, b, e))))
 		return rc;
+	if (b->kind != SL_NEGO_RTP) {
+		sl_section_raw(b);
+		sl_section_raw(a);
+	}
 	answer_mux(plan, i, a, b);
 	sl_nego_payload_types(&a->types, &b->types, &a->pub.leg.set);
 	sl_nego_payload_types(&b->types, &a->types, &b->pub.leg.set);

@@ -56,17 +56,14 @@ static enum sl_media_result offer_crypto(struct sl_plan *plan, unsigned i, struc
 
 	a->pub.leg.set.flags &= ~(uint32_t)SL_LEG_RAW;
 	b->pub.leg.set.flags &= ~(uint32_t)SL_LEG_RAW;
-	if (!sl_nego_is_secure(a->pub.proto))
-		sl_section_plain(a);
-	else if ((rc = sl_sdes_take(plan, i, a, e)))
+	/* Keys in force go with an answer that takes it: it may never come, and until then nothing leaves without. */
+	if (sl_nego_is_secure(a->pub.proto) && (rc = sl_sdes_take(plan, i, a, e)))
 		return rc;
-	if (!sl_nego_is_secure(b->pub.proto))
-		sl_section_plain(b);
-	else if ((rc = sl_sdes_offer(plan, i, b, e)))
+	if (sl_nego_is_secure(b->pub.proto) && (rc = sl_sdes_offer(plan, i, b, e)))
 		return rc;
 	/* Theirs are for us only; also where they go with plain RTP (RFC 8643), which then stays plain. */
 	me->set_crypto = true;
-	me->n_crypto = b->n_offered;
+	me->n_crypto = sl_nego_is_secure(b->pub.proto) ? b->n_offered : 0;
 	me->crypto = b->offered;
 	me->remove_dtls = true;
 	return SL_MEDIA_OK;
@@ -139,10 +136,7 @@ static enum sl_media_result relay(struct sl_media *m, struct sl_plan *plan, unsi
 	a->pub.bundled = b->pub.bundled = 0;
 	if ((rc = sl_plan_said(plan, i, a, e)))
 		return rc;
-	if (kind != SL_NEGO_RTP) {
-		sl_section_raw(a);
-		sl_section_raw(b);
-	} else {
+	if (kind == SL_NEGO_RTP) { /* what is not is relayed as it comes once that is answered */
 		if ((rc = offer_crypto(plan, i, a, b, e)))
 			return rc;
 		sl_nego_codecs(o, md, me);

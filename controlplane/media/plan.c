@@ -164,7 +164,6 @@ enum sl_media_result sl_plan_said(struct sl_plan *plan, unsigned i, struct secti
 	const struct sl_media_options *o = &plan->q->options;
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
 	struct sl_cmd_leg *set = &x->pub.leg.set;
-	bool raw = x->kind != SL_NEGO_RTP;
 	enum sl_media_result rc = set_remote(plan, i, x, e);
 
 	if (rc)
@@ -173,8 +172,7 @@ enum sl_media_result sl_plan_said(struct sl_plan *plan, unsigned i, struct secti
 	x->pub.direction = (uint8_t)md->direction;
 	sl_nego_codec_text(md, x->pub.codec, sizeof x->pub.codec);
 	sl_nego_types(md, &x->types);
-	set->flags = raw ? set->flags | SL_LEG_RAW : set->flags & ~(uint32_t)SL_LEG_RAW;
-	if (o->flags & SL_MF_STABLE_SSRC && !raw)
+	if (o->flags & SL_MF_STABLE_SSRC && x->kind == SL_NEGO_RTP)
 		set->flags |= SL_LEG_REWRITE_SSRC;
 	if (o->dscp >= 0)
 		set->dscp = (uint8_t)o->dscp;

@@ -203,6 +203,52 @@ static void wrong_answers_change_nothing(void **state)
 		SL_MEDIA_OK);
 }
 
+/* What was secure stays so until an answer takes it that it is not: the re-INVITE may be refused (488). */
+static void keys_stay_until_an_offer_without_is_answered(void **state)
+{
+	const struct sl_media_options secure = towards(SL_SDP_RTP_SAVP), plain = towards(SL_SDP_RTP_AVP);
+	const char *const answer = SAVP("192.0.2.20", "6000", CRYPTO("1", S80, KEY1));
+
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A, &secure), SL_MEDIA_OK);
+	unsigned b = rig_port(&r, 0);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, answer, NULL), SL_MEDIA_OK);
+	const struct sl_cmd_leg before = *rig_leg(&r, (uint16_t)b);
+
+	/* A fax, refused. */
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
+		SL_MEDIA_OK);
+	assert_false(rig_has(&r, "crypto"));
+	const struct sl_cmd_leg *leg = rig_leg(&r, (uint16_t)b);
+	assert_int_equal(leg->flags & (SL_LEG_RAW | SL_LEG_REQUIRE_SRTP), SL_LEG_REQUIRE_SRTP);
+	assert_memory_equal(&leg->key_out, &before.key_out, sizeof before.key_out);
+	/* Plain sound, refused. */
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_A, &plain), SL_MEDIA_OK);
+	assert_false(rig_has(&r, "crypto"));
+	leg = rig_leg(&r, (uint16_t)b);
+	assert_true(leg->flags & SL_LEG_REQUIRE_SRTP);
+	assert_memory_equal(&leg->key_out, &before.key_out, sizeof before.key_out);
+	/* Plain sound, taken. */
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
+	leg = rig_leg(&r, (uint16_t)b);
+	assert_false(leg->flags & SL_LEG_REQUIRE_SRTP);
+	assert_int_equal(leg->key_out.suite, SL_SRTP_NONE);
+	assert_int_equal(leg->key_in[0].suite, SL_SRTP_NONE);
+
+	/* Keys again, never those from before; and a fax that is taken. */
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_A, &secure), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, answer, NULL), SL_MEDIA_OK);
+	leg = rig_leg(&r, (uint16_t)b);
+	assert_memory_not_equal(leg->key_out.key, before.key_out.key, 16);
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
+		SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_HEAD("192.0.2.20") "m=image 6000 udptl t38\r\n", NULL),
+		SL_MEDIA_OK);
+	leg = rig_leg(&r, (uint16_t)b);
+	assert_int_equal(leg->flags & (SL_LEG_RAW | SL_LEG_REQUIRE_SRTP), SL_LEG_RAW);
+	assert_int_equal(leg->key_out.suite, SL_SRTP_NONE);
+	assert_true(rig_leg(&r, (uint16_t)rig_port(&r, 0))->flags & SL_LEG_RAW);
+}
+
 /* RFC 8643: keys that go along with plain RTP are for the other end, not for a relay in between. */
 static void keys_beside_plain_rtp_go(void **state)
 {
@@ -242,6 +288,7 @@ int main(void)
 		TEST(a_new_key_is_taken_and_the_old_one_still_heard),
 		TEST(suites_are_as_allowed),
 		TEST(wrong_answers_change_nothing),
+		TEST(keys_stay_until_an_offer_without_is_answered),
 		TEST(keys_beside_plain_rtp_go),
 		TEST(dtls_is_passed_on_and_never_translated),
 	};
