@@ -247,6 +247,7 @@ void sl_recording_packet(struct sl_media *m, const struct sl_bulk *b);
 void sl_recording_counts(const struct sl_media *m, struct sl_media_counts *out);
 
 /* save.c: sessions in the journal */
+struct sl_journal_shape sl_save_shape(const struct sl_conf_media *conf);
 int sl_save_open(struct sl_media *m, int fd, char *text, size_t text_len);
 uint32_t *sl_save_ports(struct sl_media *m); /* memory of the port pool beside the records */
 void sl_save_restore(struct sl_media *m);

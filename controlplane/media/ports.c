@@ -128,21 +128,33 @@ static int compare_until(const void *a, const void *b)
 	return x[0] < y[0] ? -1 : x[0] > y[0];
 }
 
+static uint32_t first_pair(const struct sl_port_pool_params *p)
+{
+	return (p->port_min + 1u) / 2;
+}
+
+static uint32_t end_pair(const struct sl_port_pool_params *p)
+{
+	return (p->port_max + 1u) / 2;
+}
+
 /* What was released just before a restart waits for the rest of its time, in the order of release. */
 static bool guard_again(struct sl_port_pool *pool, int64_t now_ms)
 {
-	size_t n = 0, room = (size_t)pool->p.n_addresses * SL_PORT_POOL_PAIRS;
-	int64_t(*late)[2] = calloc(room, sizeof *late);
+	const struct sl_port_pool_params *p = &pool->p;
+	size_t n = 0;
+	int64_t(*late)[2] = calloc(pool->n_free + 1, sizeof *late);
 
 	if (!late)
 		return false;
-	for (uint32_t i = 0; i < room; i++) {
-		int64_t until_ms = (int64_t)pool->p.released_s[i] * MS_PER_S + pool->p.guard_ms;
-		if (pool->pairs[i].state != FREE || pool->p.released_s[i] == 0 || until_ms <= now_ms ||
-			until_ms > now_ms + pool->p.guard_ms + MS_PER_S)
-			continue;
-		late[n][0] = until_ms;
-		late[n++][1] = i;
+	for (uint32_t a = 0; a < p->n_addresses; a++) {
+		for (uint32_t i = a * SL_PORT_POOL_PAIRS + first_pair(p); i < a * SL_PORT_POOL_PAIRS + end_pair(p); i++) {
+			int64_t until_ms = (int64_t)p->released_s[i] * MS_PER_S + p->guard_ms;
+			if (p->released_s[i] == 0 || until_ms <= now_ms || until_ms > now_ms + p->guard_ms + MS_PER_S)
+				continue;
+			late[n][0] = until_ms;
+			late[n++][1] = i;
+		}
 	}
 	qsort(late, n, sizeof *late, compare_until);
 	for (size_t i = 0; i < n; i++) {
@@ -164,9 +176,9 @@ struct sl_port_pool *sl_port_pool_new(const struct sl_port_pool_params *p, int64
 	memcpy(&pool->prng.key, p->seed, sizeof pool->prng.key);
 	if (!allocate(pool))
 		goto err;
-	for (unsigned a = 0; a < p->n_addresses; a++) {
-		for (uint32_t port = (p->port_min + 1u) & ~1u; port + 1 <= p->port_max; port += 2)
-			enter_free(pool, a * SL_PORT_POOL_PAIRS + port / 2);
+	for (uint32_t a = 0; a < p->n_addresses; a++) {
+		for (uint32_t pair = first_pair(p); pair < end_pair(p); pair++)
+			enter_free(pool, a * SL_PORT_POOL_PAIRS + pair);
 	}
 	if (p->released_s && !guard_again(pool, now_ms))
 		goto err;

@@ -356,13 +356,18 @@ static bool place_legs(struct sl_media *m, struct session *s)
 
 /* ---- the journal ---- */
 
-int sl_save_open(struct sl_media *m, int fd, char *text, size_t text_len)
+struct sl_journal_shape sl_save_shape(const struct sl_conf_media *conf)
 {
-	struct sl_journal_shape shape = {.kind = "media",
+	return (struct sl_journal_shape){.kind = "media",
 		.version = RECORD_VERSION,
-		.n_slots = m->conf->max_sessions,
+		.n_slots = conf->max_sessions,
 		.half_bytes = RECORD_MAX,
 		.aux_bytes = AUX_HEADER_BYTES + SL_PORT_POOL_MEMORY * sizeof(uint32_t)};
+}
+
+int sl_save_open(struct sl_media *m, int fd, char *text, size_t text_len)
+{
+	const struct sl_journal_shape shape = sl_save_shape(m->conf);
 	uint64_t mark;
 
 	m->journal = sl_journal_open(fd, &shape, text, text_len);

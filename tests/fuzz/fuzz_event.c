@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The control plane's link with any bytes at all in its event rings. Each event is a byte that chooses the ring, a byte
- * with its type, and what follows up to the next 64 bytes. */
+/* The control plane's link with any bytes at all in its event and bulk rings. Each message is a byte that chooses the ring,
+ * a byte with its type, and what follows up to the next 64 bytes. What media is handed must be what it may believe. */
 
 enum { WORKERS = 2, PIECE = 64 };
 
@@ -27,6 +27,34 @@ static void watch(void *ctx, int sock, int event_fd)
 {
 }
 
+static void media_attached(void *ctx, unsigned slot, unsigned n_workers)
+{
+}
+
+static void media_gone(void *ctx)
+{
+}
+
+static void media_event(void *ctx, unsigned worker, const struct sl_event *evt)
+{
+	SL_FUZZ_CHECK(worker < WORKERS);
+	if (evt->h.type == SL_EVT_LEG)
+		SL_FUZZ_CHECK(evt->leg.worker == worker && evt->leg.change < SL_LEG_CHANGES_N && evt->leg.leg.id);
+	else
+		SL_FUZZ_CHECK(evt->h.type == SL_EVT_ACK || evt->h.type == SL_EVT_LIST_END);
+}
+
+static void media_bulk(void *ctx, unsigned worker, const struct sl_bulk *b)
+{
+	SL_FUZZ_CHECK(worker < WORKERS && b->len <= SL_BULK_DATA_MAX && b->tap);
+}
+
+static void media_clip(void *ctx, uint32_t clip, int error, const char *text)
+{
+	SL_FUZZ_CHECK(error <= 0 && clip <= SL_CLIP_ACK_MASK && strlen(text) < sizeof((struct sl_evt_ack *)NULL)->text);
+}
+
+static const struct sl_dp_media_ops media = {media_attached, media_gone, media_event, media_gone, media_bulk, media_clip};
 static struct sl_region *region;
 static int peers[2], event_fd;
 
@@ -56,13 +84,22 @@ static void attach(struct sl_dp *dp, struct sl_ring *producers)
 		sl_ring_attach_fresh(&dp->client.commands[set], region, WORKERS, 0, set, SL_RING_COMMANDS, 1);
 		sl_ring_attach_fresh(&dp->client.events[set], region, WORKERS, 0, set, SL_RING_EVENTS, 0);
 		sl_ring_attach_fresh(&producers[set], region, WORKERS, 0, set, SL_RING_EVENTS, 1);
+		if (set == 0)
+			continue;
+		sl_ring_attach_fresh(&dp->client.bulk[set], region, WORKERS, 0, set, SL_RING_BULK, 0);
+		sl_ring_attach_fresh(&producers[WORKERS + set], region, WORKERS, 0, set, SL_RING_BULK, 1);
 	}
+	sl_dp_set_media(dp, &media, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct sl_dp_ops ops = {desired, watch, NULL};
-	struct sl_ring producers[1 + WORKERS];
+	static union {
+		struct sl_event event;
+		struct sl_bulk bulk;
+	} e;
+	struct sl_ring producers[1 + 2 * WORKERS];
 
 	if (!region)
 		prepare();
@@ -70,10 +107,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	SL_FUZZ_CHECK(dp != NULL);
 	attach(dp, producers);
 	while (size > 2) {
-		struct sl_event e = {.h = {.type = data[1]}};
 		size_t n = size - 2 < PIECE ? size - 2 : PIECE;
-		memcpy((uint8_t *)&e + sizeof e.h.type, data + 2, n);
-		sl_ring_push(&producers[data[0] % (1 + WORKERS)], &e, sizeof e);
+		unsigned ring = data[0] % (1 + 2 * WORKERS);
+		memset(&e, 0, sizeof e);
+		e.event.h.type = data[1]; /* of a bulk packet: its kind */
+		memcpy((uint8_t *)&e + sizeof e.event.h.type, data + 2, n);
+		sl_ring_push(&producers[ring], &e, ring <= WORKERS ? sizeof e.event : sizeof e.bulk);
 		data += 2 + n;
 		size -= 2 + n;
 	}
