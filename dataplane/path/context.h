@@ -56,6 +56,7 @@ struct sl_pkt {
 	bool v6, df;
 	bool fragmented; /* came as fragments */
 	bool looped;     /* hairpin: m starts at the IP header */
+	bool opened;     /* decrypted in place: the payload is nothing to be quoted in the clear */
 	uint8_t relay;     /* destination is a relay port of this relay address, or SL_NO_RELAY */
 	uint8_t media;     /* destination is a media port of this media address, or SL_NO_MEDIA */
 	bool rtcp;         /* ... and the RTCP port of its leg */

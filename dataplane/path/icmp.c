@@ -11,6 +11,7 @@
 #include <netinet/ip_icmp.h>
 
 #include <rte_ip.h>
+#include <rte_udp.h>
 
 #include "dataplane/path/cksum.h"
 
@@ -65,6 +66,8 @@ void sl_icmp_too_big(struct sl_worker *w, const struct sl_pkt *p, unsigned mtu)
 	unsigned quoted = (p->v6 ? V6_TOTAL : V4_TOTAL) - header - ICMP_HEADER;
 	if (quoted > p->l3_len)
 		quoted = p->l3_len;
+	if (p->opened) /* RFC 792 wants no more */
+		quoted = header + (unsigned)sizeof(struct rte_udp_hdr);
 	struct rte_mbuf *m = sl_bucket_take(&w->icmp_bucket, w->now.ms, ICMP_PPS) ? rte_pktmbuf_alloc(w->dp->pool) : NULL;
 	if (m) {
 		uint8_t *l3 = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(header + ICMP_HEADER + quoted));

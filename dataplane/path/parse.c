@@ -224,7 +224,7 @@ static bool frame(struct sl_worker *w, const struct sl_port *port, struct rte_mb
 	unsigned l3_off;
 	p->m = m;
 	p->turns = 0;
-	p->fragmented = p->looped = false;
+	p->fragmented = p->looped = p->opened = false;
 	if (unlikely(m->nb_segs > 1) && rte_pktmbuf_linearize(m) < 0) {
 		sl_drop(w, m, SL_DROP_truncated);
 		return false;
@@ -298,6 +298,7 @@ void sl_path_looped(struct sl_worker *w, struct rte_mbuf **m, unsigned n)
 		p->interface = (uint8_t)meta->interface;
 		p->turns = meta->turns;
 		p->looped = true;
+		p->opened = false;
 		enum sl_parse_verdict verdict =
 			sl_parse_ip(w, p, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len, &why);
 		p->fragmented = meta->fragmented;

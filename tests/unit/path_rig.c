@@ -267,6 +267,7 @@ static uint8_t *write_ip(uint8_t *l3, const struct rig_packet *p, unsigned udp_l
 {
 	if (sl_ip_is_v4(&p->dst.ip)) {
 		struct rte_ipv4_hdr ip = {.version_ihl = 0x45, .type_of_service = p->tos, .time_to_live = 60, .next_proto_id = IPPROTO_UDP,
+			.fragment_offset = p->df ? htons(RTE_IPV4_HDR_DF_FLAG) : 0,
 			.total_length = htons((uint16_t)(sizeof ip + udp_len)), .src_addr = sl_ip_v4_be(&p->src.ip),
 			.dst_addr = sl_ip_v4_be(&p->dst.ip)};
 		ip.hdr_checksum = sl_ip_cksum(&ip, sizeof ip);
