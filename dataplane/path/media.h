@@ -107,14 +107,16 @@ void sl_media_flush(struct sl_worker *w);
 /* Packets handed over by the worker whose leg received them: sl_packet() names the leg. */
 void sl_media_handed(struct sl_worker *w, struct rte_mbuf **m, unsigned n);
 /* Give a plain RTP (or RTCP) packet to the worker of ref. Consumes m; data starts at the RTP header. */
-void sl_media_hand_over(struct sl_worker *w, struct rte_mbuf *m, const struct sl_leg_ref *ref, unsigned worker, bool rtcp);
+void sl_media_hand_over(struct sl_worker *w, struct rte_mbuf *m, const struct sl_leg_ref *ref, unsigned worker, bool rtcp,
+	uint8_t turns);
 
 /* ---- rtcp.c ---- */
 
 /* An RTCP packet to leg: authenticated, checked, counted, translated and sent along the routes. Consumes p->m. */
 void sl_rtcp_input(struct sl_worker *w, struct sl_pkt *p, uint32_t leg);
-/* A plain compound packet of len bytes at rtcp, in m, to leave leg. Consumes m. */
-void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, unsigned len, const struct sl_pkt *in);
+/* A plain compound packet of len bytes at rtcp, in m, to leave leg; in: what m came as, or NULL. Consumes m. */
+void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, unsigned len, uint8_t turns,
+	const struct sl_pkt *in);
 
 /* ---- playout.c: clips and generated RFC 4733 ---- */
 

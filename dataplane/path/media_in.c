@@ -11,6 +11,8 @@
 #include "dataplane/path/payload.h"
 #include "dataplane/wire/silence.h"
 
+enum { TRIAL_BYTES = 2048, SEQ_HALF = 1 << 15 };
+
 /* A packet between its checks. */
 struct arrival {
 	struct sl_pkt *p;
@@ -47,7 +49,7 @@ static void send_along(struct sl_worker *w, const struct sl_media_route *r, stru
 	o->m->data_off = (uint16_t)(o->rtp - (uint8_t *)o->m->buf_addr);
 	o->m->data_len = o->len;
 	o->m->pkt_len = o->len;
-	sl_media_hand_over(w, o->m, &r->ref, r->worker, false);
+	sl_media_hand_over(w, o->m, &r->ref, r->worker, false, o->turns);
 }
 
 static void send_many(struct sl_worker *w, uint32_t from, struct sl_media_out *o)
@@ -219,7 +221,8 @@ static void accept_plain(struct sl_worker *w, struct arrival *a)
 	}
 	bool first = !(rx->state & SL_RX_STARTED);
 	uint64_t index = sl_srtp_index_estimate(sl_leg_rx_index(rx), !first, sl_rtp_seq(a->rtp));
-	note_index(rx, index);
+	if (first || index < sl_leg_rx_index(rx) + SEQ_HALF) /* else late, from before the first: RFC 3550 A.1 */
+		note_index(rx, index);
 	accepted(w, a, first, false);
 }
 
@@ -257,6 +260,65 @@ static struct sl_srtp_context *choose_key(const struct sl_leg_crypto *c, const u
 	return NULL;
 }
 
+/* Does the packet authenticate so? On a copy: trying spoils it. */
+static bool opens(const struct sl_media *m, const struct arrival *a, struct sl_srtp_context *ctx, uint64_t index)
+{
+	uint8_t copy[TRIAL_BYTES + SL_SRTP_TAIL_MAX];
+	if (a->len > TRIAL_BYTES || !sl_srtp_mki_is(ctx, a->rtp, a->len))
+		return false;
+	memcpy(copy, a->rtp, a->len);
+	struct sl_srtp_op op = {.ctx = ctx, .rtp = copy, .len = a->len, .header_len = a->header_len, .index = index};
+	sl_srtp_unprotect(m->srtp, &op, 1);
+	return op.status == 0;
+}
+
+static bool is_new_key(const struct sl_media *m, uint32_t leg, const struct sl_srtp_context *ctx)
+{
+	const struct sl_leg_more *more = &m->more[leg];
+	return more->key_in_print[m->crypto[leg].in[0] == ctx ? 0 : 1] != more->rekey_kept;
+}
+
+/* Make key i the first that is tried. */
+static void prefer_key(struct sl_media *m, uint32_t leg, unsigned i)
+{
+	struct sl_srtp_context **in = m->crypto[leg].in, *ctx = in[i];
+	uint64_t *print = m->more[leg].key_in_print, p = print[i];
+	in[i] = in[0];
+	in[0] = ctx;
+	print[i] = print[0];
+	print[0] = p;
+	m->rx[leg].state &= (uint16_t)~SL_RX_DOUBT;
+}
+
+/* Something did not authenticate. A peer that changes its key gives no sign without an MKI, and may begin its roll-over
+ * count anew with it: try this packet with each key and count. What authenticates with none changes nothing. */
+static void find_key(struct sl_media *m, const struct arrival *a)
+{
+	struct sl_leg_rx *rx = &m->rx[a->leg];
+	uint32_t *other = &m->more[a->leg].rekey_roc, roc = rx->roc;
+	uint16_t seq = sl_rtp_seq(a->rtp);
+	const uint64_t *window;
+	bool started;
+	uint64_t top = stands_at(m, a->leg, sl_rtp_ssrc(a->rtp), &started, &window);
+	bool recount = (rx->state & SL_RX_REKEYED) && started && rx->ssrc == sl_rtp_ssrc(a->rtp) && *other != roc;
+	uint64_t there = sl_srtp_index_estimate((uint64_t)*other << 16 | rx->seq, true, seq);
+	for (unsigned i = 0; i < SL_SRTP_KEYS_MAX; i++) {
+		struct sl_srtp_context *ctx = m->crypto[a->leg].in[i];
+		if (!ctx)
+			continue;
+		if (opens(m, a, ctx, sl_srtp_index_estimate(top, started, seq))) {
+			prefer_key(m, a->leg, i);
+			return;
+		}
+		if (recount && is_new_key(m, a->leg, ctx) && opens(m, a, ctx, there)) {
+			rx->roc = *other;
+			*other = roc;
+			prefer_key(m, a->leg, i);
+			return;
+		}
+	}
+}
+
 /* An SSRC that nothing has been authenticated of: the packet before it in the same burst says where it stands. */
 static uint64_t follow(const struct arrival *a, const struct arrival *burst, const struct sl_srtp_op *ops, unsigned n)
 {
@@ -274,7 +336,12 @@ static bool prepare(struct sl_worker *w, const struct arrival *a, const struct a
 	const struct sl_leg_crypto *c = &m->crypto[a->leg];
 	const uint64_t *window;
 	bool started;
-	enum sl_drop why = SL_DROP_srtp_mki;
+	enum sl_drop why = SL_DROP_too_big;
+	if (unlikely(a->rtp + a->len + SL_SRTP_TAIL_MAX > (uint8_t *)a->p->m->buf_addr + a->p->m->buf_len))
+		goto refuse;
+	if (unlikely(m->rx[a->leg].state & SL_RX_DOUBT))
+		find_key(m, a);
+	why = SL_DROP_srtp_mki;
 	struct sl_srtp_context *ctx = choose_key(c, a->rtp, a->len);
 	if (unlikely(!ctx))
 		goto refuse;
@@ -297,29 +364,6 @@ refuse:
 	return false;
 }
 
-/* A peer that changes its key gives no sign without an MKI, and may begin its roll-over count anew: the next packet is
- * tried with the other count, and with the other key where old and new overlap. */
-static void try_otherwise(struct sl_media *m, uint32_t leg)
-{
-	struct sl_leg_rx *rx = &m->rx[leg];
-	struct sl_leg_crypto *c = &m->crypto[leg];
-	uint32_t *other = &m->more[leg].rekey_roc, roc = rx->roc;
-	if ((rx->state & SL_RX_REKEYED) && *other != roc) {
-		rx->roc = *other;
-		*other = roc;
-		if (rx->roc < roc)
-			return; /* both counts with this key first */
-	}
-	if (c->in[0] && c->in[1] && !c->in[0]->mki_len && !c->in[1]->mki_len) {
-		uint64_t *print = m->more[leg].key_in_print, first_print = print[0];
-		struct sl_srtp_context *first = c->in[0];
-		c->in[0] = c->in[1];
-		c->in[1] = first;
-		print[0] = print[1];
-		print[1] = first_print;
-	}
-}
-
 static void failed(struct sl_worker *w, const struct arrival *a, int status)
 {
 	struct sl_media *m = w->media->tables;
@@ -328,17 +372,25 @@ static void failed(struct sl_worker *w, const struct arrival *a, int status)
 		return;
 	}
 	m->more[a->leg].auth_failures++;
-	try_otherwise(m, a->leg);
+	if ((m->rx[a->leg].state & SL_RX_REKEYED) || (m->crypto[a->leg].in[0] && m->crypto[a->leg].in[1]))
+		m->rx[a->leg].state |= SL_RX_DOUBT;
 	sl_media_refuse(w, a->leg, a->p->m, SL_DROP_srtp_auth);
 }
 
 /* Authenticated. What the burst before it in order has committed is looked at again. */
-static void authenticated(struct sl_worker *w, struct arrival *a, uint64_t index)
+static void authenticated(struct sl_worker *w, struct arrival *a, const struct sl_srtp_op *op)
 {
 	struct sl_media *m = w->media->tables;
 	struct sl_leg_rx *rx = &m->rx[a->leg];
 	uint32_t ssrc = sl_rtp_ssrc(a->rtp);
-	rx->state &= (uint16_t)~SL_RX_REKEYED;
+	uint64_t index = op->index;
+	a->p->opened = true;
+	if (unlikely(m->crypto[a->leg].rx_left == 0)) {
+		sl_media_refuse(w, a->leg, a->p->m, SL_DROP_srtp_key_expired);
+		return;
+	}
+	if (unlikely(rx->state & SL_RX_REKEYED) && is_new_key(m, a->leg, op->ctx))
+		rx->state &= (uint16_t)~SL_RX_REKEYED;
 	if (unlikely(ssrc != rx->ssrc || !(rx->state & SL_RX_STARTED)) && !sl_media_rx_switch(m, a->leg, ssrc)) {
 		sl_media_refuse(w, a->leg, a->p->m, SL_DROP_rtp_ssrc_limit);
 		return;
@@ -370,7 +422,7 @@ static void decrypt(struct sl_worker *w, struct arrival *a, struct sl_srtp_op *o
 			continue;
 		}
 		a[i].len = ops[i].len;
-		authenticated(w, &a[i], ops[i].index);
+		authenticated(w, &a[i], &ops[i]);
 	}
 }
 

@@ -17,6 +17,7 @@ enum {
 	TTL = 64,
 	OLD_RUN = 32,        /* packets in a row behind everything sent: the source has started again */
 	TX_WINDOW_BITS = 64,
+	SEQ_HALF = 1 << 15,
 	START_SEQ_MASK = 0x7fff, /* RFC 3711 3.3.1: a start in the lower half keeps the first roll-over unambiguous */
 };
 
@@ -218,7 +219,9 @@ static bool take_index(struct sl_worker *w, uint32_t leg, uint16_t seq, uint64_t
 		return false;
 	}
 	*why = SL_DROP_srtp_reused;
-	if (unlikely(!sl_srtp_window_fresh(&c->tx_window, TX_WINDOW_BITS, top, started, i))) {
+	/* From before the first packet sent, as it seems: as the one far ahead that it would be, nobody could follow it. */
+	bool before = started && i > top && i - top > SEQ_HALF;
+	if (unlikely(before || !sl_srtp_window_fresh(&c->tx_window, TX_WINDOW_BITS, top, started, i))) {
 		if (++m->more[leg].tx_old_run == OLD_RUN)
 			tx->state |= SL_TX_RESYNC;
 		return false;
@@ -306,6 +309,10 @@ static void send_packet(struct sl_worker *w, struct sl_media_out *o, bool made)
 	}
 	if (unlikely(tx->state & SL_TX_SLOW) && !send_slow(w, o, made))
 		return;
+	if (unlikely(!o->header_len)) { /* from a leg that carries no RTP */
+		sl_drop(w, o->m, SL_DROP_media_unexpected);
+		return;
+	}
 	uint32_t in_ssrc = sl_rtp_ssrc(o->rtp);
 	if (unlikely(!made && ((tx->state & (SL_TX_STARTED | SL_TX_RESYNC)) != SL_TX_STARTED || in_ssrc != tx->in_ssrc)) &&
 		!begin(w, o, in_ssrc)) {
@@ -389,9 +396,11 @@ bool sl_media_make(struct sl_worker *w, uint32_t leg, uint8_t pt, bool marker, u
 
 /* ---- between workers ---- */
 
-void sl_media_hand_over(struct sl_worker *w, struct rte_mbuf *m, const struct sl_leg_ref *ref, unsigned worker, bool rtcp)
+void sl_media_hand_over(struct sl_worker *w, struct rte_mbuf *m, const struct sl_leg_ref *ref, unsigned worker, bool rtcp,
+	uint8_t turns)
 {
 	*sl_packet(m) = (struct sl_packet){.media = rtcp ? SL_PACKET_RTCP : SL_PACKET_RTP,
+		.turns = turns,
 		.leg_address = ref->address,
 		.leg_port = ref->port,
 		.leg_id = ref->id};
@@ -411,13 +420,14 @@ void sl_media_handed(struct sl_worker *w, struct rte_mbuf **m, unsigned n)
 		if (leg == SL_NONE) {
 			sl_drop(w, m[i], SL_DROP_media_stale);
 		} else if (meta->media == SL_PACKET_RTCP) {
-			sl_rtcp_send(w, leg, m[i], rtp, m[i]->data_len, NULL);
+			sl_rtcp_send(w, leg, m[i], rtp, m[i]->data_len, meta->turns, NULL);
 		} else {
 			struct sl_media_out o = {.m = m[i],
 				.rtp = rtp,
 				.len = m[i]->data_len,
 				.header_len = (uint16_t)sl_rtp_header_len(rtp, m[i]->data_len),
 				.leg = leg,
+				.turns = meta->turns,
 				.cksum = SL_CKSUM_COMPUTE};
 			sl_media_send(w, &o);
 		}

@@ -122,14 +122,14 @@ static struct rte_mbuf *copy_of(struct sl_worker *w, const uint8_t *rtcp, unsign
 
 /* m, with the compound at rtcp, to the target of a route. in: what m came as, or NULL. */
 static void send_along(struct sl_worker *w, const struct sl_media_route *r, struct rte_mbuf *m, uint8_t *rtcp,
-	unsigned len, const struct sl_pkt *in)
+	unsigned len, uint8_t turns, const struct sl_pkt *in)
 {
 	if (r->to != SL_NONE) {
-		sl_rtcp_send(w, r->to, m, rtcp, len, in);
+		sl_rtcp_send(w, r->to, m, rtcp, len, turns, in);
 		return;
 	}
 	trim(m, rtcp, len);
-	sl_media_hand_over(w, m, &r->ref, r->worker, true);
+	sl_media_hand_over(w, m, &r->ref, r->worker, true, turns);
 }
 
 /* To each of the leg's targets; copies but for the last. */
@@ -140,9 +140,9 @@ static void route(struct sl_worker *w, uint32_t from, struct sl_pkt *p, uint8_t 
 	for (; r->next_out != SL_NONE; r = &m->routes[r->next_out]) {
 		struct rte_mbuf *c = copy_of(w, rtcp, len);
 		if (c)
-			send_along(w, r, c, rte_pktmbuf_mtod(c, uint8_t *), len, NULL);
+			send_along(w, r, c, rte_pktmbuf_mtod(c, uint8_t *), len, p->turns, NULL);
 	}
-	send_along(w, r, p->m, rtcp, len, p);
+	send_along(w, r, p->m, rtcp, len, p->turns, p);
 }
 
 /* Requests, to each of the leg's sources on this worker. */
@@ -158,9 +158,9 @@ static void route_back(struct sl_worker *w, uint32_t to, struct sl_pkt *p, uint8
 	for (; r->next_in != SL_NONE; r = &m->routes[r->next_in]) {
 		struct rte_mbuf *c = copy_of(w, rtcp, len);
 		if (c)
-			sl_rtcp_send(w, r->from, c, rte_pktmbuf_mtod(c, uint8_t *), len, NULL);
+			sl_rtcp_send(w, r->from, c, rte_pktmbuf_mtod(c, uint8_t *), len, p->turns, NULL);
 	}
-	sl_rtcp_send(w, r->from, p->m, rtcp, len, p);
+	sl_rtcp_send(w, r->from, p->m, rtcp, len, p->turns, p);
 }
 
 void sl_rtcp_input(struct sl_worker *w, struct sl_pkt *p, uint32_t leg)
@@ -178,6 +178,7 @@ void sl_rtcp_input(struct sl_worker *w, struct sl_pkt *p, uint32_t leg)
 		sl_media_refuse(w, leg, p->m, why);
 		return;
 	}
+	p->opened = (m->rx[leg].state & SL_RX_SECURE) != 0;
 	sl_media_rtcp_learn(w, leg, &p->src);
 	sl_count(w, SL_C_rtcp_in_packets, 1);
 	more->rtcp_state.packets_in++;
@@ -242,12 +243,12 @@ static bool protect(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8
 	return true;
 }
 
-void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, unsigned len,
+void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t *rtcp, unsigned len, uint8_t turns,
 	const struct sl_pkt *in)
 {
 	struct sl_media *t = w->media->tables;
 	const struct sl_leg_tx *tx = &t->tx[leg];
-	struct sl_out o = {.m = m, .payload = rtcp, .cksum = SL_CKSUM_COMPUTE, .ttl = TTL, .in = in};
+	struct sl_out o = {.m = m, .payload = rtcp, .cksum = SL_CKSUM_COMPUTE, .ttl = TTL, .turns = turns, .in = in};
 	enum sl_drop why = SL_DROP_media_blocked;
 	if (t->more[leg].flags & (SL_LEG_NO_RTCP | SL_LEG_RAW))
 		goto drop;
@@ -266,7 +267,6 @@ void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t
 	if ((tx->state & SL_TX_SECURE) && !protect(w, leg, m, rtcp, &o.payload_len, &why))
 		goto drop;
 	o.tos = tx->dscp != SL_DSCP_CARRY ? (uint8_t)(tx->dscp << 2) : in ? in->tos : 0;
-	o.turns = in ? in->turns : 0;
 	o.df = in && in->df;
 	if (!sl_emit(w, &o))
 		return;

@@ -36,7 +36,8 @@ enum sl_leg_rx_state {
 	SL_RX_STARTED = 1 << 3,  /* ssrc, roc and seq hold a stream */
 	SL_RX_LOCKED = 1 << 4,   /* ip and port are the only acceptable source */
 	SL_RX_ANY = 1 << 5,      /* the source is not compared (SL_LEARN_OFF without STRICT_SOURCE) */
-	SL_RX_REKEYED = 1 << 6,  /* nothing has authenticated under the newest key yet: see sl_leg_more.rekey_roc */
+	SL_RX_REKEYED = 1 << 6,  /* nothing has authenticated under a new key yet: see sl_leg_more.rekey_roc */
+	SL_RX_DOUBT = 1 << 7,    /* something did not authenticate, and there is another key or count to try */
 };
 
 struct sl_leg_rx {
@@ -176,7 +177,8 @@ struct sl_leg_more {
 	uint8_t pt_map[SL_LEG_PT_MAP_MAX][2];
 	uint8_t n_pt_map;
 	uint32_t clocks[SL_LEG_CLOCKS_MAX]; /* pt << 24 | hz */
-	uint32_t rekey_roc;            /* the other roll-over count to try after a change of the incoming key */
+	uint32_t rekey_roc;            /* the other roll-over count to try under a new incoming key */
+	uint64_t rekey_kept;           /* print of the key that was there before and stays; 0 = none */
 	uint16_t tx_old_run;           /* packets in a row behind everything sent: its source began anew */
 	struct sl_dtmf_rx dtmf_rx;     /* what SL_LEG_DTMF says is in .told */
 	uint32_t tap, tap_lost;

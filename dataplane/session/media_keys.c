@@ -139,12 +139,13 @@ static void install_in(struct sl_media *m, uint32_t leg, const struct wanted *w)
 {
 	struct sl_leg_more *more = &m->more[leg];
 	struct sl_leg_rx *rx = &m->rx[leg];
-	bool fresh = false, kept = false;
+	bool fresh = false;
+	uint64_t kept = 0;
 	for (unsigned i = 0; i < SL_SRTP_KEYS_MAX; i++) {
 		m->crypto[leg].in[i] = w->ctx[i];
 		more->key_in_print[i] = w->print[i];
 		fresh |= w->made[i];
-		kept |= w->ctx[i] && !w->made[i];
+		kept = w->ctx[i] && !w->made[i] ? w->print[i] : kept;
 		install_rtcp(m, &more->rtcp_state.key_in[i], w->key[i]);
 	}
 	rx->state = (uint16_t)(w->ctx[0] || w->ctx[1] ? rx->state | SL_RX_SECURE : rx->state & ~SL_RX_SECURE);
@@ -156,6 +157,7 @@ static void install_in(struct sl_media *m, uint32_t leg, const struct wanted *w)
 		memset(sl_media_window(m, leg), 0, m->window_bits / 8);
 		more->rtcp_state.started_in = false;
 	}
+	more->rekey_kept = kept;
 	if (rx->state & SL_RX_STARTED) {
 		rx->state |= SL_RX_REKEYED;
 		more->rekey_roc = 0;

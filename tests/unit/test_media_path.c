@@ -468,6 +468,39 @@ static void test_workers(void **state)
 	assert_int_equal(rig_drops(SL_DROP_media_stale), 1);
 }
 
+/* The remote ends of a call may be said to be the call's own ports: a packet must not go round for ever. */
+static void assert_it_ends(const struct rig_packet *p)
+{
+	enum { ROUNDS = 50 };
+	rig_in(0, p, 1);
+	for (unsigned i = 0; i < 2 * ROUNDS; i++)
+		sl_handoff_input(rig_worker(i & 1));
+	assert_int_equal(sl_handoff_input(rig_worker(0)) + sl_handoff_input(rig_worker(1)), 0);
+	assert_true(rig_drops(SL_DROP_hairpin_limit) > 0);
+}
+
+static void test_what_goes_round_ends(void **state)
+{
+	char own[2][32];
+	struct sl_cmd_leg x = rig_leg(0, 0, 1, NULL), y = rig_leg(1, 0, 2, NULL);
+	snprintf(own[0], sizeof own[0], RIG_V4 ":%u", x.leg.port);
+	snprintf(own[1], sizeof own[1], RIG_V4 ":%u", y.leg.port);
+	x.remote_rtp = x.remote_rtcp = endpoint(own[0]);
+	y.remote_rtp = y.remote_rtcp = endpoint(own[1]);
+	x.learn = y.learn = SL_LEARN_OFF;
+	x.flags = y.flags = SL_LEG_RTCP_MUX;
+	set(&x);
+	set(&y);
+	rig_join(&x, &y);
+	rig_join(&y, &x);
+	struct rig_packet p = rig_rtp(A, &x, PCMU, 1, 160, 7, PAYLOAD);
+	assert_it_ends(&p);
+	static const uint8_t report[] = {0x80, 201, 0, 1, 0, 0, 0, 9};
+	memcpy(p.data, report, sizeof report);
+	p.len = sizeof report;
+	assert_it_ends(&p);
+}
+
 static void test_inactivity_is_told_once(void **state)
 {
 	struct sl_cmd_leg a, b;
@@ -753,6 +786,111 @@ static void test_old_and_new_key(void **state)
 	assert_in_range(lost, 0, 4);
 }
 
+static void test_an_icmp_answer_tells_nothing(void **state)
+{
+	enum { BIG = 1450, QUOTED = 14 + 20 + 8 + 20 + 8 };
+	chain(SL_SRTP_AES_CM_128_80);
+	d = rig_leg(0, 1, 4, "[2001:db8:1::10]:6000");
+	rig_command(SL_CMD_LEG_DELETE, &(struct sl_leg_ref){d.leg.id, d.leg.port, 0, {0}}, sizeof d.leg);
+	set(&d);
+	rig_join(&c, &d);
+	struct rig_packet p = rig_rtp(A, &a, PCMU, 1, 1, 0x99, BIG), sent;
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_out(&sent, 1), 1);
+	p = turned(&sent);
+	p.df = true;
+	rig_in(0, &p, 1); /* as IPv6 it is too big, and what it held is in the clear by now */
+	assert_int_equal(rig_drops(SL_DROP_too_big), 1);
+	struct sl_worker *w = rig_worker(0);
+	assert_int_equal(w->tx[0].n, 1);
+	assert_int_equal(w->tx[0].m[0]->data_len, QUOTED);
+	rte_pktmbuf_free(w->tx[0].m[0]);
+	w->tx[0].n = 0;
+}
+
+static void test_incoming_key_lifetime(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	c.key_in[0] = key(2, SL_SRTP_AES_CM_128_80);
+	c.key_in[0].lifetime_packets = 1;
+	b.key_out = key(2, SL_SRTP_AES_CM_128_80);
+	set(&b);
+	set(&c);
+	struct rig_packet p[3];
+	for (uint16_t i = 0; i < 3; i++)
+		p[i] = encrypted((uint16_t)(i + 1));
+	rig_in(0, p, 2); /* in one burst */
+	rig_in(0, &p[2], 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	assert_int_equal(rig_drops(SL_DROP_srtp_key_expired), 2);
+}
+
+/* A packet from before the first one, over the wrap: taken for one far ahead it would move the roll-over count, and the
+ * receiver would not follow. */
+static void test_a_late_packet_from_before_the_first(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	const uint16_t order[] = {2, 65535, 3, 4};
+	unsigned heard = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		struct rig_packet p = rig_rtp(A, &a, PCMU, order[i], i, 0x99, PAYLOAD), sent;
+		rig_in(0, &p, 1);
+		if (rig_out(&sent, 1) == 0)
+			continue;
+		p = turned(&sent);
+		rig_in(0, &p, 1);
+		heard += rig_out(out, MAX);
+	}
+	assert_int_equal(heard, 3);
+	assert_int_equal(rig_drops(SL_DROP_srtp_auth), 0);
+	assert_int_equal(stats(&a).rx_lost, 0);
+}
+
+static void test_no_rtp_to_a_leg_that_carries_rtp(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	a.flags = SL_LEG_RAW; /* one end has changed to fax, the other not yet */
+	set(&a);
+	struct rig_packet p = rig_rtp(A, &a, PCMU, 1, 1, 0x99, PAYLOAD);
+	p.len = 5;
+	rig_in(0, &p, 1);
+	assert_int_equal(rig_out(out, MAX), 0);
+	assert_int_equal(rig_drops(SL_DROP_media_unexpected), 1);
+}
+
+/* Packets under the old key while the new one is awaited; then the peer's roll-over count begins anew with it. */
+static void test_the_old_key_speaks_until_the_new_one_does(void **state)
+{
+	chain(SL_SRTP_AES_CM_128_80);
+	for (unsigned i = 0; i < 200; i++) { /* into roll-over count 1 */
+		struct rig_packet p = encrypted((uint16_t)(65400 + i));
+		rig_in(0, &p, 1);
+		assert_int_equal(rig_out(out, MAX), 1);
+	}
+	c.key_in[1] = c.key_in[0];
+	c.key_in[0] = key(60, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	unsigned heard = 0;
+	for (unsigned i = 200; i < 240; i++) {
+		struct rig_packet p = encrypted((uint16_t)(65400 + i));
+		if (i == 210) {
+			b.key_out = c.key_in[0];
+			rig_command(SL_CMD_LEG_DELETE, &b.leg, sizeof b.leg);
+			set(&b);
+			rig_join(&a, &b);
+			continue;
+		}
+		rig_in(0, &p, 1);
+		heard += rig_out(out, MAX);
+		if (i % 2) { /* and somebody throws rubbish in between */
+			p.data[PAYLOAD] ^= 1;
+			sl_rtp_put16(p.data + 2, (uint16_t)(sl_rtp_seq(p.data) + 1));
+			rig_in(0, &p, 1);
+		}
+	}
+	assert_in_range(heard, 37, 39);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -776,6 +914,7 @@ int main(void)
 		T(test_fan_out),
 		T(test_a_new_source_goes_on_where_the_old_ended),
 		cmocka_unit_test_setup_teardown(test_workers, setup_two, teardown),
+		cmocka_unit_test_setup_teardown(test_what_goes_round_ends, setup_two, teardown),
 		T(test_inactivity_is_told_once),
 		T(test_encrypted_and_back),
 		T(test_copies_and_forgeries),
@@ -786,6 +925,11 @@ int main(void)
 		T(test_restart_reuses_no_index),
 		T(test_rekeyed_receiver),
 		T(test_old_and_new_key),
+		T(test_an_icmp_answer_tells_nothing),
+		T(test_incoming_key_lifetime),
+		T(test_a_late_packet_from_before_the_first),
+		T(test_no_rtp_to_a_leg_that_carries_rtp),
+		T(test_the_old_key_speaks_until_the_new_one_does),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
