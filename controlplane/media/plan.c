@@ -339,6 +339,20 @@ static struct sl_endpoint advertised(const struct sl_media *m, const struct sl_p
 	return (struct sl_endpoint){is_zero(asked) ? m->conf->addresses[ref->address].advertised : *asked, htons(ref->port)};
 }
 
+/* Is DTLS nobody's any more in what is sent on? Then neither is what the session says of it. */
+static bool is_without_dtls(const struct sl_plan *plan)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < plan->sdp.n_media; i++) {
+		const struct sl_sdp_media_edit *me = &plan->edit.media[i];
+		if (!me->remove_dtls && plan->sdp.media[i].port && !me->reject)
+			return false;
+		any |= me->remove_dtls;
+	}
+	return any;
+}
+
 enum sl_media_result sl_plan_write(struct sl_media *m, struct sl_plan *plan, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	const struct sl_media_options *o = &plan->q->options;
@@ -366,6 +380,7 @@ enum sl_media_result sl_plan_write(struct sl_media *m, struct sl_plan *plan, str
 		any = true;
 	}
 	edit->ice = o->ice;
+	edit->remove_dtls = is_without_dtls(plan);
 	edit->replace_origin = any && (edit->replace_origin || o->flags & SL_MF_REPLACE_ORIGIN);
 	edit->replace_session_connection = any && o->flags & SL_MF_REPLACE_CONNECTION;
 	edit->add_session_attribute = o->flags & SL_MF_LOOP_PROTECT ? m->loop_mark : NULL;

@@ -278,6 +278,27 @@ static void dtls_is_passed_on_and_never_translated(void **state)
 	assert_true(rig_leg(&r, (uint16_t)rig_port(&r, 0))->flags & SL_LEG_RAW);
 }
 
+/* A fingerprint for the whole session goes too where the ends' DTLS is none of it: who has it would answer with DTLS. */
+static void a_fingerprint_of_the_session_goes_with_its_sections(void **state)
+{
+	static const char fingerprint[] = "a=setup:actpass\r\na=fingerprint:sha-256 "
+		"00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n";
+	const struct sl_media_options o = towards(SL_SDP_RTP_AVP);
+	char sdp[2048];
+
+	snprintf(sdp, sizeof sdp, SDP_HEAD("198.51.100.10") "%sm=audio 4000 RTP/SAVP 8\r\n" CRYPTO("1", S80, KEY1), fingerprint);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, sdp, NULL), SL_MEDIA_OK);
+	assert_false(rig_has(&r, "a=fingerprint"));
+	assert_false(rig_has(&r, "a=setup"));
+	assert_int_equal(rig_offer(&r, "c2", "a", NULL, NULL, sdp, &o), SL_MEDIA_OK);
+	assert_false(rig_has(&r, "a=fingerprint"));
+	/* What is not ours may need it. */
+	snprintf(sdp, sizeof sdp, SDP_HEAD("198.51.100.10") "%sm=audio 4000 RTP/SAVP 8\r\n" CRYPTO("1", S80, KEY1)
+		"m=application 4002 UDP/DTLS/SCTP webrtc-datachannel\r\n", fingerprint);
+	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL, sdp, NULL), SL_MEDIA_OK);
+	assert_true(rig_has(&r, "a=fingerprint"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -291,6 +312,7 @@ int main(void)
 		TEST(keys_stay_until_an_offer_without_is_answered),
 		TEST(keys_beside_plain_rtp_go),
 		TEST(dtls_is_passed_on_and_never_translated),
+		TEST(a_fingerprint_of_the_session_goes_with_its_sections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
