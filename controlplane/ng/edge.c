@@ -308,10 +308,15 @@ struct allow_letter {
 static void take_allow(void *arg)
 {
 	struct allow_letter *l = arg;
+	struct sl_ng_edge *e = l->edge;
 
-	l->edge->n_allow = l->n;
-	memcpy(l->edge->allow, l->prefixes, sizeof l->prefixes);
+	e->n_allow = l->n;
+	memcpy(e->allow, l->prefixes, sizeof l->prefixes);
 	free(l);
+	for (unsigned i = 0; i < SL_NG_CONNECTIONS; i++) {
+		if (e->connections[i].fd >= 0 && !sl_ng_allowed(e, &e->connections[i].source.ip))
+			sl_ng_tcp_close(e, i);
+	}
 }
 
 void sl_ng_edge_allow(struct sl_ng_edge *e, const struct sl_conf_media *config)

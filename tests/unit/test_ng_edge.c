@@ -320,6 +320,15 @@ static void strangers_are_not_answered(void **state)
 	sl_ng_reconfigure(ng, &other);
 	put(udp, "c2 ", ping);
 	assert_string_equal(receive(udp, PATIENCE_MS), "c2 d6:result4:ponge");
+	tcp = dial(&other.media.ng_tcp[0], SOCK_STREAM, &own);
+	put(tcp, "c3 ", ping);
+	assert_string_equal(receive(tcp, PATIENCE_MS), "c3 d6:result4:ponge");
+	/* The next one no more: not by the connection that it has either. */
+	other.media.n_ng_allow = 0;
+	sl_ng_reconfigure(ng, &other);
+	WAIT_FOR(counts().tcp_connections == 0);
+	assert_string_equal(receive(tcp, PATIENCE_MS), "");
+	close(tcp);
 }
 
 static void loopback_and_the_list_may_ask(void **state)
