@@ -74,7 +74,7 @@ enum sl_media_result sl_plan_side(struct sl_plan *plan, struct sl_plan_side *sid
 		side->next[i] = *x;
 		side->n = i + 1;
 		if (!section_has_leg(x))
-			side->next[i].pub.leg.set = (struct sl_cmd_leg){.dscp = plan->dscp};
+			side->next[i].pub.leg.set = (struct sl_cmd_leg){.dscp = plan->dscp, .learn = SL_LEARN_IMMEDIATE};
 		if (i >= n)
 			sl_plan_reject(&side->next[i]);
 	}
@@ -146,7 +146,7 @@ static enum sl_media_result set_remote(struct sl_plan *plan, unsigned i, struct 
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: not a unicast address", i + 1);
 	set->remote_rtp = (struct sl_endpoint){ip, htons(md->port)};
 	set->remote_rtcp = md->rtcp;
-	if (md->rtcp.port_be == 0)
+	if (md->rtcp.port_be == 0 || (md->rtcp_mux && set->flags & SL_LEG_RTCP_MUX)) /* muxed, and stays so */
 		set->remote_rtcp = (struct sl_endpoint){0};
 	else if (!is_unicast(&md->rtcp.ip) || is_zero(&md->rtcp.ip) || o->flags & SL_MF_SIP_SOURCE)
 		set->remote_rtcp.ip = ip;

@@ -724,6 +724,21 @@ static void rtcp_mux_is_kept_when_both_have_it(void **state)
 	assert_false(rig_leg(&r, (uint16_t)rig_port(&r, 0))->flags & SL_LEG_RTCP_MUX);
 }
 
+/* A session refreshed: nothing is new, so no address that was learned is given up. */
+static void a_refresh_of_a_muxed_call_changes_nothing(void **state)
+{
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A "a=rtcp-mux\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B "a=rtcp-mux\r\n", NULL), SL_MEDIA_OK);
+	rig_clear(&r);
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_A "a=rtcp-mux\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(r.link.n_commands, 0);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B "a=rtcp-mux\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(r.link.n_commands, 0);
+	assert_int_equal(rig_offer(&r, "c1", "b", "a", NULL, SDP_B "a=rtcp-mux\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "b", "a", NULL, SDP_A "a=rtcp-mux\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(r.link.n_commands, 0);
+}
+
 static void rtcp_mux_is_translated_as_asked(void **state)
 {
 	struct sl_media_options o = rig_options();
@@ -849,6 +864,7 @@ int main(void)
 		TEST(a_loop_is_left_alone),
 		TEST(learning_is_narrow_by_default),
 		TEST(rtcp_mux_is_kept_when_both_have_it),
+		TEST(a_refresh_of_a_muxed_call_changes_nothing),
 		TEST(rtcp_mux_is_translated_as_asked),
 		TEST(bundled_sections_share_a_leg),
 		TEST(without_bundle_in_the_answer_each_has_its_own),
