@@ -17,6 +17,8 @@ uint64_t sl_media_key_print(const struct sl_media *m, const struct sl_srtp_key *
 /* media_stream.c */
 void sl_media_streams_init(struct sl_media *m);
 void sl_media_streams_end(struct sl_media *m, uint32_t leg);
+/* A crash in between left the SSRC of the hot line among the parked ones, too. */
+void sl_media_streams_forget(struct sl_media *m, uint32_t leg, bool tx, uint32_t ssrc);
 /* The outgoing key has changed: parked SSRCs begin anew under it. */
 void sl_media_streams_rekeyed(struct sl_media *m, uint32_t leg);
 

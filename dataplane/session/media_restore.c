@@ -14,6 +14,12 @@
 
 /* ---- while the leg lives ---- */
 
+/* We may be killed between any two stores: what stands above is written before what stands below. */
+static void in_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 static void note_rx(struct sl_cold_leg *c, const struct sl_media *m, uint32_t leg)
 {
 	const struct sl_leg_rx *rx = &m->rx[leg];
@@ -28,11 +34,12 @@ static void note_rx(struct sl_cold_leg *c, const struct sl_media *m, uint32_t le
 
 static void note_remote(struct sl_cold_leg *c, const struct sl_media *m, uint32_t leg)
 {
-	c->locked = (m->rx[leg].state & SL_RX_LOCKED) && m->more[leg].learn != SL_LEARN_OFF;
 	c->rtp_ip = m->tx[leg].ip;
 	c->rtp_port_be = m->tx[leg].port_be;
 	c->rtcp_ip = m->more[leg].rtcp.ip;
 	c->rtcp_port_be = m->more[leg].rtcp.port_be;
+	in_order();
+	c->locked = (m->rx[leg].state & SL_RX_LOCKED) && m->more[leg].learn != SL_LEARN_OFF;
 }
 
 static void note_tx(struct sl_cold_leg *c, const struct sl_media *m, uint32_t leg)
@@ -44,24 +51,46 @@ static void note_tx(struct sl_cold_leg *c, const struct sl_media *m, uint32_t le
 	c->tx_ts_offset = tx->ts_offset;
 }
 
+static void raise_to(_Atomic uint64_t *to, uint64_t index)
+{
+	if (atomic_load_explicit(to, memory_order_relaxed) < index)
+		atomic_store_explicit(to, index, memory_order_relaxed);
+}
+
+/* The record of a living leg is changed while it is valid: without one, the same keys would begin anew after a restart. In
+ * between it may say less than is true of what was learned and received, never of what was sent. */
+static void rewrite(struct sl_cold_leg *c, const struct sl_media *m, uint32_t leg)
+{
+	const struct sl_leg_more *more = &m->more[leg];
+	uint64_t reserved = m->crypto[leg].tx_reserved;
+	c->locked = 0;
+	c->rx_top = NO_INDEX;
+	raise_to(&c->tx_reserved, reserved);
+	in_order();
+	c->rtp_port = more->rtp_port;
+	c->address = m->tx[leg].address;
+	memcpy(c->key_in_print, more->key_in_print, sizeof c->key_in_print);
+	c->key_out_print = more->key_out_print;
+	note_tx(c, m, leg);
+	c->rx_ssrc = m->rx[leg].ssrc;
+	in_order();
+	note_rx(c, m, leg);
+	note_remote(c, m, leg);
+	atomic_store_explicit(&c->tx_reserved, reserved, memory_order_relaxed);
+	atomic_store_explicit(&c->rtcp_reserved, more->rtcp_state.out_reserved, memory_order_relaxed);
+	in_order();
+}
+
 void sl_media_cold_begin(struct sl_media *m, uint32_t leg)
 {
 	if (!m->cold.legs)
 		return;
 	struct sl_cold_leg *c = &m->cold.legs[leg];
-	const struct sl_leg_more *more = &m->more[leg];
-	atomic_store_explicit(&c->valid, 0, memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
-	c->rtp_port = more->rtp_port;
-	c->address = m->tx[leg].address;
-	memcpy(c->key_in_print, more->key_in_print, sizeof c->key_in_print);
-	c->key_out_print = more->key_out_print;
-	note_rx(c, m, leg);
-	note_remote(c, m, leg);
-	note_tx(c, m, leg);
-	atomic_store_explicit(&c->tx_reserved, m->crypto[leg].tx_reserved, memory_order_relaxed);
-	atomic_store_explicit(&c->rtcp_reserved, more->rtcp_state.out_reserved, memory_order_relaxed);
-	atomic_store_explicit(&c->valid, more->id, memory_order_release);
+	if (atomic_load_explicit(&c->valid, memory_order_relaxed) != m->more[leg].id)
+		atomic_store_explicit(&c->valid, 0, memory_order_release);
+	in_order();
+	rewrite(c, m, leg);
+	atomic_store_explicit(&c->valid, m->more[leg].id, memory_order_release);
 }
 
 void sl_media_cold_end(struct sl_media *m, uint32_t leg)
@@ -283,5 +312,9 @@ void sl_media_adopt(struct sl_media *m, uint32_t leg)
 	adopt_rx(m, leg, &c);
 	adopt_tx(m, leg, &c);
 	adopt_streams(m, leg);
+	if (m->tx[leg].state & SL_TX_STARTED)
+		sl_media_streams_forget(m, leg, true, m->tx[leg].ssrc);
+	if (m->rx[leg].state & SL_RX_STARTED)
+		sl_media_streams_forget(m, leg, false, m->rx[leg].ssrc);
 	sl_media_cold_begin(m, leg);
 }

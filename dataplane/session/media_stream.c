@@ -61,6 +61,17 @@ static void release(struct sl_media *m, uint32_t *link, bool tx)
 	m->stream_free = at;
 }
 
+/* An SSRC that is brought back keeps its place until the leg's record is of it, so that a crash in between finds every SSRC
+ * somewhere; only a full pool needs the place at once. */
+static bool take_back(struct sl_media *m, uint32_t *link, bool tx, struct sl_media_stream *back)
+{
+	*back = m->streams[*link];
+	if (m->stream_free != SL_NONE)
+		return false;
+	release(m, link, tx);
+	return true;
+}
+
 /* Room for one more SSRC: false where nothing may be forgotten and nothing is free. */
 static bool make_room(struct sl_media *m, uint32_t leg, bool tx)
 {
@@ -88,7 +99,8 @@ static void note_cold(struct sl_media *m, uint32_t at)
 	c->leg = s->leg;
 	c->tx = s->tx;
 	c->print = s->tx ? m->more[s->leg].key_out_print : m->more[s->leg].key_in_print[0];
-	atomic_store_explicit(&c->index, s->tx ? s->out.reserved : (uint64_t)s->roc << 16 | s->seq, memory_order_relaxed);
+	/* Release: an index of the key before stands as long as its print does. */
+	atomic_store_explicit(&c->index, s->tx ? s->out.reserved : (uint64_t)s->roc << 16 | s->seq, memory_order_release);
 	atomic_store_explicit(&c->valid, m->more[s->leg].id, memory_order_release);
 }
 
@@ -139,13 +151,12 @@ bool sl_media_rx_switch(struct sl_media *m, uint32_t leg, uint32_t ssrc)
 	uint32_t *link = find(m, leg, false, ssrc);
 	struct sl_media_stream back = {0};
 	uint64_t window[SL_SRTP_WINDOW_MAX / 64];
-	bool known = *link != SL_NONE;
+	bool known = *link != SL_NONE, released = !known;
 	if (!known && (rx->state & SL_RX_STARTED) && !make_room(m, leg, false))
 		return false;
 	if (known) {
-		back = m->streams[*link];
 		memcpy(window, window_of(m, *link), m->window_bits / 8);
-		release(m, link, false);
+		released = take_back(m, link, false, &back);
 	}
 	if (rx->state & SL_RX_STARTED)
 		park_rx(m, leg);
@@ -160,6 +171,10 @@ bool sl_media_rx_switch(struct sl_media *m, uint32_t leg, uint32_t ssrc)
 	if (known)
 		memcpy(sl_media_window(m, leg), window, m->window_bits / 8);
 	m->more[leg].n_ssrc = (uint16_t)(m->more[leg].n_ssrc + !known);
+	if (rx->state & SL_RX_SECURE)
+		sl_media_cold_begin(m, leg);
+	if (!released)
+		release(m, find(m, leg, false, ssrc), false);
 	return true;
 }
 
@@ -187,13 +202,11 @@ bool sl_media_tx_switch(struct sl_media *m, uint32_t leg, uint32_t ssrc)
 	struct sl_leg_crypto *crypto = &m->crypto[leg];
 	uint32_t *link = find(m, leg, true, ssrc);
 	struct sl_media_stream back = {.out.in_ssrc = ssrc};
-	bool known = *link != SL_NONE;
+	bool known = *link != SL_NONE, released = !known;
 	if (!known && (tx->state & SL_TX_STARTED) && !make_room(m, leg, true))
 		return false;
-	if (known) {
-		back = m->streams[*link];
-		release(m, link, true);
-	}
+	if (known)
+		released = take_back(m, link, true, &back);
 	if (tx->state & SL_TX_STARTED)
 		park_tx(m, leg);
 	tx->ssrc = ssrc;
@@ -210,7 +223,16 @@ bool sl_media_tx_switch(struct sl_media *m, uint32_t leg, uint32_t ssrc)
 	crypto->tx_reserved = back.out.reserved;
 	if (tx->state & SL_TX_SECURE) /* what the leg's record says from now on is of this SSRC */
 		sl_media_cold_begin(m, leg);
+	if (!released)
+		release(m, find(m, leg, true, ssrc), true);
 	return true;
+}
+
+void sl_media_streams_forget(struct sl_media *m, uint32_t leg, bool tx, uint32_t ssrc)
+{
+	uint32_t *link = find(m, leg, tx, ssrc);
+	if (*link != SL_NONE)
+		release(m, link, tx);
 }
 
 void sl_media_streams_end(struct sl_media *m, uint32_t leg)

@@ -471,6 +471,60 @@ static void test_a_refused_command_keeps_the_record(void **state)
 	assert_true(sl_media_tx_index(&media, leg_of(&c)) >= 1000);
 }
 
+/* Which SSRC the leg received last is in its record at once, not only when the round comes by. */
+static void test_a_changed_source_is_noted(void **state)
+{
+	struct sl_cmd_leg c = command(1);
+	c.key_in[0] = key_of(1, SL_SRTP_AES_CM_128_80);
+	set(&c);
+	uint32_t leg = leg_of(&c);
+	for (uint32_t ssrc = 1; ssrc <= 2; ssrc++) {
+		assert_true(sl_media_rx_switch(&media, leg, ssrc));
+		media.rx[leg].seq = (uint16_t)(1000 * ssrc);
+		media.rx[leg].state |= SL_RX_STARTED;
+	}
+	assert_true(sl_media_rx_switch(&media, leg, 1));
+	assert_int_equal(media.more[leg].n_streams_rx, 1);
+	/* Killed before the place of what was brought back was given up. */
+	struct sl_cold_stream *s = media.cold.streams;
+	while (atomic_load(&s->valid))
+		s++;
+	*s = (struct sl_cold_stream){.valid = c.leg.id, .ssrc = 1, .leg = leg, .index = 1000};
+	forget();
+	start();
+	assert_int_equal(set(&c), 1);
+	leg = leg_of(&c);
+	assert_int_equal(media.rx[leg].ssrc, 1);
+	assert_int_equal(media.rx[leg].seq, 1000);
+	assert_int_equal(media.more[leg].n_streams_rx, 1);
+	const uint64_t *window;
+	uint64_t top;
+	assert_true(sl_media_rx_peek(&media, leg, 2, &top, &window));
+	assert_int_equal(top, 2000);
+}
+
+/* A full pool exchanges SSRCs all the same. */
+static void test_a_full_pool_exchanges(void **state)
+{
+	uint32_t legs[4];
+	for (unsigned i = 0; i < 4; i++) {
+		struct sl_cmd_leg c = command(i + 1);
+		c.key_out = key_of((uint8_t)(2 + i), SL_SRTP_AES_CM_128_80);
+		set(&c);
+		legs[i] = leg_of(&c);
+		for (uint32_t ssrc = 1; sl_media_tx_switch(&media, legs[i], ssrc); ssrc++)
+			send_one(legs[i]);
+	}
+	assert_int_equal(media.stream_free, SL_NONE);
+	for (unsigned round = 0; round < 3; round++)
+		for (uint32_t ssrc = 1; ssrc <= SL_MEDIA_STREAMS_PER_LEG; ssrc++) {
+			assert_true(sl_media_tx_switch(&media, legs[0], ssrc));
+			assert_int_equal(sl_media_tx_index(&media, legs[0]), 1);
+			assert_int_equal(media.more[legs[0]].n_streams_tx, SL_MEDIA_STREAMS_PER_LEG);
+		}
+	assert_int_equal(media.stream_free, SL_NONE);
+}
+
 static void test_clocks(void **state)
 {
 	struct sl_leg_more more = {.n_clocks = 2, .clocks = {96u << 24 | 48000, 97u << 24 | 90000}};
@@ -500,6 +554,8 @@ int main(void)
 		T(test_a_key_given_twice_is_held_once),
 		T(test_parked_streams_come_back_used_up),
 		T(test_a_refused_command_keeps_the_record),
+		T(test_a_changed_source_is_noted),
+		T(test_a_full_pool_exchanges),
 		T(test_clocks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
