@@ -94,6 +94,7 @@ def print_table(rows):
         print(f"{row['system']:<10}{row['rounds']:>7}{row['cycles_per_packet']:>15.1f}"
               f"{row['cpu_ns_per_packet']:>15.1f}{row['mpps']:>10.3f}{shown(row['loss'], '.1e'):>10}"
               f"{shown(row['latency_p50_us'], '.1f'):>10}{shown(row['latency_p99_us'], '.1f'):>10}"
+              f"{'' if row['sessions'] == first['sessions'] else '   (%d sessions)' % row['sessions']}"
               f"{'   (disturbed)' if row['disturbed'] else ''}"
               f"{'   (generator was the limit)' if row['generator_is_limit'] else ''}")
     print()
@@ -102,6 +103,6 @@ def print_table(rows):
             print(f"sluice carries {row['sluice_mpps_ratio']:.1f} x {row['system']}'s packets per second on one core "
                   f"({row['sluice_cpu_ratio']:.1f} x by CPU per packet)")
         elif row["system"] == "libsrtp2" and "sluice_cpu_ratio" in row:
-            print(f"libsrtp2 alone costs {row['sluice_cpu_ratio']:.1f} x the cycles of all that sluice does for a packet")
+            print(f"libsrtp2 alone costs {row['sluice_cpu_ratio']:.1f} x the cycles of all that sluice does")
         elif row["system"] == "macswap" and "sluice_cpu_ratio" in row:
-            print(f"sluice costs {1 / row['sluice_cpu_ratio']:.2f} x the cycles of macswap, which only swaps two addresses")
+            print(f"sluice costs {1 / row['sluice_cpu_ratio']:.2f} x the cycles of macswap, which only swaps addresses")
