@@ -76,6 +76,7 @@ struct sl_media *sl_media_open(const struct sl_config *config, struct sl_dp *dp,
 	m->n_workers = config->dataplane.n_workers;
 	m->max_legs = m->conf->max_legs;
 	m->max_worker_legs = m->conf->max_legs / m->n_workers;
+	m->max_worker_large = m->conf->max_large_keys / m->n_workers;
 	m->away_since_ms = -1;
 	m->replay_at = UINT32_MAX;
 	m->now_ms = now_ms();

@@ -125,6 +125,7 @@ static enum sl_media_result find_sources(struct sl_media *m, const struct sl_med
 	out->n = 0;
 	if (rc)
 		return rc;
+	sl_plan_suites(m, plan);
 	for (unsigned i = 0; i < s->pub.n_parties; i++) {
 		struct party *p = party_at(s, i);
 		if (!sl_who_is(who, p) || p->pub.flags & SL_PARTY_SUBSCRIBER || !(p->pub.flags & PARTY_IS_HEARD))

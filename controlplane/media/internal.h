@@ -34,6 +34,7 @@ struct section {
 	bool mux_only;                /* it was offered nothing else */
 	uint8_t mux_accept;           /* enum sl_nego_accept: what it gets back for having offered */
 	bool dirty;                   /* the dataplane is to be told of leg.set */
+	uint8_t n_large;              /* keys in leg.set that are counted as large */
 	struct sl_nego_types types;
 	struct sl_sdp_crypto theirs, ours; /* in force; suite SL_SRTP_NONE = none. ours has their tag, or the one we offered */
 	uint8_t n_offered;
@@ -117,6 +118,7 @@ struct sl_media {
 	struct leg_entry *legs;       /* [max_legs] */
 	uint32_t max_legs, n_legs, first_free_leg;
 	uint32_t worker_legs[SL_MAX_WORKERS], max_worker_legs;
+	uint32_t worker_large[SL_MAX_WORKERS], max_worker_large; /* keys of large suites */
 	struct sl_port_pool *ports;
 
 	bool attached;
@@ -195,6 +197,7 @@ struct leg_entry *sl_leg_entry(const struct sl_media *m, uint64_t id); /* or NUL
 void sl_leg_moved(struct sl_media *m, struct section *x);
 /* Entry and port go; the section has no leg any more. told: somebody knows of the port. */
 void sl_leg_forget(struct sl_media *m, struct section *x, bool told);
+void sl_leg_count_keys(struct sl_media *m, struct section *x); /* leg.set has changed: count its large ones */
 bool sl_session_is_live(const struct sl_media *m, const struct session *s); /* the dataplane has been told of it */
 /* To the worker that owns ref; nothing while the session is not live. */
 void sl_leg_command(struct sl_media *m, const struct session *s, struct sl_command *cmd, const struct sl_leg_ref *ref,

@@ -93,6 +93,7 @@ int sl_leg_restore(struct sl_media *m, struct section *x, struct party *p)
 	m->legs[at] = (struct leg_entry){.section = x, .party = p, .tag = (uint32_t)(ref->id >> 32) & TAG_MASK};
 	m->n_legs++;
 	m->worker_legs[worker_of(m, x)]++;
+	sl_leg_count_keys(m, x);
 	return 0;
 }
 
@@ -115,6 +116,18 @@ void sl_leg_moved(struct sl_media *m, struct section *x)
 	m->legs[at].section = x;
 }
 
+void sl_leg_count_keys(struct sl_media *m, struct section *x)
+{
+	const struct sl_cmd_leg *set = &x->pub.leg.set;
+	const unsigned suites[] = {set->key_in[0].suite, set->key_in[1].suite, set->key_out.suite};
+	uint8_t n = 0;
+
+	for (unsigned i = 0; i < sizeof suites / sizeof suites[0]; i++)
+		n += SL_NEGO_LARGE_SUITES >> suites[i] & 1;
+	m->worker_large[worker_of(m, x)] += (uint32_t)n - x->n_large;
+	x->n_large = n;
+}
+
 void sl_leg_forget(struct sl_media *m, struct section *x, bool told)
 {
 	struct sl_media_leg *leg = &x->pub.leg;
@@ -128,6 +141,8 @@ void sl_leg_forget(struct sl_media *m, struct section *x, bool told)
 		sl_port_pool_undo(m->ports, leg->ref.address, leg->ref.port);
 	m->n_legs--;
 	m->worker_legs[worker_of(m, x)]--;
+	m->worker_large[worker_of(m, x)] -= x->n_large;
+	x->n_large = 0;
 	m->legs[at] = (struct leg_entry){.next_free = m->first_free_leg};
 	m->first_free_leg = at;
 	leg->ref = (struct sl_leg_ref){0};
@@ -253,20 +268,31 @@ static void set_routes(struct sl_media *m, struct session *s)
 
 /* ---- hold ---- */
 
+/* Does everybody who has section i want to speak and to hear there? *any: somebody has it. */
+static bool is_open(const struct session *s, unsigned i, bool *any)
+{
+	bool found = false;
+
+	for (unsigned k = 0; k < s->pub.n_parties; k++) {
+		struct party *p = party_at(s, k);
+		const struct section *x = p->pub.flags & SL_PARTY_SUBSCRIBER ? NULL : leg_of(p, i);
+		if (!x)
+			continue;
+		found = *any = true;
+		if (x->pub.direction != SL_SDP_SENDRECV || x->muted)
+			return false;
+	}
+	return found;
+}
+
+/* On hold: in no section both ends want both directions. */
 static bool is_held(const struct session *s)
 {
 	bool any = false;
 
-	for (unsigned k = 0; k < s->pub.n_parties; k++) {
-		struct party *p = party_at(s, k);
-		for (unsigned i = 0; i < p->pub.n_sections; i++) {
-			const struct section *x = section_at(p, i);
-			if (!section_has_leg(x) || p->pub.flags & SL_PARTY_SUBSCRIBER)
-				continue;
-			if (x->pub.direction == SL_SDP_SENDRECV && !x->muted)
-				return false;
-			any = true;
-		}
+	for (unsigned i = 0; i < SL_MEDIA_MAX_SECTIONS; i++) {
+		if (is_open(s, i, &any))
+			return false;
 	}
 	return any;
 }
@@ -301,6 +327,8 @@ void sl_session_changed(struct sl_media *m, struct session *s)
 				set->flags = flags;
 				x->dirty = true;
 			}
+			if (x->dirty && section_has_leg(x))
+				sl_leg_count_keys(m, x);
 			if (x->dirty)
 				sl_leg_send(m, s, SL_CMD_LEG_SET, x, 0);
 			x->dirty = false;

@@ -49,14 +49,17 @@ struct sl_nego_mux sl_nego_mux(uint8_t asked, bool offered, bool offered_only);
 
 enum { SL_NEGO_SUITES = SL_SRTP_N_SUITES - 1 };
 
-/* May this suite be offered and accepted? */
-bool sl_nego_suite_ok(const struct sl_media_options *o, unsigned suite);
-/* Index of the a=crypto to accept: the one in force when it is there again, else the first allowed whose session
- * parameters leave nothing plain, else the first allowed; when the filters leave none, the same of all that we can do
- * (they are for what is sent on); -1 = none. now: suite SL_SRTP_NONE = none in force. */
-int sl_nego_choose_crypto(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now);
-/* Suites to offer, best first: those that md has, in its order, then the others. How many. */
-unsigned sl_nego_suites(const struct sl_media_options *o, const struct sl_sdp_media *md, uint8_t suites[SL_NEGO_SUITES]);
+/* Sets of suites: a bit per number. Large ones need contexts of which the dataplane has only so many (max_large_keys). */
+#define SL_NEGO_ALL_SUITES ((UINT32_C(1) << SL_SRTP_N_SUITES) - 2)
+#define SL_NEGO_LARGE_SUITES (SL_NEGO_ALL_SUITES & ~(UINT32_C(1) << SL_SRTP_AES_CM_128_80 | UINT32_C(1) << SL_SRTP_AES_CM_128_32))
+/* Those that the request wants to see. */
+uint32_t sl_nego_suites_asked(const struct sl_media_options *o);
+/* Index of the a=crypto to accept: the one in force when it is there again, else the first of `asked` whose session
+ * parameters leave nothing plain, else the first of `asked`; when there is none, the same of `possible` (what is asked is
+ * for what is sent on); -1 = none. now: suite SL_SRTP_NONE = none in force. */
+int sl_nego_choose_crypto(uint32_t asked, uint32_t possible, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now);
+/* Suites of a set in the order to offer them: those that md has, in its order, then the others. How many. */
+unsigned sl_nego_suites(uint32_t set, const struct sl_sdp_media *md, uint8_t suites[SL_NEGO_SUITES]);
 /* Which of n offered ones does the answer take? *answer: index of its a=crypto. -1 = none. */
 int sl_nego_match_crypto(const struct sl_sdp_crypto *offered, unsigned n, const struct sl_sdp_media *md, unsigned *answer);
 /* A fresh key for a suite. The caller wipes it. 0 or negative errno (no randomness). */

@@ -20,13 +20,14 @@ static const struct {
 #undef X
 };
 
-bool sl_nego_suite_ok(const struct sl_media_options *o, unsigned suite)
+uint32_t sl_nego_suites_asked(const struct sl_media_options *o)
 {
-	uint32_t bit = UINT32_C(1) << suite;
+	return SL_NEGO_ALL_SUITES & (o->sdes_only ? o->sdes_only : ~o->sdes_no);
+}
 
-	if (suite == SL_SRTP_NONE || suite >= SL_SRTP_N_SUITES)
-		return false;
-	return o->sdes_only ? o->sdes_only & bit : !(o->sdes_no & bit);
+static bool has(uint32_t set, unsigned suite)
+{
+	return suite < SL_SRTP_N_SUITES && set >> suite & 1;
 }
 
 bool sl_nego_same_key(const struct sl_srtp_key *a, const struct sl_srtp_key *b)
@@ -36,41 +37,40 @@ bool sl_nego_same_key(const struct sl_srtp_key *a, const struct sl_srtp_key *b)
 		CRYPTO_memcmp(a->salt, b->salt, sizeof a->salt) == 0;
 }
 
-static int choose(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
+static int choose(uint32_t set, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
 {
 	int first = -1;
 
 	for (unsigned i = 0; i < md->n_crypto; i++) {
 		const struct sl_sdp_crypto *c = &md->crypto[i];
-		if (c->tag == 0 || !sl_nego_suite_ok(o, c->key.suite))
+		if (c->tag == 0 || c->key.suite == SL_SRTP_NONE)
 			continue;
 		if (c->tag == now->tag && sl_nego_same_key(&c->key, &now->key))
 			return (int)i;
-		if (first < 0 || (md->crypto[first].key.flags && !c->key.flags))
+		if (has(set, c->key.suite) && (first < 0 || (md->crypto[first].key.flags && !c->key.flags)))
 			first = (int)i;
 	}
 	return first;
 }
 
-int sl_nego_choose_crypto(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
+int sl_nego_choose_crypto(uint32_t asked, uint32_t possible, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
 {
-	static const struct sl_media_options any;
-	int at = choose(o, md, now);
+	int at = choose(asked & possible, md, now);
 
-	return at >= 0 ? at : choose(&any, md, now);
+	return at >= 0 ? at : choose(possible, md, now);
 }
 
-unsigned sl_nego_suites(const struct sl_media_options *o, const struct sl_sdp_media *md, uint8_t suites[SL_NEGO_SUITES])
+unsigned sl_nego_suites(uint32_t set, const struct sl_sdp_media *md, uint8_t suites[SL_NEGO_SUITES])
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < md->n_crypto; i++) {
 		uint8_t suite = md->crypto[i].key.suite;
-		if (sl_nego_suite_ok(o, suite) && !memchr(suites, suite, n))
+		if (has(set, suite) && !memchr(suites, suite, n))
 			suites[n++] = suite;
 	}
 	for (unsigned i = 0; i < SL_NEGO_SUITES; i++) {
-		if (sl_nego_suite_ok(o, preferred[i]) && !memchr(suites, preferred[i], n))
+		if (has(set, preferred[i]) && !memchr(suites, preferred[i], n))
 			suites[n++] = preferred[i];
 	}
 	return n;

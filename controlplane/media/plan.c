@@ -27,6 +27,7 @@ void sl_plan_begin(struct sl_media *m, const struct sl_media_request *q)
 	plan->from.fresh = plan->to.fresh = false;
 	plan->reader = &plan->to;
 	plan->base = 0;
+	plan->suites = SL_NEGO_ALL_SUITES;
 	plan->sdp.n_media = 0;
 	memset(&plan->edit, 0, sizeof plan->edit);
 }
@@ -103,17 +104,44 @@ static enum sl_media_result may_begin(const struct sl_media *m, struct sl_media_
 	return SL_MEDIA_OK;
 }
 
+/* The worker with the fewest legs; of equals, any. */
+static unsigned least_loaded(struct sl_media *m)
+{
+	unsigned best = (unsigned)(sl_prng_next(&m->prng) % m->n_workers);
+
+	for (unsigned w = 0; w < m->n_workers; w++) {
+		if (m->worker_legs[w] < m->worker_legs[best])
+			best = w;
+	}
+	return best;
+}
+
+/* Room for the large keys that a call between two may take, both directions of both legs: else it gets others. */
+enum { LARGE_OF_A_CALL = 4 };
+
+void sl_plan_suites(const struct sl_media *m, struct sl_plan *plan)
+{
+	if (m->worker_large[plan->session->worker % m->n_workers] + LARGE_OF_A_CALL > m->max_worker_large)
+		plan->suites &= ~SL_NEGO_LARGE_SUITES;
+}
+
 enum sl_media_result sl_plan_session(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e)
 {
-	plan->session = sl_session_find(m, plan->q->call_id);
-	if (plan->session)
-		return SL_MEDIA_OK;
-	enum sl_media_result rc = may_begin(m, e);
-	if (rc)
-		return rc;
-	plan->session = sl_session_new(m, plan->q->call_id);
-	plan->fresh = true;
-	return plan->session ? SL_MEDIA_OK : sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no memory");
+	struct session *s = plan->session = sl_session_find(m, plan->q->call_id);
+
+	if (!s) {
+		enum sl_media_result rc = may_begin(m, e);
+		if (rc)
+			return rc;
+		s = plan->session = sl_session_new(m, plan->q->call_id);
+		plan->fresh = true;
+		if (!s)
+			return sl_media_fail(e, SL_MEDIA_ERR_NO_MEMORY, "no memory");
+	}
+	if (s->worker >= m->n_workers)
+		s->worker = (uint8_t)least_loaded(m);
+	sl_plan_suites(m, plan);
+	return SL_MEDIA_OK;
 }
 
 /* ---- one section ---- */
@@ -276,22 +304,10 @@ static enum sl_media_result draw_side(struct sl_media *m, struct sl_plan_side *s
 	return SL_MEDIA_OK;
 }
 
-/* The worker with the fewest legs; of equals, any. */
-static unsigned least_loaded(struct sl_media *m)
-{
-	unsigned best = (unsigned)(sl_prng_next(&m->prng) % m->n_workers);
-
-	for (unsigned w = 0; w < m->n_workers; w++) {
-		if (m->worker_legs[w] < m->worker_legs[best])
-			best = w;
-	}
-	return best;
-}
-
 /* All legs of a call on one worker, so that no packet has to change hands; when its ports are used up, the next one's. */
 enum sl_media_result sl_plan_legs(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e)
 {
-	unsigned first = plan->session->worker < m->n_workers ? plan->session->worker : least_loaded(m);
+	unsigned first = plan->session->worker % m->n_workers;
 	enum sl_media_result rc = SL_MEDIA_OK;
 
 	for (unsigned i = 0; i < m->n_workers; i++) {
@@ -300,7 +316,7 @@ enum sl_media_result sl_plan_legs(struct sl_media *m, struct sl_plan *plan, stru
 		if (!rc)
 			rc = draw_side(m, &plan->to, worker, e);
 		if (rc == SL_MEDIA_OK) {
-			if (plan->session->worker >= m->n_workers)
+			if (plan->fresh)
 				plan->session->worker = (uint8_t)worker;
 			*e = (struct sl_media_error){0}; /* a worker before may have had none */
 			return rc;

@@ -22,6 +22,7 @@ struct sl_plan {
 	struct session *session;
 	bool fresh;                   /* the session was made for this plan */
 	uint8_t dscp;                 /* of legs for which nothing is asked */
+	uint32_t suites;              /* that there is room for */
 	struct sl_plan_side from, to; /* whose SDP it is, and whom it is sent on to; a side without a party is not there */
 	struct sl_plan_side *reader;  /* who gets the SDP that is written */
 	unsigned base;                /* section of reader that is the SDP's first */
@@ -43,6 +44,7 @@ static inline unsigned sl_plan_sections(const struct sl_plan *plan)
 }
 /* The request's session, or a new one when there may be one more. */
 enum sl_media_result sl_plan_session(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e);
+void sl_plan_suites(const struct sl_media *m, struct sl_plan *plan); /* leave those out that there is no room for */
 /* The name of an interface that has addresses, for a new party: wish, or the first when it is empty. */
 enum sl_media_result sl_plan_interface(const struct sl_media *m, struct party *p, struct sl_slice wish,
 	struct sl_media_error *e);

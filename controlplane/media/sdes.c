@@ -14,11 +14,11 @@ enum sl_media_result sl_sdes_take(struct sl_plan *plan, unsigned i, struct secti
 {
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
 	struct sl_cmd_leg *set = &a->pub.leg.set;
-	int at = sl_nego_choose_crypto(&plan->q->options, md, &a->theirs);
+	int at = sl_nego_choose_crypto(sl_nego_suites_asked(&plan->q->options), plan->suites, md, &a->theirs);
 
 	if (at < 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "SDP: media section %u: no a=crypto that we can do and may accept",
-			i + 1);
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "SDP: media section %u: no a=crypto that we can do%s", i + 1,
+			plan->suites == SL_NEGO_ALL_SUITES ? "" : ": media.max_large_keys are in use");
 	const struct sl_sdp_crypto *c = &md->crypto[at];
 	sl_section_key_in(a, c);
 	if (a->ours.key.suite != c->key.suite || a->ours.key.flags != c->key.flags) {
@@ -51,7 +51,7 @@ enum sl_media_result sl_sdes_offer(struct sl_plan *plan, unsigned i, struct sect
 	}
 	if (b->n_offered)
 		return SL_MEDIA_OK;
-	unsigned n = sl_nego_suites(o, &plan->sdp.media[i], suites);
+	unsigned n = sl_nego_suites(sl_nego_suites_asked(o) & plan->suites, &plan->sdp.media[i], suites);
 	if (n == 0)
 		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "media section %u: no SDES suite is left to offer", i + 1);
 	for (unsigned k = 0; k < n; k++) {

@@ -76,6 +76,7 @@ static void media_link_config(void)
 	m->port_max = 30511;
 	m->max_legs = 128;
 	m->max_sessions = 4;
+	m->max_large_keys = 64;
 	m->answer_s = 60;
 	m->inactivity_s = 60;
 }

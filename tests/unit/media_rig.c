@@ -84,6 +84,7 @@ void rig_open(struct rig *r)
 	r->config.media.port_max = 39999;
 	r->config.media.max_legs = 16384;
 	r->config.media.max_sessions = 8192;
+	r->config.media.max_large_keys = 1024;
 	r->config.media.port_guard_s = 10;
 	r->config.media.inactivity_s = 60;
 	r->config.media.hold_inactivity_s = 3600;

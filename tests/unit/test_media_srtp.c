@@ -299,6 +299,38 @@ static void a_fingerprint_of_the_session_goes_with_its_sections(void **state)
 	assert_true(rig_has(&r, "a=fingerprint"));
 }
 
+/* The dataplane has room for so many large contexts: when they are used up, calls are made without. */
+static void large_suites_are_offered_while_there_is_room(void **state)
+{
+	struct sl_media_options o = towards(SL_SDP_RTP_AVP);
+	const char *gcm = SAVP("198.51.100.10", "4000",
+		"a=crypto:1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw\r\n");
+	char id[16];
+
+	r.config.media.max_large_keys = 2 * 8; /* 8 a worker */
+	rig_close_engine(&r);
+	rig_open_engine(&r);
+	for (unsigned i = 0; i < 6; i++) { /* 2 each: their leg is GCM, the other one plain */
+		snprintf(id, sizeof id, "c%u", i);
+		assert_int_equal(rig_offer(&r, id, "a", NULL, NULL, gcm, &o), SL_MEDIA_OK);
+	}
+	assert_int_equal(rig_offer(&r, "c6", "a", NULL, NULL, gcm, &o), SL_MEDIA_ERR_UNSUPPORTED);
+	assert_non_null(strstr(r.error.text, "max_large_keys"));
+	o = towards(SL_SDP_RTP_SAVP);
+	assert_int_equal(rig_offer(&r, "c7", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_OK);
+	assert_int_equal(n_lines(), 2);
+	assert_null(line_of("GCM"));
+	/* What is there goes on, and what ends makes room. */
+	assert_int_equal(rig_offer(&r, "c0", "a", NULL, NULL, gcm, NULL), SL_MEDIA_OK);
+	for (unsigned i = 0; i < 6; i++) {
+		snprintf(id, sizeof id, "c%u", i);
+		rig_delete(&r, id, NULL, NULL, 0);
+	}
+	rig_answer_commands(&r, NULL);
+	assert_int_equal(rig_offer(&r, "c8", "a", NULL, NULL, gcm, NULL), SL_MEDIA_OK);
+	assert_non_null(line_of("GCM"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -308,6 +340,7 @@ int main(void)
 		TEST(both_secure_have_keys_of_their_own),
 		TEST(a_new_key_is_taken_and_the_old_one_still_heard),
 		TEST(suites_are_as_allowed),
+		TEST(large_suites_are_offered_while_there_is_room),
 		TEST(wrong_answers_change_nothing),
 		TEST(keys_stay_until_an_offer_without_is_answered),
 		TEST(keys_beside_plain_rtp_go),
