@@ -103,7 +103,7 @@ void sl_control(struct sl_worker *w)
 	unsigned slot;
 	sl_abi_worker_poll(&w->abi);
 	w->listing &= w->abi.attached;
-	for (unsigned i = 0; i < COMMANDS_PER_MS && sl_abi_worker_pop_command(&w->abi, &slot, &cmd); i++)
+	for (unsigned i = 0; i < COMMANDS_PER_MS && !sl_media_is_sweeping(w) && sl_abi_worker_pop_command(&w->abi, &slot, &cmd); i++)
 		command(w, slot, &cmd);
 	explicit_bzero(&cmd, sizeof cmd.h + sizeof cmd.leg); /* keys pass through it */
 	for (unsigned bits = w->listing; bits; bits &= bits - 1)

@@ -44,6 +44,11 @@ struct sl_media_work {
 	struct {
 		uint32_t next, seq;
 	} list[SL_MAX_CLIENTS];
+	struct {
+		uint32_t next, epoch; /* of the client when it began */
+		uint8_t slot;
+		bool on;
+	} sweeping;                  /* LEGS_SWEEP */
 	uint32_t sweep;              /* legs looked at for inactivity and cold notes, round robin */
 };
 
@@ -151,6 +156,11 @@ void sl_tap_copy(struct sl_worker *w, uint32_t leg, unsigned what, enum sl_bulk_
 
 /* A validated command for media. 0, or negative errno with text. */
 int sl_media_command(struct sl_worker *w, unsigned slot, const struct sl_command *cmd, char *text, size_t text_len);
+/* Is a LEGS_SWEEP under way? Commands wait for its end, packets do not. */
+static inline bool sl_media_is_sweeping(const struct sl_worker *w)
+{
+	return w->media && w->media->sweeping.on;
+}
 /* Tell leg's owner about it. */
 void sl_media_event(struct sl_worker *w, uint32_t leg, enum sl_leg_change change);
 /* Once a millisecond: listings, inactivity, cold notes. */

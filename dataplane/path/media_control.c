@@ -13,6 +13,7 @@
 enum {
 	LIST_PER_MS = 32,  /* legs told per client and millisecond */
 	LIST_SCAN = 4096,  /* slots looked at for them */
+	SWEEP_PER_MS = 128, /* legs ended, as many as commands could */
 	ROUND_MS = 1000,   /* in which every leg is looked at once */
 };
 
@@ -52,17 +53,35 @@ static int set_leg(struct sl_worker *w, unsigned slot, const struct sl_cmd_leg *
 }
 
 /* Legs of this client that it has not set since it attached, and those from before a restart that nobody claimed. */
-static void sweep(struct sl_worker *w, unsigned slot)
+static void go_on_sweeping(struct sl_worker *w)
 {
 	struct sl_media *m = w->media->tables;
-	for (uint32_t leg = 0; leg < m->n_legs; leg++) {
-		if (!m->more[leg].id || m->more[leg].slot != slot)
+	uint32_t *next = &w->media->sweeping.next;
+	unsigned slot = w->media->sweeping.slot, ended = 0;
+	w->media->sweeping.on = w->abi.epoch[slot] == w->media->sweeping.epoch; /* else its next attachment sweeps */
+	for (unsigned seen = 0; w->media->sweeping.on && seen < LIST_SCAN && ended < SWEEP_PER_MS; ++*next, seen++) {
+		if (*next >= m->n_legs) {
+			w->media->sweeping.on = false;
+			return;
+		}
+		const struct sl_leg_more *more = &m->more[*next];
+		bool used = m->rx[*next].state & SL_RX_USED;
+		if (!more->id || more->slot != slot || (used && more->epoch == w->abi.epoch[slot]))
 			continue;
-		if (!(m->rx[leg].state & SL_RX_USED))
-			sl_media_leg_delete(m, leg);
-		else if (m->more[leg].epoch != w->abi.epoch[slot])
-			end_leg(w, leg, 0);
+		if (used)
+			end_leg(w, *next, 0);
+		else
+			sl_media_leg_delete(m, *next);
+		ended++;
 	}
+}
+
+static void sweep(struct sl_worker *w, unsigned slot)
+{
+	w->media->sweeping.next = 0;
+	w->media->sweeping.epoch = w->abi.epoch[slot];
+	w->media->sweeping.slot = (uint8_t)slot;
+	go_on_sweeping(w);
 }
 
 static int set_tap(struct sl_worker *w, unsigned slot, uint32_t leg, const struct sl_cmd_tap *c, bool on)
@@ -187,6 +206,8 @@ static void look_at(struct sl_worker *w, uint32_t leg)
 void sl_media_tick(struct sl_worker *w)
 {
 	struct sl_media_work *work = w->media;
+	if (work->sweeping.on)
+		go_on_sweeping(w);
 	work->listing &= w->abi.attached;
 	for (unsigned bits = work->listing; bits; bits &= bits - 1)
 		go_on_listing(w, (unsigned)__builtin_ctz(bits));

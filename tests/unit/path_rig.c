@@ -15,7 +15,7 @@
 #include "dataplane/linux/fib_build.h"
 #include "dataplane/path/cksum.h"
 
-enum { SLOT = 1, N_LEGS = 64, N_STREAMS = 256, MAX_WORKERS = 2, MTU = 1500, EVENT_RING = 256 };
+enum { SLOT = 1, N_LEGS = 160, N_STREAMS = 256, MAX_WORKERS = 2, MTU = 1500, EVENT_RING = 256 };
 
 static struct {
 	struct sl_config config;

@@ -525,6 +525,28 @@ static void test_inactivity_is_told_once(void **state)
 	assert_int_equal(evt.leg.change, SL_LEG_INACTIVE);
 }
 
+/* Many legs to sweep take several milliseconds, in which packets pass and commands wait. */
+static void test_sweeping_takes_its_time(void **state)
+{
+	enum { LEGS = 140, STAYS = 139 };
+	struct sl_worker *w = rig_worker(0);
+	struct sl_cmd_leg l;
+	for (unsigned i = 0; i < LEGS; i++) {
+		if (i == STAYS)
+			w->abi.epoch[1] += 2; /* its client attached anew */
+		l = rig_leg(0, 0, i, A);
+		set(&l);
+	}
+	const struct sl_media *m = w->media->tables;
+	rig_command(SL_CMD_LEGS_SWEEP, &l, 0);
+	assert_in_range(m->n_active, 2, LEGS - 1);
+	assert_true(sl_media_is_sweeping(w));
+	rig_pass_ms(2);
+	assert_false(sl_media_is_sweeping(w));
+	assert_int_equal(m->n_active, 1);
+	assert_int_not_equal(sl_media_leg(m, &l.leg), SL_NONE);
+}
+
 /* ---- under keys ---- */
 
 static struct sl_srtp_key key(uint8_t fill, unsigned suite)
@@ -916,6 +938,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_workers, setup_two, teardown),
 		cmocka_unit_test_setup_teardown(test_what_goes_round_ends, setup_two, teardown),
 		T(test_inactivity_is_told_once),
+		T(test_sweeping_takes_its_time),
 		T(test_encrypted_and_back),
 		T(test_copies_and_forgeries),
 		T(test_only_what_authenticates_teaches),
