@@ -37,7 +37,7 @@ http_status() { # CODE PATH CURL-OPTIONS...
 lab_up
 start_echo || exit 1
 rm -f "$WORK/stream.ready"
-turn_client stream --peer "$PEER_IP4:3480" --sessions 3 --rate 50 --seconds 6 --size 100 --ready-file "$WORK/stream.ready" \
+turn_client stream --peer "$PEER_IP4:3480" --sessions 3 --rate 50 --seconds 9 --size 100 --ready-file "$WORK/stream.ready" \
 	--report "$WORK/stream.json" >/dev/null &
 stream=$!
 wait_ready "$WORK/stream.ready" || exit 1
