@@ -227,7 +227,7 @@ struct party *sl_party_of_answer(const struct session *s, struct party *a, const
 	struct party *p = sl_party_by_tag(s, q->to_tag);
 
 	if (p)
-		return p == a ? NULL : p;
+		return p->peer == a ? p : NULL;
 	if (q->via_branch.n && (p = offered_by(s, a, q->via_branch, false)))
 		return p;
 	if ((p = offered_by(s, a, none, true)))

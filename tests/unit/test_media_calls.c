@@ -384,6 +384,20 @@ static void ends_behind_one_branch_share_its_leg(void **state)
 	assert_true(is_at(&rig_leg(&r, (uint16_t)b)->remote_rtp, "192.0.2.30", 7000));
 }
 
+/* Whom nobody asked cannot answer: he stays with whom he talks to. */
+static void only_who_was_offered_something_answers(void **state)
+{
+	unsigned a, b;
+
+	call("c1", &a, &b);
+	assert_int_equal(rig_offer(&r, "c1", "c", NULL, NULL, SDP_A, NULL), SL_MEDIA_OK); /* another dialog of the call */
+	rig_clear(&r);
+	assert_int_equal(rig_answer(&r, "c1", "c", "b", NULL, SDP_B, NULL), SL_MEDIA_ERR_STATE);
+	assert_int_equal(r.link.n_commands, 0);
+	assert_int_equal(rig_answer(&r, "c1", "c", "d", NULL, SDP_B, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK); /* once more */
+}
+
 static void the_caller_of_branches_ends_them_all(void **state)
 {
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK);
@@ -849,6 +863,7 @@ int main(void)
 		TEST(branches_share_the_callers_leg),
 		TEST(a_branch_that_fails_after_early_media_leaves_the_others),
 		TEST(ends_behind_one_branch_share_its_leg),
+		TEST(only_who_was_offered_something_answers),
 		TEST(the_caller_of_branches_ends_them_all),
 		TEST(a_delayed_deletion_can_be_revived),
 		TEST(an_answer_after_delete_creates_nothing),
