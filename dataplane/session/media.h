@@ -166,7 +166,6 @@ struct sl_leg_more {
 	struct sl_endpoint rtcp;      /* where RTCP goes */
 	struct sl_nh_ref rtcp_nh;
 	struct sl_ip learn_ip;
-	struct sl_endpoint candidate; /* heuristic: best so far */
 	uint8_t candidate_rank;
 	uint32_t created_ms, first_ms; /* first acceptable packet: learning waits count from here */
 	uint64_t rx_packets_past;      /* of SSRCs parked or gone: total = this + rx.packets */
