@@ -113,8 +113,11 @@ static void run(char what, unsigned a, unsigned b, struct sl_slice sdp)
 	case 'r':
 		media_link_attach(a % SL_MAX_CLIENTS);
 		return;
-	default:
+	case 'x': /* the brain is restarted */
 		reopen();
+		return;
+	default:
+		return;
 	}
 }
 
