@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The memfd: a page that says what it is; the directory, with room for as many slots as there may ever be, so that a
- * journal can grow in place; the aux memory; the records. Opening reads the directory and the records in use, no hole:
- * reading one would fill it. */
+/* The memfd: a page that says what it is; the directory, with room for as many slots as there may ever be, so
+ * that a journal can grow in place; the aux memory; the records. Opening reads the directory and the records
+ * in use, no hole: reading one would fill it. */
 
 #define MAGIC UINT64_C(0x324c4e524a4c5332)
 enum { PAGE = 4096, N_HALVES = 2 };
@@ -27,20 +27,22 @@ struct file_header {
 	struct sl_journal_shape shape;
 };
 
-/* Directory entry of half a slot. Of two valid halves the one with the higher generation counts; len 0: erased. */
+/* Directory entry of half a slot. Of two valid halves the one with the higher generation counts; len 0:
+ * erased. */
 struct half {
-	_Atomic uint64_t generation; /* 0 = not valid: stored first when the half is written, and last (release) the number */
+	_Atomic uint64_t generation; /* 0 = not valid: stored first when the half is written, and last
+	                                (release) the number */
 	uint64_t check_generation;   /* the same, under the CRC */
 	uint32_t len;
 	uint32_t crc;
-	uint32_t most;               /* the longest record since the slot was erased: what there is to wipe */
+	uint32_t most; /* the longest record since the slot was erased: what there is to wipe */
 	uint32_t pad;
 };
 
 struct slot {
 	uint64_t generation; /* of the valid half; 0 = never written */
 	uint32_t next_free;
-	uint8_t valid;       /* which half */
+	uint8_t valid; /* which half */
 	bool used;
 };
 
@@ -110,7 +112,7 @@ static uint64_t generation_of(const struct sl_journal *j, uint32_t slot, unsigne
 	uint64_t generation = atomic_load_explicit(&h->generation, memory_order_acquire);
 
 	if (generation == 0 || generation != h->check_generation || h->len > j->shape.half_bytes ||
-		h->crc != crc_of(h, record_of(j, slot, which)))
+	        h->crc != crc_of(h, record_of(j, slot, which)))
 		return 0;
 	return generation;
 }
@@ -144,7 +146,7 @@ static int map(struct sl_journal *j, int fd)
 {
 	j->bytes = size_of(&j->shape);
 	j->mem = mmap(NULL, j->bytes, PROT_READ | PROT_WRITE,
-		fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, fd, 0);
+	        fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, fd, 0);
 	return j->mem == MAP_FAILED ? -errno : 0;
 }
 
@@ -166,12 +168,14 @@ static bool is_ours(const struct sl_journal *j, int fd, struct file_header *h, o
 	const struct sl_journal_shape *found = &h->shape, *wanted = &j->shape;
 
 	return pread(fd, h, sizeof *h, 0) == (ssize_t)sizeof *h && h->magic == MAGIC &&
-		memcmp(found->kind, wanted->kind, sizeof found->kind) == 0 && found->version == wanted->version &&
-		found->n_slots <= SL_JOURNAL_SLOTS_MAX && found->half_bytes == wanted->half_bytes &&
-		found->aux_bytes == wanted->aux_bytes && (size_t)size >= size_of(found);
+	       memcmp(found->kind, wanted->kind, sizeof found->kind) == 0 &&
+	       found->version == wanted->version && found->n_slots <= SL_JOURNAL_SLOTS_MAX &&
+	       found->half_bytes == wanted->half_bytes && found->aux_bytes == wanted->aux_bytes &&
+	       (size_t)size >= size_of(found);
 }
 
-/* What the memfd holds, when it is ours: 1; 0 when there is nothing of ours, with words when it was something else. */
+/* What the memfd holds, when it is ours: 1; 0 when there is nothing of ours, with words when it was something
+ * else. */
 static int take_up(struct sl_journal *j, int fd, char *text, size_t text_len)
 {
 	struct file_header h;
@@ -182,7 +186,8 @@ static int take_up(struct sl_journal *j, int fd, char *text, size_t text_len)
 	if (st.st_size == 0)
 		return 0;
 	if (!is_ours(j, fd, &h, st.st_size)) {
-		snprintf(text, text_len, "the journal is of another version or damaged: what it held is lost");
+		snprintf(
+		        text, text_len, "the journal is of another version or damaged: what it held is lost");
 		return 0;
 	}
 	if (h.shape.n_slots > j->shape.n_slots)

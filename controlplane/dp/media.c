@@ -99,7 +99,8 @@ void sl_dp_media_pump(struct sl_dp *dp)
 	for (unsigned w = 0; rc == 0 && waited && w < dp->client.n_workers; w++)
 		rc = pump_worker(dp, w);
 	if (rc < 0)
-		sl_dp_detach(dp, rc == -ESTALE ? "it was restarted or cut us off" : "its ring indices are out of range");
+		sl_dp_detach(dp, rc == -ESTALE ? "it was restarted or cut us off"
+		                               : "its ring indices are out of range");
 	else if (dp->media.on && dp->media.n_waiting == 0)
 		dp->media.ops.drained(dp->media.ctx);
 }
@@ -149,7 +150,8 @@ int sl_dp_worker_send(struct sl_dp *dp, unsigned worker, const struct sl_command
 		int rc = sl_client_send(&dp->client, 1 + worker, cmd);
 		if (rc == 0)
 			dp->counts.commands++;
-		/* The others are the end of this attachment: the next turn finds out, and what was said is replayed. */
+		/* The others are the end of this attachment: the next turn finds out, and what was said is
+		 * replayed. */
 		if (rc != -ENOBUFS)
 			return rc == 0 ? 0 : -ENOTCONN;
 	}
@@ -217,7 +219,8 @@ bool sl_dp_media_is_for(const struct sl_event *evt)
 bool sl_dp_media_event(struct sl_dp *dp, unsigned worker, const struct sl_event *evt)
 {
 	if (evt->h.type == SL_EVT_LEG &&
-		(evt->leg.worker != worker || sl_media_port_worker(evt->leg.leg.port, dp->client.n_workers) != worker))
+	        (evt->leg.worker != worker ||
+	                sl_media_port_worker(evt->leg.leg.port, dp->client.n_workers) != worker))
 		return false;
 	if (dp->media.on)
 		dp->media.ops.event(dp->media.ctx, worker, evt);
@@ -227,7 +230,8 @@ bool sl_dp_media_event(struct sl_dp *dp, unsigned worker, const struct sl_event 
 void sl_dp_media_clip_ack(struct sl_dp *dp, const struct sl_event *evt)
 {
 	if (dp->media.on)
-		dp->media.ops.clip(dp->media.ctx, evt->h.seq & SL_CLIP_ACK_MASK, evt->ack.error, evt->ack.text);
+		dp->media.ops.clip(
+		        dp->media.ctx, evt->h.seq & SL_CLIP_ACK_MASK, evt->ack.error, evt->ack.text);
 }
 
 int sl_dp_media_bulk(struct sl_dp *dp)
@@ -239,7 +243,9 @@ int sl_dp_media_bulk(struct sl_dp *dp)
 	if (!dp->media.on)
 		return 0;
 	for (unsigned w = 0; w < dp->client.n_workers && dp->attached; w++) {
-		for (unsigned i = 0; i < SL_DP_BULK_PER_TURN && (rc = sl_client_receive_bulk(&dp->client, w, &b)) == 1; i++) {
+		for (unsigned i = 0;
+		        i < SL_DP_BULK_PER_TURN && (rc = sl_client_receive_bulk(&dp->client, w, &b)) == 1;
+		        i++) {
 			n++;
 			if (sl_bulk_validate(&b, text, sizeof text) < 0)
 				dp->counts.events_bad++;

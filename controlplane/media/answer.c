@@ -32,26 +32,28 @@ static enum sl_media_result find_parties(struct sl_media *m, struct sl_plan *pla
 }
 
 /* Is section i of a still alive with another branch that it was offered to? */
-static bool wanted_elsewhere(const struct session *s, const struct party *a, const struct party *b, unsigned i)
+static bool wanted_elsewhere(
+        const struct session *s, const struct party *a, const struct party *b, unsigned i)
 {
 	for (unsigned k = 0; k < s->pub.n_parties; k++) {
 		const struct party *p = party_at(s, k);
 		if (p != a && p != b && !p->ending && p->peer == a && i < p->pub.n_sections &&
-			!section_at(p, i)->pub.rejected)
+		        !section_at(p, i)->pub.rejected)
 			return true;
 	}
 	return false;
 }
 
-static enum sl_media_result answer_crypto(struct sl_plan *plan, unsigned i, struct section *a, struct section *b,
-	struct sl_media_error *e)
+static enum sl_media_result answer_crypto(
+        struct sl_plan *plan, unsigned i, struct section *a, struct section *b, struct sl_media_error *e)
 {
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
 	struct sl_sdp_media_edit *me = &plan->edit.media[i];
 	enum sl_media_result rc;
 
 	if (sl_nego_is_secure(b->pub.proto) != sl_nego_is_secure(md->proto) || md->proto > SL_SDP_RTP_SAVPF)
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: the answer's transport is not the offer's", i + 1);
+		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
+		        "SDP: media section %u: the answer's transport is not the offer's", i + 1);
 	if (!sl_nego_is_secure(b->pub.proto))
 		sl_section_plain(b);
 	else if ((rc = sl_sdes_match(plan, i, b, e)))
@@ -70,7 +72,8 @@ static void answer_mux(struct sl_plan *plan, unsigned i, struct section *a, stru
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
 	struct sl_sdp_media_edit *me = &plan->edit.media[i];
 	bool b_muxed = b->mux_offered && md->rtcp_mux;
-	bool a_muxed = a->mux_offered && (a->mux_accept == SL_NEGO_YES || (a->mux_accept == SL_NEGO_FOLLOW && b_muxed));
+	bool a_muxed = a->mux_offered &&
+	               (a->mux_accept == SL_NEGO_YES || (a->mux_accept == SL_NEGO_FOLLOW && b_muxed));
 
 	sl_plan_mux(b, b_muxed);
 	sl_plan_mux(a, a_muxed);
@@ -84,7 +87,10 @@ static int shares(const struct sl_sdp *sdp, unsigned i)
 {
 	int with = sdp->media[i].bundle;
 
-	return with >= 0 && with != (int)i && with < SL_MEDIA_MAX_SECTIONS && sdp->media[i].port == sdp->media[with].port ? with : -1;
+	return with >= 0 && with != (int)i && with < SL_MEDIA_MAX_SECTIONS &&
+	                       sdp->media[i].port == sdp->media[with].port
+	               ? with
+	               : -1;
 }
 
 static enum sl_media_result relay(struct sl_plan *plan, unsigned i, struct sl_media_error *e)
@@ -96,9 +102,11 @@ static enum sl_media_result relay(struct sl_plan *plan, unsigned i, struct sl_me
 	enum sl_media_result rc;
 
 	if (sl_nego_kind(md) != b->kind)
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: the answer's transport is not the offer's", i + 1);
+		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
+		        "SDP: media section %u: the answer's transport is not the offer's", i + 1);
 	b->pub.bundled = a->pub.bundled = 0;
-	if ((rc = sl_plan_said(plan, i, b, e)) || (b->kind == SL_NEGO_RTP && (rc = answer_crypto(plan, i, a, b, e))))
+	if ((rc = sl_plan_said(plan, i, b, e)) ||
+	        (b->kind == SL_NEGO_RTP && (rc = answer_crypto(plan, i, a, b, e))))
 		return rc;
 	if (b->kind != SL_NEGO_RTP) {
 		sl_section_raw(b);
@@ -114,7 +122,9 @@ static enum sl_media_result relay(struct sl_plan *plan, unsigned i, struct sl_me
 			me->crypto = &plan->to.next[with].ours;
 	}
 	plan->from.family[i] = sl_ip_is_v4(&md->connection) ? AF_INET : AF_INET6;
-	plan->to.family[i] = a->pub.leg.set.remote_rtp.port_be && !sl_ip_is_v4(&a->pub.leg.set.remote_rtp.ip) ? AF_INET6 : AF_INET;
+	plan->to.family[i] = a->pub.leg.set.remote_rtp.port_be && !sl_ip_is_v4(&a->pub.leg.set.remote_rtp.ip)
+	                             ? AF_INET6
+	                             : AF_INET;
 	me->relay = true;
 	me->set_proto = a->pub.proto != md->proto;
 	me->proto = a->pub.proto;
@@ -144,7 +154,8 @@ static enum sl_media_result section(struct sl_plan *plan, unsigned i, struct sl_
 	return SL_MEDIA_OK;
 }
 
-static enum sl_media_result plan_answer(struct sl_media *m, struct sl_media_reply *r, struct sl_media_error *e)
+static enum sl_media_result plan_answer(
+        struct sl_media *m, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	enum sl_media_result rc = find_parties(m, plan, e);
@@ -161,7 +172,8 @@ static void join(struct sl_media *m, struct sl_plan *plan)
 	struct party *b = plan->from.party, *a = plan->to.party;
 	const struct sl_media_request *q = plan->q;
 
-	/* Early media or 200: the last one who answers is heard (RFC 3261 13.2.2.4 leaves the rest to the caller's BYE). */
+	/* Early media or 200: the last one who answers is heard (RFC 3261 13.2.2.4 leaves the rest to the
+	 * caller's BYE). */
 	sl_slice_copy(q->to_tag, b->pub.tag, sizeof b->pub.tag);
 	b->pub.flags |= SL_PARTY_ANSWERED | (q->options.flags & SL_MF_BLOCK_DTMF ? SL_PARTY_DTMF_BLOCKED : 0);
 	b->offered_ms = 0;
@@ -173,8 +185,8 @@ static void join(struct sl_media *m, struct sl_plan *plan)
 		sl_slice_copy(q->options.label, b->pub.label, sizeof b->pub.label);
 }
 
-enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
-	struct sl_media_error *e)
+enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_request *q,
+        struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	enum sl_media_result rc = sl_plan_read(m, q, true, e);
@@ -191,7 +203,8 @@ enum sl_media_result sl_media_answer(struct sl_media *m, const struct sl_media_r
 	}
 	join(m, plan);
 	if (q->options.flags & SL_MF_ALWAYS_TRANSCODE)
-		snprintf(r->warning, sizeof r->warning, "transcoding is not done here: codecs are passed as they are");
+		snprintf(r->warning, sizeof r->warning,
+		        "transcoding is not done here: codecs are passed as they are");
 	sl_plan_commit(m, plan, (struct sl_slice){r->sdp, r->sdp_len});
 	return SL_MEDIA_OK;
 }

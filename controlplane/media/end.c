@@ -53,8 +53,11 @@ static struct wait *wait_new(struct sl_media *m, struct session *s, sl_media_don
 
 	if (!w)
 		return NULL;
-	*w = (struct wait){.session = s, .seq = m->seq = m->seq % INT32_MAX + 1, .done = done, .ctx = ctx,
-		.deadline_ms = m->now_ms + SL_MEDIA_WAIT_MS};
+	*w = (struct wait){.session = s,
+	        .seq = m->seq = m->seq % INT32_MAX + 1,
+	        .done = done,
+	        .ctx = ctx,
+	        .deadline_ms = m->now_ms + SL_MEDIA_WAIT_MS};
 	TAILQ_INSERT_TAIL(&m->waits, w, link);
 	s->n_waits++;
 	return w;
@@ -123,7 +126,8 @@ void sl_wait_answered(struct sl_media *m, uint32_t seq)
 {
 	struct wait *w;
 
-	TAILQ_FOREACH(w, &m->waits, link) {
+	TAILQ_FOREACH(w, &m->waits, link)
+	{
 		if (w->seq == seq) {
 			answered(m, w);
 			return;
@@ -135,7 +139,8 @@ void sl_wait_leg_ended(struct sl_media *m, struct party *p)
 {
 	struct wait *w;
 
-	TAILQ_FOREACH(w, &m->waits, link) {
+	TAILQ_FOREACH(w, &m->waits, link)
+	{
 		if (w->ends && w->session == p->session && concerns(w, p)) {
 			answered(m, w);
 			return;
@@ -231,15 +236,17 @@ void sl_party_end(struct sl_media *m, struct party *p, sl_media_done done, void 
 		complete(m, w);
 }
 
-/* Does anything of a call remain when p goes? Others that answered, or branches that may yet, unless p had answered and
- * hangs up: a branch that fails after early media (is_branch) does not. Nothing when p is the one who called them. */
+/* Does anything of a call remain when p goes? Others that answered, or branches that may yet, unless p had
+ * answered and hangs up: a branch that fails after early media (is_branch) does not. Nothing when p is the
+ * one who called them. */
 static bool outlives(const struct session *s, const struct party *p, bool is_branch)
 {
 	if (p->pub.flags & SL_PARTY_SUBSCRIBER)
 		return s->pub.n_parties > 1;
 	for (unsigned k = 0; k < s->pub.n_parties; k++) {
 		const struct party *q = party_at(s, k);
-		if (q == p || q->ending || q == p->peer || q->peer != p->peer || q->pub.flags & SL_PARTY_SUBSCRIBER)
+		if (q == p || q->ending || q == p->peer || q->peer != p->peer ||
+		        q->pub.flags & SL_PARTY_SUBSCRIBER)
 			continue;
 		if (is_branch || !(p->pub.flags & SL_PARTY_ANSWERED) || q->pub.flags & SL_PARTY_ANSWERED)
 			return true;
@@ -256,8 +263,8 @@ static void delete_later(struct sl_media *m, struct session *s, int delay_s, sl_
 	sl_session_refresh(m, s, done, ctx);
 }
 
-void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slice tag, struct sl_slice via_branch,
-	int delay_s, sl_media_done done, void *ctx)
+void sl_media_delete(struct sl_media *m, struct sl_slice call_id, struct sl_slice tag,
+        struct sl_slice via_branch, int delay_s, sl_media_done done, void *ctx)
 {
 	struct session *s = sl_session_find(m, call_id);
 	struct party *p = NULL;

@@ -44,11 +44,11 @@ static int open_tables(struct sl_media *m)
 static int open_ports(struct sl_media *m)
 {
 	struct sl_port_pool_params p = {.n_addresses = m->conf->n_addresses,
-		.n_workers = m->n_workers,
-		.port_min = m->conf->port_min,
-		.port_max = m->conf->port_max,
-		.guard_ms = m->conf->port_guard_s * INT64_C(1000),
-		.released_s = sl_save_ports(m)};
+	        .n_workers = m->n_workers,
+	        .port_min = m->conf->port_min,
+	        .port_max = m->conf->port_max,
+	        .guard_ms = m->conf->port_guard_s * INT64_C(1000),
+	        .released_s = sl_save_ports(m)};
 
 	if (getrandom(p.seed, sizeof p.seed, 0) != sizeof p.seed)
 		return -EIO;
@@ -63,7 +63,8 @@ static void take_limits(struct sl_media *m, const struct sl_config *config)
 	m->session_limit = m->conf->max_sessions;
 }
 
-struct sl_media *sl_media_open(const struct sl_config *config, struct sl_dp *dp, int journal_fd, char *text, size_t text_len)
+struct sl_media *sl_media_open(
+        const struct sl_config *config, struct sl_dp *dp, int journal_fd, char *text, size_t text_len)
 {
 	struct sl_media *m = calloc(1, sizeof *m);
 
@@ -81,9 +82,9 @@ struct sl_media *sl_media_open(const struct sl_config *config, struct sl_dp *dp,
 	m->replay_at = UINT32_MAX;
 	m->now_ms = now_ms();
 	if (getrandom(&m->prng.key, sizeof m->prng.key, 0) != sizeof m->prng.key ||
-		getrandom(&m->hash_key, sizeof m->hash_key, 0) != sizeof m->hash_key ||
-		sl_save_open(m, journal_fd, text, text_len) < 0 || open_tables(m) < 0 || open_ports(m) < 0 ||
-		sl_plays_open(m) < 0 || sl_recording_open(m, text, text_len) < 0) {
+	        getrandom(&m->hash_key, sizeof m->hash_key, 0) != sizeof m->hash_key ||
+	        sl_save_open(m, journal_fd, text, text_len) < 0 || open_tables(m) < 0 || open_ports(m) < 0 ||
+	        sl_plays_open(m) < 0 || sl_recording_open(m, text, text_len) < 0) {
 		sl_media_close(m);
 		return NULL;
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* One to many: subscribers hear what other parties of the call send, publishers send for subscribers to come. A subscriber
- * is offered what its sources were told they may send: the SDP that each of them got, with addresses, keys and direction
- * of its own. */
+/* One to many: subscribers hear what other parties of the call send, publishers send for subscribers to come.
+ * A subscriber is offered what its sources were told they may send: the SDP that each of them got, with
+ * addresses, keys and direction of its own. */
 
 #include "controlplane/media/plan.h"
 
@@ -37,7 +37,8 @@ static void set_mux(struct sl_plan *plan, unsigned i, struct section *x)
 }
 
 /* Section i of the source's SDP as one of the subscriber's. */
-static enum sl_media_result mirror(struct sl_plan *plan, unsigned i, struct party *source, struct section *x, struct sl_media_error *e)
+static enum sl_media_result mirror(
+        struct sl_plan *plan, unsigned i, struct party *source, struct section *x, struct sl_media_error *e)
 {
 	const struct sl_media_options *o = &plan->q->options;
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
@@ -58,7 +59,8 @@ static enum sl_media_result mirror(struct sl_plan *plan, unsigned i, struct part
 	x->source = source;
 	x->source_at = (uint8_t)i;
 	if (x->pub.proto > SL_SDP_RTP_SAVPF)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "transport-protocol: subscribers get RTP/AVP, AVPF, SAVP or SAVPF");
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
+		        "transport-protocol: subscribers get RTP/AVP, AVPF, SAVP or SAVPF");
 	sl_nego_types(md, &x->types);
 	sl_nego_codec_text(md, x->pub.codec, sizeof x->pub.codec);
 	sl_nego_payload_types(&x->types, &x->types, &x->pub.leg.set);
@@ -84,7 +86,8 @@ static enum sl_media_result mirror(struct sl_plan *plan, unsigned i, struct part
 }
 
 /* A leg's family: as asked, else that of the source's own leg. */
-static void set_family(const struct sl_media *m, struct sl_plan *plan, unsigned at, const struct section *from)
+static void set_family(
+        const struct sl_media *m, struct sl_plan *plan, unsigned at, const struct section *from)
 {
 	int asked = plan->q->options.address_family;
 	const struct sl_ip *ip = &m->conf->addresses[from->pub.leg.ref.address].ip;
@@ -93,7 +96,8 @@ static void set_family(const struct sl_media *m, struct sl_plan *plan, unsigned 
 	plan->to.family_asked[at] = asked != 0;
 }
 
-static enum sl_media_result mirror_all(struct sl_media *m, struct sl_plan *plan, struct party *source, struct sl_media_error *e)
+static enum sl_media_result mirror_all(
+        struct sl_media *m, struct sl_plan *plan, struct party *source, struct sl_media_error *e)
 {
 	memset(&plan->edit, 0, sizeof plan->edit);
 	plan->edit.remove_bundle = true;
@@ -115,8 +119,8 @@ struct sources {
 	struct party *party[SL_MEDIA_MAX_SECTIONS];
 };
 
-static enum sl_media_result find_sources(struct sl_media *m, const struct sl_media_who *who, struct sl_plan *plan,
-	struct sources *out, struct sl_media_error *e)
+static enum sl_media_result find_sources(struct sl_media *m, const struct sl_media_who *who,
+        struct sl_plan *plan, struct sources *out, struct sl_media_error *e)
 {
 	struct session *s;
 	enum sl_media_result rc = sl_who_find(m, who, &s, e);
@@ -128,12 +132,15 @@ static enum sl_media_result find_sources(struct sl_media *m, const struct sl_med
 	sl_plan_suites(m, plan);
 	for (unsigned i = 0; i < s->pub.n_parties; i++) {
 		struct party *p = party_at(s, i);
-		if (!sl_who_is(who, p) || p->pub.flags & SL_PARTY_SUBSCRIBER || !(p->pub.flags & PARTY_IS_HEARD))
+		if (!sl_who_is(who, p) || p->pub.flags & SL_PARTY_SUBSCRIBER ||
+		        !(p->pub.flags & PARTY_IS_HEARD))
 			continue;
 		if (!p->sdp)
-			return sl_media_fail(e, SL_MEDIA_ERR_STATE, "tag '%.40s': it was not told yet what it may send", p->pub.tag);
+			return sl_media_fail(e, SL_MEDIA_ERR_STATE,
+			        "tag '%.40s': it was not told yet what it may send", p->pub.tag);
 		if (out->n == SL_MEDIA_MAX_SECTIONS)
-			return sl_media_fail(e, SL_MEDIA_ERR_STATE, "more than %d parties to hear", SL_MEDIA_MAX_SECTIONS);
+			return sl_media_fail(
+			        e, SL_MEDIA_ERR_STATE, "more than %d parties to hear", SL_MEDIA_MAX_SECTIONS);
 		out->party[out->n++] = p;
 	}
 	if (out->n == 0)
@@ -147,7 +154,8 @@ static struct sl_slice sdp_of(const struct party *p)
 }
 
 /* How many sections will it have? */
-static enum sl_media_result count_sections(struct sl_plan *plan, const struct sources *from, unsigned *n, struct sl_media_error *e)
+static enum sl_media_result count_sections(
+        struct sl_plan *plan, const struct sources *from, unsigned *n, struct sl_media_error *e)
 {
 	*n = 0;
 	for (unsigned k = 0; k < from->n; k++) {
@@ -157,12 +165,14 @@ static enum sl_media_result count_sections(struct sl_plan *plan, const struct so
 		*n += sl_plan_sections(plan);
 	}
 	if (*n > SL_MEDIA_MAX_SECTIONS)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "more than %d media sections to hear", SL_MEDIA_MAX_SECTIONS);
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "more than %d media sections to hear",
+		        SL_MEDIA_MAX_SECTIONS);
 	return SL_MEDIA_OK;
 }
 
 /* The subscriber: the one named, whose subscriptions begin anew, or a new one. */
-static enum sl_media_result subscriber(struct sl_media *m, struct sl_plan *plan, unsigned n, struct sl_media_error *e)
+static enum sl_media_result subscriber(
+        struct sl_media *m, struct sl_plan *plan, unsigned n, struct sl_media_error *e)
 {
 	const struct sl_media_request *q = plan->q;
 	const struct sl_slice none = {0};
@@ -176,8 +186,11 @@ static enum sl_media_result subscriber(struct sl_media *m, struct sl_plan *plan,
 	struct sl_slice tag = q->to_tag.n ? q->to_tag : (struct sl_slice){drawn, strlen(drawn)};
 	if ((rc = sl_plan_side(plan, &plan->to, p, n, tag, none, e)))
 		return rc;
-	return plan->to.fresh ? sl_plan_interface(m, plan->to.party, q->options.to_interface.n ? q->options.to_interface : q->options.from_interface, e)
-		: SL_MEDIA_OK;
+	return plan->to.fresh ? sl_plan_interface(m, plan->to.party,
+	                                q->options.to_interface.n ? q->options.to_interface
+	                                                          : q->options.from_interface,
+	                                e)
+	                      : SL_MEDIA_OK;
 }
 
 /* Of the second source and later ones only the media sections are wanted. */
@@ -190,8 +203,8 @@ static void cut_session(struct sl_media_reply *r)
 	r->sdp_len -= head;
 }
 
-static enum sl_media_result write_sources(struct sl_media *m, struct sl_plan *plan, const struct sources *from, bool draw,
-	struct sl_media_reply *r, struct sl_media_error *e)
+static enum sl_media_result write_sources(struct sl_media *m, struct sl_plan *plan,
+        const struct sources *from, bool draw, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_media_reply part = *r;
 	size_t total = 0;
@@ -199,7 +212,8 @@ static enum sl_media_result write_sources(struct sl_media *m, struct sl_plan *pl
 
 	plan->base = 0;
 	for (unsigned k = 0; k < from->n; k++) {
-		if ((rc = sl_plan_parse(plan, sdp_of(from->party[k]), e)) || (rc = mirror_all(m, plan, from->party[k], e)))
+		if ((rc = sl_plan_parse(plan, sdp_of(from->party[k]), e)) ||
+		        (rc = mirror_all(m, plan, from->party[k], e)))
 			return rc;
 		plan->edit.replace_origin = true;
 		part.sdp = r->sdp + total;
@@ -215,8 +229,8 @@ static enum sl_media_result write_sources(struct sl_media *m, struct sl_plan *pl
 	return SL_MEDIA_OK;
 }
 
-static enum sl_media_result plan_subscribe(struct sl_media *m, const struct sl_media_who *who, struct sl_media_reply *r,
-	struct sl_media_error *e)
+static enum sl_media_result plan_subscribe(struct sl_media *m, const struct sl_media_who *who,
+        struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	struct sources from;
@@ -231,8 +245,8 @@ static enum sl_media_result plan_subscribe(struct sl_media *m, const struct sl_m
 	return write_sources(m, plan, &from, false, r, e);
 }
 
-enum sl_media_result sl_media_subscribe(struct sl_media *m, const struct sl_media_who *who, const struct sl_media_request *q,
-	struct sl_media_reply *r, char *tag_out, struct sl_media_error *e)
+enum sl_media_result sl_media_subscribe(struct sl_media *m, const struct sl_media_who *who,
+        const struct sl_media_request *q, struct sl_media_reply *r, char *tag_out, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 
@@ -240,7 +254,9 @@ enum sl_media_result sl_media_subscribe(struct sl_media *m, const struct sl_medi
 	r->warning[0] = tag_out[0] = '\0';
 	sl_plan_begin(m, q);
 	if (q->to_tag.n > SL_MEDIA_ID_MAX)
-		return failed(m, r, sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "to-tag: longer than %d bytes", SL_MEDIA_ID_MAX));
+		return failed(m, r,
+		        sl_media_fail(
+		                e, SL_MEDIA_ERR_SYNTAX, "to-tag: longer than %d bytes", SL_MEDIA_ID_MAX));
 	enum sl_media_result rc = plan_subscribe(m, who, r, e);
 	if (rc) {
 		sl_plan_abandon(m, plan);
@@ -268,8 +284,10 @@ static enum sl_media_result answered(struct sl_plan *plan, unsigned i, struct sl
 		sl_plan_reject(x);
 		return SL_MEDIA_OK;
 	}
-	if (sl_nego_kind(md) != SL_NEGO_RTP || sl_nego_is_secure(md->proto) != sl_nego_is_secure(x->pub.proto))
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: the answer's transport is not the offer's", i + 1);
+	if (sl_nego_kind(md) != SL_NEGO_RTP ||
+	        sl_nego_is_secure(md->proto) != sl_nego_is_secure(x->pub.proto))
+		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
+		        "SDP: media section %u: the answer's transport is not the offer's", i + 1);
 	if ((rc = sl_plan_said(plan, i, x, e)))
 		return rc;
 	if (sl_nego_is_secure(x->pub.proto) && (rc = sl_sdes_match(plan, i, x, e)))
@@ -279,8 +297,8 @@ static enum sl_media_result answered(struct sl_plan *plan, unsigned i, struct sl
 	return SL_MEDIA_OK;
 }
 
-static enum sl_media_result find_subscriber(struct sl_media *m, const struct sl_media_request *q, struct party **out,
-	struct sl_media_error *e)
+static enum sl_media_result find_subscriber(
+        struct sl_media *m, const struct sl_media_request *q, struct party **out, struct sl_media_error *e)
 {
 	struct session *s = sl_session_find(m, q->call_id);
 
@@ -292,7 +310,8 @@ static enum sl_media_result find_subscriber(struct sl_media *m, const struct sl_
 	return SL_MEDIA_OK;
 }
 
-enum sl_media_result sl_media_subscribe_answer(struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
+enum sl_media_result sl_media_subscribe_answer(
+        struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	const struct sl_slice none = {0};
@@ -317,7 +336,8 @@ enum sl_media_result sl_media_subscribe_answer(struct sl_media *m, const struct 
 	return SL_MEDIA_OK;
 }
 
-enum sl_media_result sl_media_unsubscribe(struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
+enum sl_media_result sl_media_unsubscribe(
+        struct sl_media *m, const struct sl_media_request *q, struct sl_media_error *e)
 {
 	struct party *p;
 	enum sl_media_result rc = find_subscriber(m, q, &p, e);
@@ -385,7 +405,8 @@ static enum sl_media_result published(struct sl_plan *plan, unsigned i, struct s
 	return SL_MEDIA_OK;
 }
 
-static enum sl_media_result plan_publish(struct sl_media *m, struct sl_media_reply *r, struct sl_media_error *e)
+static enum sl_media_result plan_publish(
+        struct sl_media *m, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	const struct sl_slice none = {0};
@@ -399,7 +420,8 @@ static enum sl_media_result plan_publish(struct sl_media *m, struct sl_media_rep
 	if (p && !(p->pub.flags & SL_PARTY_PUBLISHER))
 		return sl_media_fail(e, SL_MEDIA_ERR_STATE, "the from-tag is a party of the call already");
 	if ((rc = sl_plan_side(plan, &plan->from, p, sl_plan_sections(plan), plan->q->from_tag, none, e)) ||
-		(plan->from.fresh && (rc = sl_plan_interface(m, plan->from.party, plan->q->options.from_interface, e))))
+	        (plan->from.fresh &&
+	                (rc = sl_plan_interface(m, plan->from.party, plan->q->options.from_interface, e))))
 		return rc;
 	plan->reader = &plan->from;
 	plan->edit.remove_bundle = true;
@@ -415,8 +437,8 @@ static enum sl_media_result plan_publish(struct sl_media *m, struct sl_media_rep
 	return sl_plan_write(m, plan, r, e);
 }
 
-enum sl_media_result sl_media_publish(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
-	struct sl_media_error *e)
+enum sl_media_result sl_media_publish(struct sl_media *m, const struct sl_media_request *q,
+        struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	enum sl_media_result rc = sl_plan_read(m, q, true, e);
@@ -429,7 +451,8 @@ enum sl_media_result sl_media_publish(struct sl_media *m, const struct sl_media_
 		return failed(m, r, rc);
 	plan->from.party->pub.flags |= SL_PARTY_PUBLISHER;
 	if (q->options.label.n)
-		sl_slice_copy(q->options.label, plan->from.party->pub.label, sizeof plan->from.party->pub.label);
+		sl_slice_copy(
+		        q->options.label, plan->from.party->pub.label, sizeof plan->from.party->pub.label);
 	m->counts.sessions_total += plan->fresh;
 	plan->session->pub.delete_at_ms = 0;
 	sl_plan_commit(m, plan, (struct sl_slice){r->sdp, r->sdp_len});

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* The dataplane's side of sections: ids, ports, and the commands that bring legs and routes to what the engine wants.
- * What a leg was told is in leg.set and in the routes of its section: replay sends the same again. */
+/* The dataplane's side of sections: ids, ports, and the commands that bring legs and routes to what the
+ * engine wants. What a leg was told is in leg.set and in the routes of its section: replay sends the same
+ * again. */
 
 #include "controlplane/media/internal.h"
 
@@ -15,7 +16,7 @@
 #define ID_MASK ((UINT64_C(1) << SL_LEG_SLOT_SHIFT) - 1)
 enum { TAG_BITS = SL_LEG_SLOT_SHIFT - 32 };
 #define TAG_MASK ((UINT32_C(1) << TAG_BITS) - 1)
-#define NO_LEG UINT32_MAX
+#define NO_LEG   UINT32_MAX
 
 /* ---- ids and ports ---- */
 
@@ -40,15 +41,16 @@ uint64_t sl_leg_id(unsigned slot, uint64_t id)
 	return (uint64_t)slot << SL_LEG_SLOT_SHIFT | (id & ID_MASK);
 }
 
-static void enter(struct sl_media *m, uint32_t at, uint32_t tag, struct section *x, struct party *p, unsigned address,
-	uint16_t port)
+static void enter(struct sl_media *m, uint32_t at, uint32_t tag, struct section *x, struct party *p,
+        unsigned address, uint16_t port)
 {
 	struct sl_media_leg *leg = &x->pub.leg;
 
 	m->legs[at] = (struct leg_entry){.section = x, .party = p, .tag = tag};
 	memset(leg, 0, sizeof *leg);
-	leg->ref = (struct sl_leg_ref){
-		.id = sl_leg_id(m->dp_slot, (uint64_t)tag << 32 | (at + 1)), .port = port, .address = (uint8_t)address};
+	leg->ref = (struct sl_leg_ref){.id = sl_leg_id(m->dp_slot, (uint64_t)tag << 32 | (at + 1)),
+	        .port = port,
+	        .address = (uint8_t)address};
 	leg->set.leg = leg->ref;
 	leg->set.rtcp_port = leg->rtcp_port = (uint16_t)(port + 1);
 	while (leg->set.out_ssrc == 0) /* ours, so that it is the same after any restart */
@@ -85,12 +87,14 @@ int sl_leg_restore(struct sl_media *m, struct section *x, struct party *p)
 
 	if (at >= m->max_legs || m->legs[at].section)
 		return -EINVAL;
-	/* Sessions written before and after a change of slots differ: attaching renames all of them from one. */
+	/* Sessions written before and after a change of slots differ: attaching renames all of them from one.
+	 */
 	ref->id = x->pub.leg.set.leg.id = sl_leg_id(m->dp_slot, ref->id);
 	int rc = sl_port_pool_take(m->ports, ref->address, ref->port);
 	if (rc < 0)
 		return rc;
-	m->legs[at] = (struct leg_entry){.section = x, .party = p, .tag = (uint32_t)(ref->id >> 32) & TAG_MASK};
+	m->legs[at] =
+	        (struct leg_entry){.section = x, .party = p, .tag = (uint32_t)(ref->id >> 32) & TAG_MASK};
 	m->n_legs++;
 	m->worker_legs[worker_of(m, x)]++;
 	sl_leg_count_keys(m, x);
@@ -156,8 +160,8 @@ bool sl_session_is_live(const struct sl_media *m, const struct session *s)
 }
 
 /* seq 0 = nobody waits for an answer, but a refusal is to be told from others'. */
-void sl_leg_command(struct sl_media *m, const struct session *s, struct sl_command *cmd, const struct sl_leg_ref *ref,
-	uint32_t seq)
+void sl_leg_command(struct sl_media *m, const struct session *s, struct sl_command *cmd,
+        const struct sl_leg_ref *ref, uint32_t seq)
 {
 	if (!sl_session_is_live(m, s))
 		return;
@@ -166,7 +170,8 @@ void sl_leg_command(struct sl_media *m, const struct session *s, struct sl_comma
 	sl_dp_worker_send(m->dp, sl_media_port_worker(ref->port, m->n_workers), cmd);
 }
 
-void sl_leg_send(struct sl_media *m, const struct session *s, uint32_t type, const struct section *x, uint32_t seq)
+void sl_leg_send(
+        struct sl_media *m, const struct session *s, uint32_t type, const struct section *x, uint32_t seq)
 {
 	struct sl_command cmd;
 
@@ -184,7 +189,7 @@ void sl_leg_send(struct sl_media *m, const struct session *s, uint32_t type, con
 }
 
 static void route(struct sl_media *m, const struct session *s, uint32_t type, const struct sl_leg_ref *from,
-	const struct sl_leg_ref *to)
+        const struct sl_leg_ref *to)
 {
 	struct sl_command cmd = {.h = {.type = type}, .route = {*from, *to}};
 
@@ -200,8 +205,8 @@ static struct section *leg_of(struct party *p, unsigned i)
 	return x && section_has_leg(x) && !p->ending ? x : NULL;
 }
 
-/* Where what this section's leg receives shall go: its peer's leg of the same section, when one has answered the other and
- * the peer may be sent to. */
+/* Where what this section's leg receives shall go: its peer's leg of the same section, when one has answered
+ * the other and the peer may be sent to. */
 static struct section *wanted(struct party *p, unsigned i)
 {
 	struct party *q = p->peer;
@@ -217,8 +222,8 @@ static bool same_ref(const struct sl_leg_ref *a, const struct sl_leg_ref *b)
 }
 
 /* Bring one route from `from` to what *told shall become. */
-static void set_route(struct sl_media *m, struct session *s, const struct sl_leg_ref *from, struct sl_leg_ref *told,
-	const struct sl_leg_ref *wish)
+static void set_route(struct sl_media *m, struct session *s, const struct sl_leg_ref *from,
+        struct sl_leg_ref *told, const struct sl_leg_ref *wish)
 {
 	if (same_ref(told, wish))
 		return;
@@ -238,7 +243,8 @@ static void set_heard(struct sl_media *m, struct session *s, struct party *p, un
 
 	if (!x)
 		return;
-	const struct sl_leg_ref *wish = from && !x->muted && p->pub.flags & SL_PARTY_ANSWERED ? &from->pub.leg.ref : &none;
+	const struct sl_leg_ref *wish =
+	        from && !x->muted && p->pub.flags & SL_PARTY_ANSWERED ? &from->pub.leg.ref : &none;
 	if (same_ref(&x->heard, wish))
 		return;
 	told = x->pub.leg.ref;
@@ -310,8 +316,8 @@ static uint32_t inactivity_ms(const struct sl_media *m, const struct session *s)
 static uint32_t block_flags(const struct party *p)
 {
 	return (p->pub.flags & SL_PARTY_BLOCKED ? SL_LEG_BLOCK_MEDIA : 0) |
-		(p->pub.flags & SL_PARTY_SILENCED ? SL_LEG_SILENCE_MEDIA : 0) |
-		(p->pub.flags & SL_PARTY_DTMF_BLOCKED ? SL_LEG_BLOCK_DTMF : 0);
+	       (p->pub.flags & SL_PARTY_SILENCED ? SL_LEG_SILENCE_MEDIA : 0) |
+	       (p->pub.flags & SL_PARTY_DTMF_BLOCKED ? SL_LEG_BLOCK_DTMF : 0);
 }
 
 void sl_session_changed(struct sl_media *m, struct session *s)
@@ -321,7 +327,8 @@ void sl_session_changed(struct sl_media *m, struct session *s)
 		for (unsigned i = 0; i < party_at(s, k)->pub.n_sections; i++) {
 			struct section *x = section_at(party_at(s, k), i);
 			struct sl_cmd_leg *set = &x->pub.leg.set;
-			uint32_t ms = inactivity_ms(m, s), flags = (set->flags & ~BLOCK_FLAGS) | block_flags(party_at(s, k));
+			uint32_t ms = inactivity_ms(m, s),
+			         flags = (set->flags & ~BLOCK_FLAGS) | block_flags(party_at(s, k));
 			if (section_has_leg(x) && (set->inactivity_ms != ms || set->flags != flags)) {
 				set->inactivity_ms = ms;
 				set->flags = flags;

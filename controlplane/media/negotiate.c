@@ -34,16 +34,16 @@ bool sl_nego_is_private(const struct sl_ip *ip)
 	static const struct {
 		uint8_t b[16], len;
 	} nets[] = {
-		{{[10] = 0xff, 0xff, 0}, 104},                  /* 0.0.0.0/8 */
-		{{[10] = 0xff, 0xff, 10}, 104},
-		{{[10] = 0xff, 0xff, 100, 64}, 106},            /* RFC 6598: between a customer and his provider's NAT */
-		{{[10] = 0xff, 0xff, 127}, 104},
-		{{[10] = 0xff, 0xff, 169, 254}, 112},
-		{{[10] = 0xff, 0xff, 172, 16}, 108},
-		{{[10] = 0xff, 0xff, 192, 168}, 112},
-		{{0}, 127},                                     /* :: and ::1 */
-		{{0xfc}, 7},
-		{{0xfe, 0x80}, 10},
+	        {{[10] = 0xff, 0xff, 0}, 104}, /* 0.0.0.0/8 */
+	        {{[10] = 0xff, 0xff, 10}, 104},
+	        {{[10] = 0xff, 0xff, 100, 64}, 106}, /* RFC 6598: between a customer and his provider's NAT */
+	        {{[10] = 0xff, 0xff, 127}, 104},
+	        {{[10] = 0xff, 0xff, 169, 254}, 112},
+	        {{[10] = 0xff, 0xff, 172, 16}, 108},
+	        {{[10] = 0xff, 0xff, 192, 168}, 112},
+	        {{0}, 127}, /* :: and ::1 */
+	        {{0xfc}, 7},
+	        {{0xfe, 0x80}, 10},
 	};
 
 	for (unsigned i = 0; i < sizeof nets / sizeof nets[0]; i++) {
@@ -66,7 +66,7 @@ struct sl_nego_source sl_nego_source(const struct sl_media_options *o, const str
 
 	if (o->flags & SL_MF_ASYMMETRIC)
 		return (struct sl_nego_source){.learn = SL_LEARN_OFF,
-			.flags = o->flags & SL_MF_STRICT_SOURCE ? SL_LEG_STRICT_SOURCE : 0};
+		        .flags = o->flags & SL_MF_STRICT_SOURCE ? SL_LEG_STRICT_SOURCE : 0};
 	if (o->set_learn)
 		s.learn = o->learn;
 	if (s.learn == SL_LEARN_OFF)
@@ -139,14 +139,15 @@ static bool in_list(const struct sl_slice *list, unsigned n, const struct sl_sdp
 	return false;
 }
 
-void sl_nego_codecs(const struct sl_media_options *o, const struct sl_sdp_media *md, struct sl_sdp_media_edit *edit)
+void sl_nego_codecs(
+        const struct sl_media_options *o, const struct sl_sdp_media *md, struct sl_sdp_media_edit *edit)
 {
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < md->n_codecs; i++) {
 		const struct sl_sdp_codec *c = &md->codecs[i];
 		bool kept = !in_list(o->strip, o->n_strip, c) || in_list(o->except, o->n_except, c) ||
-			in_list(o->offer, o->n_offer, c);
+		            in_list(o->offer, o->n_offer, c);
 		left += kept;
 		if (!kept)
 			edit->remove_pt[c->pt / 64] |= UINT64_C(1) << c->pt % 64;
@@ -170,7 +171,8 @@ static bool is_dtmf(const struct sl_sdp_codec *c)
 /* Comfort noise and redundancy are no codec to speak with. */
 static bool is_media(const struct sl_sdp_codec *c)
 {
-	return !is_dtmf(c) && !sl_slice_is(c->name, "CN") && !sl_slice_is(c->name, "red") && !sl_slice_is(c->name, "rtx");
+	return !is_dtmf(c) && !sl_slice_is(c->name, "CN") && !sl_slice_is(c->name, "red") &&
+	       !sl_slice_is(c->name, "rtx");
 }
 
 static const struct sl_sdp_codec *first_media(const struct sl_sdp_media *md)
@@ -214,7 +216,8 @@ static void add_clocks(const struct sl_nego_types *t, struct sl_cmd_leg *leg)
 	}
 }
 
-void sl_nego_payload_types(const struct sl_nego_types *own, const struct sl_nego_types *other, struct sl_cmd_leg *leg)
+void sl_nego_payload_types(
+        const struct sl_nego_types *own, const struct sl_nego_types *other, struct sl_cmd_leg *leg)
 {
 	const struct sl_nego_types *heard = other->known ? other : own;
 

@@ -9,14 +9,15 @@
 #include <openssl/crypto.h>
 
 /* What we like best, where nobody has said otherwise: what everybody has, then what is stronger. */
-static const uint8_t preferred[SL_NEGO_SUITES] = {SL_SRTP_AES_CM_128_80, SL_SRTP_AES_CM_128_32, SL_SRTP_AEAD_128_GCM,
-	SL_SRTP_AEAD_256_GCM, SL_SRTP_AES_CM_256_80, SL_SRTP_AES_CM_256_32, SL_SRTP_AES_CM_192_80, SL_SRTP_AES_CM_192_32};
+static const uint8_t preferred[SL_NEGO_SUITES] = {SL_SRTP_AES_CM_128_80, SL_SRTP_AES_CM_128_32,
+        SL_SRTP_AEAD_128_GCM, SL_SRTP_AEAD_256_GCM, SL_SRTP_AES_CM_256_80, SL_SRTP_AES_CM_256_32,
+        SL_SRTP_AES_CM_192_80, SL_SRTP_AES_CM_192_32};
 
 static const struct {
 	uint8_t key_len, salt_len;
 } sizes[SL_SRTP_N_SUITES] = {
 #define X(name, number, key, salt, tag, ctag, sdp) [number] = {key, salt},
-	SL_SRTP_SUITES(X)
+        SL_SRTP_SUITES(X)
 #undef X
 };
 
@@ -32,9 +33,10 @@ static bool has(uint32_t set, unsigned suite)
 
 bool sl_nego_same_key(const struct sl_srtp_key *a, const struct sl_srtp_key *b)
 {
-	return a->suite == b->suite && a->mki_len == b->mki_len && memcmp(a->mki, b->mki, sizeof a->mki) == 0 &&
-		a->flags == b->flags && CRYPTO_memcmp(a->key, b->key, sizeof a->key) == 0 &&
-		CRYPTO_memcmp(a->salt, b->salt, sizeof a->salt) == 0;
+	return a->suite == b->suite && a->mki_len == b->mki_len &&
+	       memcmp(a->mki, b->mki, sizeof a->mki) == 0 && a->flags == b->flags &&
+	       CRYPTO_memcmp(a->key, b->key, sizeof a->key) == 0 &&
+	       CRYPTO_memcmp(a->salt, b->salt, sizeof a->salt) == 0;
 }
 
 static int choose(uint32_t set, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
@@ -53,7 +55,8 @@ static int choose(uint32_t set, const struct sl_sdp_media *md, const struct sl_s
 	return first;
 }
 
-int sl_nego_choose_crypto(uint32_t asked, uint32_t possible, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
+int sl_nego_choose_crypto(
+        uint32_t asked, uint32_t possible, const struct sl_sdp_media *md, const struct sl_sdp_crypto *now)
 {
 	int at = choose(asked & possible, md, now);
 
@@ -76,12 +79,14 @@ unsigned sl_nego_suites(uint32_t set, const struct sl_sdp_media *md, uint8_t sui
 	return n;
 }
 
-int sl_nego_match_crypto(const struct sl_sdp_crypto *offered, unsigned n, const struct sl_sdp_media *md, unsigned *answer)
+int sl_nego_match_crypto(
+        const struct sl_sdp_crypto *offered, unsigned n, const struct sl_sdp_media *md, unsigned *answer)
 {
 	for (unsigned a = 0; a < md->n_crypto; a++) {
 		for (unsigned i = 0; i < n; i++) {
 			/* RFC 4568 5.1.3: tag and suite are the offer's. */
-			if (md->crypto[a].tag != offered[i].tag || md->crypto[a].key.suite != offered[i].key.suite)
+			if (md->crypto[a].tag != offered[i].tag ||
+			        md->crypto[a].key.suite != offered[i].key.suite)
 				continue;
 			*answer = a;
 			return (int)i;

@@ -26,37 +26,39 @@ static enum sl_media_result find_parties(struct sl_media *m, struct sl_plan *pla
 	const struct sl_slice none = {0};
 	unsigned n = sl_plan_sections(plan);
 	if ((rc = sl_plan_side(plan, &plan->from, from, n, q->from_tag, none, e)) ||
-		(rc = sl_plan_side(plan, &plan->to, to, n, q->to_tag, q->via_branch, e)))
+	        (rc = sl_plan_side(plan, &plan->to, to, n, q->to_tag, q->via_branch, e)))
 		return rc;
 	if (plan->from.fresh && (rc = sl_plan_interface(m, plan->from.party, q->options.from_interface, e)))
 		return rc;
-	return plan->to.fresh ? sl_plan_interface(m, plan->to.party, q->options.to_interface, e) : SL_MEDIA_OK;
+	return plan->to.fresh ? sl_plan_interface(m, plan->to.party, q->options.to_interface, e)
+	                      : SL_MEDIA_OK;
 }
 
 /* ---- one section ---- */
 
-/* What the other side is offered: what was asked; else what it had, if it had something else than the offerer before
- * (we were translating); else the same. */
-static uint8_t proto_towards(const struct sl_media_options *o, const struct sl_sdp_media *md, const struct section *before_from,
-	const struct section *before_to)
+/* What the other side is offered: what was asked; else what it had, if it had something else than the offerer
+ * before (we were translating); else the same. */
+static uint8_t proto_towards(const struct sl_media_options *o, const struct sl_sdp_media *md,
+        const struct section *before_from, const struct section *before_to)
 {
 	if (o->set_proto)
 		return (uint8_t)o->proto;
 	if (section_has_leg(before_from) && section_has_leg(before_to) && before_from->kind == SL_NEGO_RTP &&
-		before_from->pub.proto != before_to->pub.proto)
+	        before_from->pub.proto != before_to->pub.proto)
 		return before_to->pub.proto;
 	return (uint8_t)md->proto;
 }
 
-static enum sl_media_result offer_crypto(struct sl_plan *plan, unsigned i, struct section *a, struct section *b,
-	struct sl_media_error *e)
+static enum sl_media_result offer_crypto(
+        struct sl_plan *plan, unsigned i, struct section *a, struct section *b, struct sl_media_error *e)
 {
 	struct sl_sdp_media_edit *me = &plan->edit.media[i];
 	enum sl_media_result rc;
 
 	a->pub.leg.set.flags &= ~(uint32_t)SL_LEG_RAW;
 	b->pub.leg.set.flags &= ~(uint32_t)SL_LEG_RAW;
-	/* Keys in force go with an answer that takes it: it may never come, and until then nothing leaves without. */
+	/* Keys in force go with an answer that takes it: it may never come, and until then nothing leaves
+	 * without. */
 	if (sl_nego_is_secure(a->pub.proto) && (rc = sl_sdes_take(plan, i, a, e)))
 		return rc;
 	if (sl_nego_is_secure(b->pub.proto) && (rc = sl_sdes_offer(plan, i, b, e)))
@@ -84,7 +86,8 @@ static void offer_mux(struct sl_plan *plan, unsigned i, struct section *a, struc
 	me->local_rtcp_port = b->mux_only ? 0 : 1; /* which one is known when it is drawn */
 }
 
-/* Families of legs to be made: the offerer is reached where it says, the other as asked, or where it is already. */
+/* Families of legs to be made: the offerer is reached where it says, the other as asked, or where it is
+ * already. */
 static void set_families(struct sl_plan *plan, unsigned i, const struct section *b)
 {
 	const struct sl_media_options *o = &plan->q->options;
@@ -102,7 +105,8 @@ static void set_families(struct sl_plan *plan, unsigned i, const struct section 
 	}
 }
 
-/* Does section i ride on another one's transport (RFC 8843 7)? In an initial offer each may still have its own. */
+/* Does section i ride on another one's transport (RFC 8843 7)? In an initial offer each may still have its
+ * own. */
 static int shares(const struct sl_sdp *sdp, unsigned i)
 {
 	const struct sl_sdp_media *md = &sdp->media[i];
@@ -112,10 +116,13 @@ static int shares(const struct sl_sdp *sdp, unsigned i)
 		return -1;
 	if (md->port == 0)
 		return md->bundle_only ? with : -1;
-	return md->port == sdp->media[with].port && sl_ip_eq(&md->connection, &sdp->media[with].connection) ? with : -1;
+	return md->port == sdp->media[with].port && sl_ip_eq(&md->connection, &sdp->media[with].connection)
+	               ? with
+	               : -1;
 }
 
-static enum sl_media_result relay(struct sl_media *m, struct sl_plan *plan, unsigned i, struct sl_media_error *e)
+static enum sl_media_result relay(
+        struct sl_media *m, struct sl_plan *plan, unsigned i, struct sl_media_error *e)
 {
 	const struct sl_media_options *o = &plan->q->options;
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
@@ -128,7 +135,9 @@ static enum sl_media_result relay(struct sl_media *m, struct sl_plan *plan, unsi
 		proto = (uint8_t)md->proto;
 	if (kind == SL_NEGO_DTLS ? proto != md->proto : proto > SL_SDP_RTP_SAVPF && kind == SL_NEGO_RTP)
 		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
-			"media section %u: DTLS-SRTP is passed on, not terminated: transport-protocol must stay as offered", i + 1);
+		        "media section %u: DTLS-SRTP is passed on, not terminated: transport-protocol must "
+		        "stay as offered",
+		        i + 1);
 	a->kind = b->kind = kind;
 	a->pub.proto = (uint8_t)md->proto;
 	b->pub.proto = proto;
@@ -155,7 +164,8 @@ static enum sl_media_result relay(struct sl_media *m, struct sl_plan *plan, unsi
 	return SL_MEDIA_OK;
 }
 
-static enum sl_media_result section(struct sl_media *m, struct sl_plan *plan, unsigned i, struct sl_media_error *e)
+static enum sl_media_result section(
+        struct sl_media *m, struct sl_plan *plan, unsigned i, struct sl_media_error *e)
 {
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
 	bool other = sl_nego_kind(md) == SL_NEGO_OTHER;
@@ -235,7 +245,8 @@ static void join(struct sl_media *m, struct sl_plan *plan)
 }
 
 /* The same SDP once more: it has been here (a signalling loop), and is left alone. */
-static enum sl_media_result loops(const struct sl_media_request *q, struct sl_media_reply *r, struct sl_media_error *e)
+static enum sl_media_result loops(
+        const struct sl_media_request *q, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	if (q->sdp.n > r->sdp_room)
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "the SDP is too long");
@@ -244,8 +255,8 @@ static enum sl_media_result loops(const struct sl_media_request *q, struct sl_me
 	return SL_MEDIA_OK;
 }
 
-enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
-	struct sl_media_error *e)
+enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_request *q,
+        struct sl_media_reply *r, struct sl_media_error *e)
 {
 	struct sl_plan *plan = m->plan;
 	enum sl_media_result rc = sl_plan_read(m, q, true, e);
@@ -253,7 +264,8 @@ enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_re
 	m->counts.offers++;
 	r->sdp_len = 0;
 	r->warning[0] = '\0';
-	if (rc == SL_MEDIA_OK && q->options.flags & SL_MF_LOOP_PROTECT && sl_sdp_has_attribute(&plan->sdp, m->loop_mark))
+	if (rc == SL_MEDIA_OK && q->options.flags & SL_MF_LOOP_PROTECT &&
+	        sl_sdp_has_attribute(&plan->sdp, m->loop_mark))
 		return loops(q, r, e);
 	if (rc == SL_MEDIA_OK) {
 		rc = plan_offer(m, r, e);
@@ -269,7 +281,8 @@ enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_re
 	if (plan->fresh)
 		m->counts.sessions_total++;
 	if (q->options.flags & SL_MF_ALWAYS_TRANSCODE)
-		snprintf(r->warning, sizeof r->warning, "transcoding is not done here: codecs are passed as they are");
+		snprintf(r->warning, sizeof r->warning,
+		        "transcoding is not done here: codecs are passed as they are");
 	sl_plan_commit(m, plan, (struct sl_slice){r->sdp, r->sdp_len});
 	return SL_MEDIA_OK;
 }

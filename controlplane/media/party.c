@@ -182,14 +182,16 @@ struct party *sl_party_by_tag(const struct session *s, struct sl_slice tag)
 	return NULL;
 }
 
-/* A party that was offered something: of a branch; of any, when branch is empty. unnamed: only if it has no tag yet. The
- * latest is meant. */
-static struct party *offered_by(const struct session *s, const struct party *a, struct sl_slice branch, bool unnamed)
+/* A party that was offered something: of a branch; of any, when branch is empty. unnamed: only if it has no
+ * tag yet. The latest is meant. */
+static struct party *offered_by(
+        const struct session *s, const struct party *a, struct sl_slice branch, bool unnamed)
 {
 	for (unsigned i = s->pub.n_parties; i-- > 0;) {
 		struct party *p = party_at(s, i);
-		if (p->ending || p == a || (a && p->peer != a) || p->pub.flags & (SL_PARTY_SUBSCRIBER | SL_PARTY_PUBLISHER) ||
-			(unnamed && p->pub.tag[0]) || (branch.n && !sl_slice_eq(branch, p->pub.via_branch)))
+		if (p->ending || p == a || (a && p->peer != a) ||
+		        p->pub.flags & (SL_PARTY_SUBSCRIBER | SL_PARTY_PUBLISHER) ||
+		        (unnamed && p->pub.tag[0]) || (branch.n && !sl_slice_eq(branch, p->pub.via_branch)))
 			continue;
 		if (branch.n || unnamed || a)
 			return p;
@@ -202,7 +204,8 @@ struct party *sl_party_by_branch(const struct session *s, struct sl_slice via_br
 	return via_branch.n ? offered_by(s, NULL, via_branch, false) : NULL;
 }
 
-void sl_party_of_offer(const struct session *s, const struct sl_media_request *q, struct party **from, struct party **to)
+void sl_party_of_offer(
+        const struct session *s, const struct sl_media_request *q, struct party **from, struct party **to)
 {
 	const struct sl_slice none = {0};
 

@@ -42,25 +42,28 @@ enum sl_media_result sl_plan_parse(struct sl_plan *plan, struct sl_slice sdp, st
 	return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: %s", why);
 }
 
-enum sl_media_result sl_plan_read(struct sl_media *m, const struct sl_media_request *q, bool has_from, struct sl_media_error *e)
+enum sl_media_result sl_plan_read(
+        struct sl_media *m, const struct sl_media_request *q, bool has_from, struct sl_media_error *e)
 {
 	sl_plan_begin(m, q);
 	if (!is_name(q->call_id, true) || !is_name(q->from_tag, has_from) || !is_name(q->to_tag, false) ||
-		!is_name(q->via_branch, false))
+	        !is_name(q->via_branch, false))
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
-			"call-id, from-tag, to-tag or via-branch is empty, longer than %d bytes or has a zero byte",
-			SL_MEDIA_ID_MAX);
+		        "call-id, from-tag, to-tag or via-branch is empty, longer than %d bytes or has a "
+		        "zero byte",
+		        SL_MEDIA_ID_MAX);
 	return sl_plan_parse(m->plan, q->sdp, e);
 }
 
-enum sl_media_result sl_plan_side(struct sl_plan *plan, struct sl_plan_side *side, struct party *party, unsigned n,
-	struct sl_slice tag, struct sl_slice via_branch, struct sl_media_error *e)
+enum sl_media_result sl_plan_side(struct sl_plan *plan, struct sl_plan_side *side, struct party *party,
+        unsigned n, struct sl_slice tag, struct sl_slice via_branch, struct sl_media_error *e)
 {
 	memset(side->drawn, 0, sizeof side->drawn);
 	memset(side->family_asked, 0, sizeof side->family_asked);
 	side->fresh = !party;
 	if (!party && plan->session->pub.n_parties == SL_MEDIA_MAX_PARTIES)
-		return sl_media_fail(e, SL_MEDIA_ERR_STATE, "the call has %d parties already", SL_MEDIA_MAX_PARTIES);
+		return sl_media_fail(
+		        e, SL_MEDIA_ERR_STATE, "the call has %d parties already", SL_MEDIA_MAX_PARTIES);
 	if (!party)
 		party = sl_party_new(plan->session, tag, via_branch);
 	if (!party)
@@ -75,14 +78,16 @@ enum sl_media_result sl_plan_side(struct sl_plan *plan, struct sl_plan_side *sid
 		side->next[i] = *x;
 		side->n = i + 1;
 		if (!section_has_leg(x))
-			side->next[i].pub.leg.set = (struct sl_cmd_leg){.dscp = plan->dscp, .learn = SL_LEARN_IMMEDIATE};
+			side->next[i].pub.leg.set =
+			        (struct sl_cmd_leg){.dscp = plan->dscp, .learn = SL_LEARN_IMMEDIATE};
 		if (i >= n)
 			sl_plan_reject(&side->next[i]);
 	}
 	return SL_MEDIA_OK;
 }
 
-enum sl_media_result sl_plan_interface(const struct sl_media *m, struct party *p, struct sl_slice wish, struct sl_media_error *e)
+enum sl_media_result sl_plan_interface(
+        const struct sl_media *m, struct party *p, struct sl_slice wish, struct sl_media_error *e)
 {
 	for (unsigned i = 0; i < m->conf->n_addresses; i++) {
 		const char *name = m->conf->addresses[i].interface;
@@ -91,8 +96,8 @@ enum sl_media_result sl_plan_interface(const struct sl_media *m, struct party *p
 		memcpy(p->interface, name, sizeof p->interface);
 		return SL_MEDIA_OK;
 	}
-	return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "direction: no interface '%.*s' in media.addresses", (int)(wish.n < 40 ? wish.n : 40),
-		wish.p);
+	return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "direction: no interface '%.*s' in media.addresses",
+	        (int)(wish.n < 40 ? wish.n : 40), wish.p);
 }
 
 static enum sl_media_result may_begin(const struct sl_media *m, struct sl_media_error *e)
@@ -116,7 +121,8 @@ static unsigned least_loaded(struct sl_media *m)
 	return best;
 }
 
-/* Room for the large keys that a call between two may take, both directions of both legs: else it gets others. */
+/* Room for the large keys that a call between two may take, both directions of both legs: else it gets
+ * others. */
 enum { LARGE_OF_A_CALL = 4 };
 
 void sl_plan_suites(const struct sl_media *m, struct sl_plan *plan)
@@ -156,9 +162,10 @@ static bool is_unicast(const struct sl_ip *ip)
 	return sl_ip_is_v4(ip) ? ip->b[12] != 0 && ip->b[12] < 224 : ip->b[0] != 0xff;
 }
 
-/* Where its party wants media, as given; who may teach us better. On hold by address (0.0.0.0) both stay as they were:
- * the party may still send, and what it gets when it resumes it says then. */
-static enum sl_media_result set_remote(struct sl_plan *plan, unsigned i, struct section *x, struct sl_media_error *e)
+/* Where its party wants media, as given; who may teach us better. On hold by address (0.0.0.0) both stay as
+ * they were: the party may still send, and what it gets when it resumes it says then. */
+static enum sl_media_result set_remote(
+        struct sl_plan *plan, unsigned i, struct section *x, struct sl_media_error *e)
 {
 	const struct sl_media_options *o = &plan->q->options;
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
@@ -171,7 +178,8 @@ static enum sl_media_result set_remote(struct sl_plan *plan, unsigned i, struct 
 	if (o->flags & SL_MF_SIP_SOURCE && !is_zero(&o->received_from))
 		ip = o->received_from;
 	if (!is_unicast(&ip))
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: not a unicast address", i + 1);
+		return sl_media_fail(
+		        e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: not a unicast address", i + 1);
 	set->remote_rtp = (struct sl_endpoint){ip, htons(md->port)};
 	set->remote_rtcp = md->rtcp;
 	if (md->rtcp.port_be == 0 || (md->rtcp_mux && set->flags & SL_LEG_RTCP_MUX)) /* muxed, and stays so */
@@ -183,11 +191,13 @@ static enum sl_media_result set_remote(struct sl_plan *plan, unsigned i, struct 
 	const uint32_t mask = SL_LEG_STRICT_SOURCE | SL_LEG_LEARN_ANY | SL_LEG_RELEARN;
 	set->flags = (set->flags & ~mask) | source.flags;
 	set->learn = source.learn;
-	set->learn_ip = is_zero(&source.learn_ip) || is_unicast(&source.learn_ip) ? source.learn_ip : (struct sl_ip){0};
+	set->learn_ip = is_zero(&source.learn_ip) || is_unicast(&source.learn_ip) ? source.learn_ip
+	                                                                          : (struct sl_ip){0};
 	return SL_MEDIA_OK;
 }
 
-enum sl_media_result sl_plan_said(struct sl_plan *plan, unsigned i, struct section *x, struct sl_media_error *e)
+enum sl_media_result sl_plan_said(
+        struct sl_plan *plan, unsigned i, struct section *x, struct sl_media_error *e)
 {
 	const struct sl_media_options *o = &plan->q->options;
 	const struct sl_sdp_media *md = &plan->sdp.media[i];
@@ -211,7 +221,8 @@ void sl_plan_mux(struct section *x, bool muxed)
 {
 	struct sl_media_leg *leg = &x->pub.leg;
 
-	leg->set.flags = muxed ? leg->set.flags | SL_LEG_RTCP_MUX : leg->set.flags & ~(uint32_t)SL_LEG_RTCP_MUX;
+	leg->set.flags =
+	        muxed ? leg->set.flags | SL_LEG_RTCP_MUX : leg->set.flags & ~(uint32_t)SL_LEG_RTCP_MUX;
 	leg->set.rtcp_port = leg->rtcp_port = muxed ? 0 : (uint16_t)(leg->ref.port + 1);
 	if (muxed)
 		leg->set.remote_rtcp = (struct sl_endpoint){0};
@@ -251,8 +262,8 @@ static int pick_address(const struct sl_media *m, const char *interface, int fam
 	return best;
 }
 
-static enum sl_media_result draw(struct sl_media *m, struct sl_plan_side *side, unsigned i, unsigned worker,
-	struct sl_media_error *e)
+static enum sl_media_result draw(
+        struct sl_media *m, struct sl_plan_side *side, unsigned i, unsigned worker, struct sl_media_error *e)
 {
 	struct section *x = &side->next[i];
 	struct sl_cmd_leg asked = x->pub.leg.set;
@@ -261,14 +272,16 @@ static enum sl_media_result draw(struct sl_media *m, struct sl_plan_side *side, 
 	if (at < 0 && !side->family_asked[i])
 		at = pick_address(m, side->party->interface, family == AF_INET ? AF_INET6 : AF_INET, worker);
 	if (at < 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "interface '%s' has no %s address in media.addresses",
-			side->party->interface, family == AF_INET ? "IPv4" : "IPv6");
+		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
+		        "interface '%s' has no %s address in media.addresses", side->party->interface,
+		        family == AF_INET ? "IPv4" : "IPv6");
 	int port = sl_port_pool_draw(m->ports, (unsigned)at, worker, m->now_ms);
 	if (port < 0)
 		return sl_media_fail(e, SL_MEDIA_ERR_PORTS, "Ran out of ports");
 	if (sl_leg_new(m, x, side->party, (unsigned)at, (uint16_t)port) < 0) {
 		sl_port_pool_undo(m->ports, (unsigned)at, (uint16_t)port);
-		return sl_media_fail(e, SL_MEDIA_ERR_SESSIONS, "Parallel session limit reached: media.max_legs");
+		return sl_media_fail(
+		        e, SL_MEDIA_ERR_SESSIONS, "Parallel session limit reached: media.max_legs");
 	}
 	asked.leg = x->pub.leg.set.leg;
 	asked.rtcp_port = x->pub.leg.set.rtcp_port;
@@ -291,7 +304,8 @@ static void undo_draws(struct sl_media *m, struct sl_plan_side *side)
 	}
 }
 
-static enum sl_media_result draw_side(struct sl_media *m, struct sl_plan_side *side, unsigned worker, struct sl_media_error *e)
+static enum sl_media_result draw_side(
+        struct sl_media *m, struct sl_plan_side *side, unsigned worker, struct sl_media_error *e)
 {
 	for (unsigned i = 0; i < side->n; i++) {
 		struct section *x = &side->next[i];
@@ -304,7 +318,8 @@ static enum sl_media_result draw_side(struct sl_media *m, struct sl_plan_side *s
 	return SL_MEDIA_OK;
 }
 
-/* All legs of a call on one worker, so that no packet has to change hands; when its ports are used up, the next one's. */
+/* All legs of a call on one worker, so that no packet has to change hands; when its ports are used up, the
+ * next one's. */
 enum sl_media_result sl_plan_legs(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e)
 {
 	unsigned first = plan->session->worker % m->n_workers;
@@ -330,7 +345,8 @@ enum sl_media_result sl_plan_legs(struct sl_media *m, struct sl_plan *plan, stru
 }
 
 /* A leg has one address family; its party cannot leave it. */
-enum sl_media_result sl_plan_families(const struct sl_media *m, const struct sl_plan *plan, struct sl_media_error *e)
+enum sl_media_result sl_plan_families(
+        const struct sl_media *m, const struct sl_plan *plan, struct sl_media_error *e)
 {
 	for (unsigned i = 0; i < plan->from.n; i++) {
 		const struct sl_media_leg *leg = &plan->from.next[i].pub.leg;
@@ -339,20 +355,22 @@ enum sl_media_result sl_plan_families(const struct sl_media *m, const struct sl_
 		bool v4 = sl_ip_is_v4(&m->conf->addresses[leg->ref.address].ip);
 		if (v4 != sl_ip_is_v4(&leg->set.remote_rtp.ip))
 			return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED,
-				"SDP: media section %u: an %s address where our port is %s", i + 1, v4 ? "IPv6" : "IPv4",
-				v4 ? "IPv4" : "IPv6");
+			        "SDP: media section %u: an %s address where our port is %s", i + 1,
+			        v4 ? "IPv6" : "IPv4", v4 ? "IPv4" : "IPv6");
 	}
 	return SL_MEDIA_OK;
 }
 
 /* ---- writing ---- */
 
-static struct sl_endpoint advertised(const struct sl_media *m, const struct sl_plan *plan, const struct section *x)
+static struct sl_endpoint advertised(
+        const struct sl_media *m, const struct sl_plan *plan, const struct section *x)
 {
 	const struct sl_leg_ref *ref = &x->pub.leg.ref;
 	const struct sl_ip *asked = &plan->q->options.media_address;
 
-	return (struct sl_endpoint){is_zero(asked) ? m->conf->addresses[ref->address].advertised : *asked, htons(ref->port)};
+	return (struct sl_endpoint){
+	        is_zero(asked) ? m->conf->addresses[ref->address].advertised : *asked, htons(ref->port)};
 }
 
 /* Is DTLS nobody's any more in what is sent on? Then neither is what the session says of it. */
@@ -369,7 +387,8 @@ static bool is_without_dtls(const struct sl_plan *plan)
 	return any;
 }
 
-enum sl_media_result sl_plan_write(struct sl_media *m, struct sl_plan *plan, struct sl_media_reply *r, struct sl_media_error *e)
+enum sl_media_result sl_plan_write(
+        struct sl_media *m, struct sl_plan *plan, struct sl_media_reply *r, struct sl_media_error *e)
 {
 	const struct sl_media_options *o = &plan->q->options;
 	const struct sl_plan_side *to = plan->reader;
@@ -380,10 +399,11 @@ enum sl_media_result sl_plan_write(struct sl_media *m, struct sl_plan *plan, str
 		struct sl_sdp_media_edit *me = &edit->media[i];
 		if (!me->relay)
 			continue;
-		const struct section *x = &to->next[plan->base + i], *holder = x->pub.bundled ? &to->next[x->pub.bundle] : x;
+		const struct section *x = &to->next[plan->base + i],
+		                     *holder = x->pub.bundled ? &to->next[x->pub.bundle] : x;
 		if (!section_has_leg(holder))
-			return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "SDP: media section %u: bundled with one that has no port",
-				i + 1);
+			return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
+			        "SDP: media section %u: bundled with one that has no port", i + 1);
 		me->local_rtp = advertised(m, plan, holder);
 		if (is_zero(&plan->sdp.media[i].connection))
 			me->local_rtp.ip = (struct sl_ip){0}; /* hold by address goes through */
@@ -426,7 +446,8 @@ static void settle(struct sl_media *m, struct sl_plan_side *side, unsigned i)
 {
 	struct section *now = section_at(side->party, i), *next = &side->next[i];
 
-	next->dirty |= side->drawn[i] || memcmp(&now->pub.leg.set, &next->pub.leg.set, sizeof now->pub.leg.set) != 0;
+	next->dirty |=
+	        side->drawn[i] || memcmp(&now->pub.leg.set, &next->pub.leg.set, sizeof now->pub.leg.set) != 0;
 	*now = *next;
 	if (side->drawn[i])
 		sl_leg_moved(m, now);

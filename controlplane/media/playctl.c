@@ -35,7 +35,8 @@ bool sl_who_is(const struct sl_media_who *who, const struct party *p)
 	return (who->address.q[0] | who->address.q[1]) == 0 || has_address(p, &who->address);
 }
 
-enum sl_media_result sl_who_find(struct sl_media *m, const struct sl_media_who *who, struct session **out, struct sl_media_error *e)
+enum sl_media_result sl_who_find(
+        struct sl_media *m, const struct sl_media_who *who, struct session **out, struct sl_media_error *e)
 {
 	struct session *s = sl_session_find(m, who->call_id);
 
@@ -46,7 +47,8 @@ enum sl_media_result sl_who_find(struct sl_media *m, const struct sl_media_who *
 		if (sl_who_is(who, party_at(s, i)))
 			return SL_MEDIA_OK;
 	}
-	return sl_media_fail(e, SL_MEDIA_ERR_NOT_FOUND, who->tag.n ? "Unknown tag" : "no party with that label or address");
+	return sl_media_fail(e, SL_MEDIA_ERR_NOT_FOUND,
+	        who->tag.n ? "Unknown tag" : "no party with that label or address");
 }
 
 /* ---- block, silence ---- */
@@ -65,8 +67,8 @@ static uint32_t party_flag(uint32_t leg_flag)
 	}
 }
 
-enum sl_media_result sl_media_block(struct sl_media *m, const struct sl_media_who *who, uint32_t leg_flag, bool on,
-	struct sl_media_error *e)
+enum sl_media_result sl_media_block(struct sl_media *m, const struct sl_media_who *who, uint32_t leg_flag,
+        bool on, struct sl_media_error *e)
 {
 	uint32_t flag = party_flag(leg_flag);
 	struct session *s;
@@ -90,7 +92,8 @@ enum { DTMF_MIN_MS = 40, DTMF_MAX_MS = 10000, DTMF_VOLUME_MAX = 63, DTMF_DIGITS_
 static int event_of(char digit)
 {
 	static const char events[] = "0123456789*#ABCD";
-	const char *at = digit ? strchr(events, digit >= 'a' && digit <= 'd' ? digit - 'a' + 'A' : digit) : NULL;
+	const char *at =
+	        digit ? strchr(events, digit >= 'a' && digit <= 'd' ? digit - 'a' + 'A' : digit) : NULL;
 
 	return at ? (int)(at - events) : -1;
 }
@@ -108,8 +111,8 @@ static struct section *listener(const struct party *p)
 	return NULL;
 }
 
-static enum sl_media_result check_dtmf(const char *digits, unsigned duration_ms, unsigned pause_ms, unsigned volume,
-	struct sl_media_error *e)
+static enum sl_media_result check_dtmf(const char *digits, unsigned duration_ms, unsigned pause_ms,
+        unsigned volume, struct sl_media_error *e)
 {
 	size_t n = strlen(digits);
 
@@ -117,16 +120,19 @@ static enum sl_media_result check_dtmf(const char *digits, unsigned duration_ms,
 		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "DTMF: 1 to %d digits", DTMF_DIGITS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		if (event_of(digits[i]) < 0)
-			return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "DTMF: '%c' is none of 0-9 * # A-D", digits[i]);
+			return sl_media_fail(
+			        e, SL_MEDIA_ERR_SYNTAX, "DTMF: '%c' is none of 0-9 * # A-D", digits[i]);
 	}
-	if (duration_ms < DTMF_MIN_MS || duration_ms > DTMF_MAX_MS || pause_ms > DTMF_MAX_MS || volume > DTMF_VOLUME_MAX)
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "DTMF: duration %d to %d ms, pause up to %d ms, volume up to %d",
-			DTMF_MIN_MS, DTMF_MAX_MS, DTMF_MAX_MS, DTMF_VOLUME_MAX);
+	if (duration_ms < DTMF_MIN_MS || duration_ms > DTMF_MAX_MS || pause_ms > DTMF_MAX_MS ||
+	        volume > DTMF_VOLUME_MAX)
+		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX,
+		        "DTMF: duration %d to %d ms, pause up to %d ms, volume up to %d", DTMF_MIN_MS,
+		        DTMF_MAX_MS, DTMF_MAX_MS, DTMF_VOLUME_MAX);
 	return SL_MEDIA_OK;
 }
 
-enum sl_media_result sl_media_dtmf(struct sl_media *m, const struct sl_media_who *who, const char *digits, unsigned duration_ms,
-	unsigned pause_ms, unsigned volume, struct sl_media_error *e)
+enum sl_media_result sl_media_dtmf(struct sl_media *m, const struct sl_media_who *who, const char *digits,
+        unsigned duration_ms, unsigned pause_ms, unsigned volume, struct sl_media_error *e)
 {
 	struct session *s;
 	enum sl_media_result rc = check_dtmf(digits, duration_ms, pause_ms, volume, e);
@@ -142,15 +148,16 @@ enum sl_media_result sl_media_dtmf(struct sl_media *m, const struct sl_media_who
 		for (const char *d = digits; *d; d++) {
 			struct sl_command cmd = {.h = {.type = SL_CMD_DTMF_SEND}};
 			cmd.dtmf = (struct sl_cmd_dtmf){.leg = x->pub.leg.ref,
-				.duration_ms = (uint16_t)duration_ms,
-				.pause_ms = (uint16_t)pause_ms,
-				.event = (uint8_t)event_of(*d),
-				.volume = (uint8_t)volume};
+			        .duration_ms = (uint16_t)duration_ms,
+			        .pause_ms = (uint16_t)pause_ms,
+			        .event = (uint8_t)event_of(*d),
+			        .volume = (uint8_t)volume};
 			sl_leg_command(m, s, &cmd, &x->pub.leg.ref, 0);
 		}
 	}
 	if (n == 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "nobody hears it who takes telephone-event");
+		return sl_media_fail(
+		        e, SL_MEDIA_ERR_UNSUPPORTED, "nobody hears it who takes telephone-event");
 	return SL_MEDIA_OK;
 }
 
@@ -165,7 +172,7 @@ struct sl_plays {
 		struct waiting *next;
 		uint64_t leg;
 		uint32_t clip;
-	} *waiting;
+	} * waiting;
 };
 
 static struct sl_command play_command(const struct section *x)
@@ -204,14 +211,15 @@ static struct section *audience(const struct party *p)
 {
 	for (unsigned i = 0; i < p->pub.n_sections; i++) {
 		struct section *x = section_at(p, i);
-		if (section_has_leg(x) && x->kind == SL_NEGO_RTP && strcmp(x->pub.type, "audio") == 0 && x->types.known)
+		if (section_has_leg(x) && x->kind == SL_NEGO_RTP && strcmp(x->pub.type, "audio") == 0 &&
+		        x->types.known)
 			return x;
 	}
 	return NULL;
 }
 
 static enum sl_media_result get_clip(struct sl_media *m, const struct section *x, struct sl_slice name,
-	struct sl_clip_handle *h, struct sl_media_error *e)
+        struct sl_clip_handle *h, struct sl_media_error *e)
 {
 	char codec[sizeof x->pub.codec], why[120] = "";
 
@@ -222,11 +230,12 @@ static enum sl_media_result get_clip(struct sl_media *m, const struct section *x
 		offer_clip(m, h);
 	if (rc == 0)
 		return SL_MEDIA_OK;
-	return sl_media_fail(e, rc == -ENOENT ? SL_MEDIA_ERR_NOT_FOUND : SL_MEDIA_ERR_UNSUPPORTED, "clip: %s", why);
+	return sl_media_fail(
+	        e, rc == -ENOENT ? SL_MEDIA_ERR_NOT_FOUND : SL_MEDIA_ERR_UNSUPPORTED, "clip: %s", why);
 }
 
-static enum sl_media_result play_to(struct sl_media *m, struct session *s, struct section *x, struct sl_slice name,
-	const struct sl_cmd_play *how, unsigned *duration_ms, struct sl_media_error *e)
+static enum sl_media_result play_to(struct sl_media *m, struct session *s, struct section *x,
+        struct sl_slice name, const struct sl_cmd_play *how, unsigned *duration_ms, struct sl_media_error *e)
 {
 	struct sl_clip_handle h;
 	enum sl_media_result rc = get_clip(m, x, name, &h, e);
@@ -245,7 +254,8 @@ static enum sl_media_result play_to(struct sl_media *m, struct session *s, struc
 }
 
 enum sl_media_result sl_media_play(struct sl_media *m, const struct sl_media_who *who, struct sl_slice clip,
-	struct sl_slice file, unsigned times, unsigned start_ms, unsigned *duration_ms, struct sl_media_error *e)
+        struct sl_slice file, unsigned times, unsigned start_ms, unsigned *duration_ms,
+        struct sl_media_error *e)
 {
 	const struct sl_cmd_play how = {.times = times, .start_ms = start_ms};
 	struct sl_slice name = clip.n ? clip : file;
@@ -257,7 +267,8 @@ enum sl_media_result sl_media_play(struct sl_media *m, const struct sl_media_who
 	if (rc)
 		return rc;
 	if (name.n == 0 || name.n > SL_CLIP_NAME_MAX || start_ms > INT32_MAX / 2)
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "clip: a name of up to %d bytes", SL_CLIP_NAME_MAX);
+		return sl_media_fail(
+		        e, SL_MEDIA_ERR_SYNTAX, "clip: a name of up to %d bytes", SL_CLIP_NAME_MAX);
 	for (unsigned i = 0; i < s->pub.n_parties; i++) {
 		struct section *x = sl_who_is(who, party_at(s, i)) ? audience(party_at(s, i)) : NULL;
 		if (!x)
@@ -272,7 +283,8 @@ enum sl_media_result sl_media_play(struct sl_media *m, const struct sl_media_who
 	return SL_MEDIA_OK;
 }
 
-enum sl_media_result sl_media_play_stop(struct sl_media *m, const struct sl_media_who *who, struct sl_media_error *e)
+enum sl_media_result sl_media_play_stop(
+        struct sl_media *m, const struct sl_media_who *who, struct sl_media_error *e)
 {
 	struct session *s;
 	enum sl_media_result rc = sl_who_find(m, who, &s, e);
@@ -339,7 +351,8 @@ void sl_plays_attached(struct sl_media *m)
 		offer_clip(m, &h);
 }
 
-/* What was to go on until stopped goes on; what was played once has been heard, or is not worth beginning again. */
+/* What was to go on until stopped goes on; what was played once has been heard, or is not worth beginning
+ * again. */
 void sl_play_again(struct sl_media *m, struct session *s, struct section *x)
 {
 	const struct sl_slice name = {x->play_name, strlen(x->play_name)};

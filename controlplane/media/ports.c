@@ -12,13 +12,13 @@
 
 enum { MS_PER_S = 1000 };
 
-/* Where a pair is. Free ones stand in their share's array, and at[] says where, so that any of them can be taken out in
- * one step; guarded ones wait in a queue, the first to be free first. */
+/* Where a pair is. Free ones stand in their share's array, and at[] says where, so that any of them can be
+ * taken out in one step; guarded ones wait in a queue, the first to be free first. */
 enum { OUTSIDE, FREE, TAKEN, GUARDED };
 
 struct pair {
 	uint8_t state;
-	uint16_t at; /* FREE: position in its share */
+	uint16_t at;   /* FREE: position in its share */
 	uint32_t next; /* GUARDED: the one released after it */
 	int64_t until_ms;
 };
@@ -148,9 +148,11 @@ static bool guard_again(struct sl_port_pool *pool, int64_t now_ms)
 	if (!late)
 		return false;
 	for (uint32_t a = 0; a < p->n_addresses; a++) {
-		for (uint32_t i = a * SL_PORT_POOL_PAIRS + first_pair(p); i < a * SL_PORT_POOL_PAIRS + end_pair(p); i++) {
+		for (uint32_t i = a * SL_PORT_POOL_PAIRS + first_pair(p);
+		        i < a * SL_PORT_POOL_PAIRS + end_pair(p); i++) {
 			int64_t until_ms = (int64_t)p->released_s[i] * MS_PER_S + p->guard_ms;
-			if (p->released_s[i] == 0 || until_ms <= now_ms || until_ms > now_ms + p->guard_ms + MS_PER_S)
+			if (p->released_s[i] == 0 || until_ms <= now_ms ||
+			        until_ms > now_ms + p->guard_ms + MS_PER_S)
 				continue;
 			late[n][0] = until_ms;
 			late[n++][1] = i;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Recording of calls: taps on the legs of the two who talk, what they copy goes to the recorder. A call that is to be
- * recorded is from its answer on, and in a file of its own for each pair who talked. */
+/* Recording of calls: taps on the legs of the two who talk, what they copy goes to the recorder. A call that
+ * is to be recorded is from its answer on, and in a file of its own for each pair who talked. */
 
 #include "controlplane/media/internal.h"
 
@@ -26,7 +26,8 @@ static void take_party(struct taken *t, struct party *p, bool audio_only)
 {
 	for (unsigned i = 0; i < p->pub.n_sections && t->n < SL_RECORD_MAX_TRACKS; i++) {
 		struct section *x = section_at(p, i);
-		if (!section_has_leg(x) || x->kind != SL_NEGO_RTP || (audio_only && strcmp(x->pub.type, "audio") != 0))
+		if (!section_has_leg(x) || x->kind != SL_NEGO_RTP ||
+		        (audio_only && strcmp(x->pub.type, "audio") != 0))
 			continue;
 		t->sections[t->n] = x;
 		t->parties[t->n++] = p;
@@ -42,7 +43,8 @@ static void take(const struct session *s, bool audio_only, struct taken *out)
 		struct party *p = party_at(s, k), *q = p->peer;
 		if (p->pub.flags & SL_PARTY_PUBLISHER && !p->ending)
 			take_party(out, p, audio_only);
-		if (!q || q->peer != p || p->ending || q->ending || !((p->pub.flags | q->pub.flags) & SL_PARTY_ANSWERED))
+		if (!q || q->peer != p || p->ending || q->ending ||
+		        !((p->pub.flags | q->pub.flags) & SL_PARTY_ANSWERED))
 			continue;
 		take_party(out, p, audio_only); /* its peer's turn comes in this loop too */
 	}
@@ -81,14 +83,18 @@ void sl_recording_tell(struct sl_media *m, struct session *s)
 
 static struct sl_endpoint local_of(const struct sl_media *m, const struct section *x)
 {
-	return (struct sl_endpoint){m->conf->addresses[x->pub.leg.ref.address].ip, htons(x->pub.leg.ref.port)};
+	return (struct sl_endpoint){
+	        m->conf->addresses[x->pub.leg.ref.address].ip, htons(x->pub.leg.ref.port)};
 }
 
-static void track_of(struct sl_media *m, const struct section *x, const struct party *p, struct sl_record_track *out)
+static void track_of(
+        struct sl_media *m, const struct section *x, const struct party *p, struct sl_record_track *out)
 {
 	m->next_tap = m->next_tap + 1 ? m->next_tap + 1 : 1;
-	*out = (struct sl_record_track){.tap = m->next_tap, .what = SL_TAP_RECEIVED, .local = local_of(m, x),
-		.remote = x->pub.leg.set.remote_rtp};
+	*out = (struct sl_record_track){.tap = m->next_tap,
+	        .what = SL_TAP_RECEIVED,
+	        .local = local_of(m, x),
+	        .remote = x->pub.leg.set.remote_rtp};
 	snprintf(out->tag, sizeof out->tag, "%s", p->pub.tag);
 	snprintf(out->label, sizeof out->label, "%s", p->pub.label);
 	snprintf(out->codec, sizeof out->codec, "%s", x->pub.codec);
@@ -112,10 +118,12 @@ static void stop(struct sl_media *m, struct session *s, const char *why)
 	s->n_recorded = 0;
 }
 
-static bool start_as(struct sl_media *m, struct session *s, enum sl_record_format format, char *text, size_t text_len)
+static bool start_as(
+        struct sl_media *m, struct session *s, enum sl_record_format format, char *text, size_t text_len)
 {
-	struct sl_record_spec spec = {.format = format, .call_id = {s->pub.call_id, strlen(s->pub.call_id)},
-		.name = {s->record_name, strlen(s->record_name)}};
+	struct sl_record_spec spec = {.format = format,
+	        .call_id = {s->pub.call_id, strlen(s->pub.call_id)},
+	        .name = {s->record_name, strlen(s->record_name)}};
 	struct taken t;
 
 	take(s, format == SL_RECORD_WAV, &t);
@@ -174,19 +182,22 @@ void sl_recording_want(struct sl_media *m, struct session *s, enum sl_conf_trist
 }
 
 enum sl_media_result sl_media_record(struct sl_media *m, struct sl_slice call_id, bool on, const char *format,
-	const char *name, struct sl_media_error *e)
+        const char *name, struct sl_media_error *e)
 {
 	struct session *s = sl_session_find(m, call_id);
 	enum sl_conf_tristate as = m->conf->recording_pcap;
 
 	if (!m->recorder)
-		return sl_media_fail(e, SL_MEDIA_ERR_UNSUPPORTED, "recording is off: media.recording_folder is not set");
+		return sl_media_fail(
+		        e, SL_MEDIA_ERR_UNSUPPORTED, "recording is off: media.recording_folder is not set");
 	if (!s)
 		return sl_media_fail(e, SL_MEDIA_ERR_NOT_FOUND, "Unknown call-id");
 	if (format && strcmp(format, "pcap") != 0 && strcmp(format, "wav") != 0)
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "recording format '%.20s': \"pcap\" or \"wav\"", format);
+		return sl_media_fail(
+		        e, SL_MEDIA_ERR_SYNTAX, "recording format '%.20s': \"pcap\" or \"wav\"", format);
 	if (name && strlen(name) >= sizeof s->record_name)
-		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "recording name: longer than %zu bytes", sizeof s->record_name - 1);
+		return sl_media_fail(e, SL_MEDIA_ERR_SYNTAX, "recording name: longer than %zu bytes",
+		        sizeof s->record_name - 1);
 	if (!on) {
 		stop(m, s, "stopped");
 		s->pub.recording = false;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* The dataplane comes and goes. Whichever of the two died: each attachment is told all sessions, in order, as fast as the
- * rings take them; then it sweeps what it was not told of. A session not told yet is changed here only: its turn comes. */
+/* The dataplane comes and goes. Whichever of the two died: each attachment is told all sessions, in order, as
+ * fast as the rings take them; then it sweeps what it was not told of. A session not told yet is changed here
+ * only: its turn comes. */
 
 #include "controlplane/media/internal.h"
 
@@ -59,8 +60,9 @@ static void attached(void *ctx, unsigned slot, unsigned n_workers)
 	struct sl_media *m = ctx;
 
 	if (n_workers != m->n_workers) {
-		sl_log(SL_LOG_ERROR, "media: the dataplane has %u workers, the configuration %u: restart one of the two", n_workers,
-			m->n_workers);
+		sl_log(SL_LOG_ERROR,
+		        "media: the dataplane has %u workers, the configuration %u: restart one of the two",
+		        n_workers, m->n_workers);
 		return;
 	}
 	if (slot != m->dp_slot)
@@ -106,5 +108,9 @@ static void clip(void *ctx, uint32_t number, int error, const char *text)
 	sl_plays_clip_told(ctx, number, error, text);
 }
 
-const struct sl_dp_media_ops sl_media_dp_ops = {
-	.attached = attached, .detached = detached, .event = event, .drained = drained, .bulk = bulk, .clip = clip};
+const struct sl_dp_media_ops sl_media_dp_ops = {.attached = attached,
+        .detached = detached,
+        .event = event,
+        .drained = drained,
+        .bulk = bulk,
+        .clip = clip};

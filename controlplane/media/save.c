@@ -16,7 +16,8 @@
 enum {
 	RECORD_VERSION = 1,
 	RECORD_MAX = 128 * 1024,
-	AUX_HEADER_BYTES = 64, /* what is ours of the memory beside the slots; then when ports were released */
+	AUX_HEADER_BYTES =
+	        64, /* what is ours of the memory beside the slots; then when ports were released */
 	NOBODY = 0xff,
 };
 
@@ -90,18 +91,18 @@ static uint8_t get_below(struct in *in, unsigned limit)
 /* ---- sections: one list of fields for both ways ---- */
 
 /* X(field, its values are below) */
-#define SECTION_BYTES(X)                        \
-	X(kind, SL_NEGO_OTHER + 1)              \
-	X(pub.proto, SL_SDP_OTHER + 1)          \
-	X(pub.direction, SL_SDP_INACTIVE + 1)   \
-	X(pub.rejected, 2)                      \
-	X(pub.bundled, 2)                       \
-	X(pub.bundle, SL_MEDIA_MAX_SECTIONS)    \
-	X(muted, 2)                             \
-	X(mux_offered, 2)                       \
-	X(mux_only, 2)                          \
-	X(mux_accept, SL_NEGO_NO + 1)           \
-	X(source_at, SL_MEDIA_MAX_SECTIONS)     \
+#define SECTION_BYTES(X)                                                                                     \
+	X(kind, SL_NEGO_OTHER + 1)                                                                           \
+	X(pub.proto, SL_SDP_OTHER + 1)                                                                       \
+	X(pub.direction, SL_SDP_INACTIVE + 1)                                                                \
+	X(pub.rejected, 2)                                                                                   \
+	X(pub.bundled, 2)                                                                                    \
+	X(pub.bundle, SL_MEDIA_MAX_SECTIONS)                                                                 \
+	X(muted, 2)                                                                                          \
+	X(mux_offered, 2)                                                                                    \
+	X(mux_only, 2)                                                                                       \
+	X(mux_accept, SL_NEGO_NO + 1)                                                                        \
+	X(source_at, SL_MEDIA_MAX_SECTIONS)                                                                  \
 	X(n_offered, SL_NEGO_SUITES + 1)
 
 static uint8_t index_of(const struct session *s, const struct party *p)
@@ -119,10 +120,10 @@ static void put_section(struct out *o, const struct session *s, const struct sec
 
 	put_text(o, x->pub.type);
 	put_text(o, x->pub.codec);
-#define X(field, limit)                         \
-	{                                       \
-		uint8_t byte = (uint8_t)x->field; \
-		put(o, &byte, 1);               \
+#define X(field, limit)                                                                                      \
+	{                                                                                                    \
+		uint8_t byte = (uint8_t)x->field;                                                            \
+		put(o, &byte, 1);                                                                            \
 	}
 	SECTION_BYTES(X)
 #undef X
@@ -160,8 +161,9 @@ static void get_leg(const struct sl_media *m, struct in *in, struct section *x)
 	char text[80];
 
 	get(in, &cmd.leg, sizeof cmd.leg);
-	if (in->bad || sl_command_validate(&cmd, text, sizeof text) < 0 || cmd.leg.leg.address >= m->conf->n_addresses ||
-		(cmd.leg.rtcp_port && cmd.leg.rtcp_port != cmd.leg.leg.port + 1)) {
+	if (in->bad || sl_command_validate(&cmd, text, sizeof text) < 0 ||
+	        cmd.leg.leg.address >= m->conf->n_addresses ||
+	        (cmd.leg.rtcp_port && cmd.leg.rtcp_port != cmd.leg.leg.port + 1)) {
 		in->bad = true;
 		return;
 	}
@@ -180,7 +182,8 @@ static void get_section(const struct sl_media *m, struct in *in, struct section 
 	get(in, source, 1);
 	/* Not as bools and enumerations: a byte that is neither is no value. */
 	uint8_t known;
-	_Static_assert(offsetof(struct sl_nego_types, known) == 0, "looked at before the structure is believed");
+	_Static_assert(
+	        offsetof(struct sl_nego_types, known) == 0, "looked at before the structure is believed");
 	known = in->p < in->end ? *in->p : 2;
 	in->bad |= known > 1;
 	if (in->bad)
@@ -359,10 +362,10 @@ static bool place_legs(struct sl_media *m, struct session *s)
 struct sl_journal_shape sl_save_shape(const struct sl_conf_media *conf)
 {
 	return (struct sl_journal_shape){.kind = "media",
-		.version = RECORD_VERSION,
-		.n_slots = conf->max_sessions,
-		.half_bytes = RECORD_MAX,
-		.aux_bytes = AUX_HEADER_BYTES + SL_PORT_POOL_MEMORY * sizeof(uint32_t)};
+	        .version = RECORD_VERSION,
+	        .n_slots = conf->max_sessions,
+	        .half_bytes = RECORD_MAX,
+	        .aux_bytes = AUX_HEADER_BYTES + SL_PORT_POOL_MEMORY * sizeof(uint32_t)};
 }
 
 int sl_save_open(struct sl_media *m, int fd, char *text, size_t text_len)
@@ -410,9 +413,11 @@ void sl_save_restore(struct sl_media *m)
 	sl_legs_relist(m);
 	m->counts.sessions_lost = lost;
 	if (lost)
-		sl_log(SL_LOG_ERROR, "media: %llu damaged sessions in the journal were dropped", (unsigned long long)lost);
+		sl_log(SL_LOG_ERROR, "media: %llu damaged sessions in the journal were dropped",
+		        (unsigned long long)lost);
 	if (m->n_sessions)
-		sl_log(SL_LOG_INFO, "media: %u sessions and %u legs go on after a restart", m->n_sessions, m->n_legs);
+		sl_log(SL_LOG_INFO, "media: %u sessions and %u legs go on after a restart", m->n_sessions,
+		        m->n_legs);
 }
 
 void sl_session_save(struct sl_media *m, struct session *s)
@@ -429,7 +434,8 @@ void sl_session_save(struct sl_media *m, struct session *s)
 	put_session(&o, s);
 	if (o.full) { /* what it was before must not come back */
 		sl_session_unsave(m, s);
-		sl_log(SL_LOG_ERROR, "media: call %s is too large for the journal: a restart will lose it", s->pub.call_id);
+		sl_log(SL_LOG_ERROR, "media: call %s is too large for the journal: a restart will lose it",
+		        s->pub.call_id);
 		return;
 	}
 	sl_journal_commit(m->journal, (uint32_t)s->slot, (size_t)(o.p - begin));

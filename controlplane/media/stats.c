@@ -52,7 +52,8 @@ static void sample_mos(struct section *x, const struct sl_evt_leg *now)
 static int64_t idle_ms(const struct sl_media *m, const struct section *x)
 {
 	const struct sl_media_leg *leg = &x->pub.leg;
-	int64_t then = leg->stats.idle_ms == UINT32_MAX ? leg->stats.age_s * INT64_C(1000) : leg->stats.idle_ms;
+	int64_t then =
+	        leg->stats.idle_ms == UINT32_MAX ? leg->stats.age_s * INT64_C(1000) : leg->stats.idle_ms;
 
 	return leg->stats_ms ? then + (m->now_ms - leg->stats_ms) : 0;
 }
@@ -125,14 +126,17 @@ static void told_of(struct sl_media *m, struct leg_entry *entry, const struct sl
 		break;
 	case SL_LEG_DTMF:
 		if (m->hooks.dtmf)
-			m->hooks.dtmf(m->hooks.ctx, &s->pub, &p->pub, evt->leg.dtmf_event, evt->leg.dtmf_ms, evt->leg.dtmf_volume);
+			m->hooks.dtmf(m->hooks.ctx, &s->pub, &p->pub, evt->leg.dtmf_event, evt->leg.dtmf_ms,
+			        evt->leg.dtmf_volume);
 		break;
 	case SL_LEG_PLAY_ENDED:
 		sl_play_over(entry->section);
 		break;
 	case SL_LEG_KEY_EXPIRED:
-		sl_log(SL_LOG_WARNING, "call %s: a key of the leg on port %u is used up: nothing is sent until it is re-keyed",
-			s->pub.call_id, evt->leg.leg.port);
+		sl_log(SL_LOG_WARNING,
+		        "call %s: a key of the leg on port %u is used up: nothing is sent until it is "
+		        "re-keyed",
+		        s->pub.call_id, evt->leg.leg.port);
 		break;
 	default: /* LEARNED: the addresses are in the counts */
 		break;
@@ -154,7 +158,8 @@ void sl_media_refused(struct sl_media *m, const struct sl_event *evt)
 	uint64_t n = ++m->counts.legs_refused;
 
 	if ((n & (n - 1)) == 0) /* the first, then fewer and fewer */
-		sl_log(SL_LOG_WARNING, "the dataplane refused a media command (%" PRIu64 " so far): %s", n, evt->ack.text);
+		sl_log(SL_LOG_WARNING, "the dataplane refused a media command (%" PRIu64 " so far): %s", n,
+		        evt->ack.text);
 	sl_wait_answered(m, evt->h.seq & INT32_MAX);
 }
 

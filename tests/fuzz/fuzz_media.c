@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Calls through the media engine, with any SDP at any time. The input is pieces that end with a zero byte: a letter says
- * what is done (see run()), two bytes choose options, the rest is its SDP. Whatever happened, when all calls are deleted nothing is left. */
+/* Calls through the media engine, with any SDP at any time. The input is pieces that end with a zero byte: a
+ * letter says what is done (see run()), two bytes choose options, the rest is its SDP. Whatever happened,
+ * when all calls are deleted nothing is left. */
 
 #include "tests/fuzz/media_link.h"
 
@@ -67,7 +68,8 @@ static void delete_call(struct sl_slice tag, int delay)
 
 static void run(char what, unsigned a, unsigned b, struct sl_slice sdp)
 {
-	struct sl_media_request q = {.call_id = slice("call"), .from_tag = slice("a"), .sdp = sdp, .options = options(a, b)};
+	struct sl_media_request q = {
+	        .call_id = slice("call"), .from_tag = slice("a"), .sdp = sdp, .options = options(a, b)};
 	struct sl_media_reply r = {.sdp = out, .sdp_room = sizeof out};
 	struct sl_media_error e = {0};
 	struct sl_media_who who = {.call_id = q.call_id, .tag = slice(a & 1 ? "a" : "b")};
@@ -133,8 +135,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		reopen();
 	}
 	while (end - data > 3) {
-		const uint8_t *zero = memchr(data + 3, 0, (size_t)(end - data - 3)), *next = zero ? zero : end;
-		run((char)data[0], data[1], data[2], (struct sl_slice){(const char *)data + 3, (size_t)(next - data - 3)});
+		const uint8_t *zero = memchr(data + 3, 0, (size_t)(end - data - 3)),
+		              *next = zero ? zero : end;
+		run((char)data[0], data[1], data[2],
+		        (struct sl_slice){(const char *)data + 3, (size_t)(next - data - 3)});
 		data = zero ? zero + 1 : end;
 	}
 	if (sl_media_find(media, slice("call")))

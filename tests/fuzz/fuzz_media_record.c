@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Any bytes as the record of a session in the journal, whose CRC is right: the engine takes it up whole, and can tell the
- * dataplane about it, save it again and end it; or drops it, and nothing is left. */
+/* Any bytes as the record of a session in the journal, whose CRC is right: the engine takes it up whole, and
+ * can tell the dataplane about it, save it again and end it; or drops it, and nothing is left. */
 
 #include "tests/fuzz/media_link.h"
 
@@ -17,7 +17,8 @@ static void prepare(void)
 
 	media_link_config();
 	media_link_attach(0);
-	m = sl_media_open(&media_link.config, (void *)&media_link, sl_journal_memfd("fuzz"), text, sizeof text);
+	m = sl_media_open(
+	        &media_link.config, (void *)&media_link, sl_journal_memfd("fuzz"), text, sizeof text);
 	SL_FUZZ_CHECK(m != NULL);
 	sl_media_tick(m, now_ms);
 }

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* The media engine over a link that goes nowhere, for fuzzing: every command must be one that the dataplane takes. */
+/* The media engine over a link that goes nowhere, for fuzzing: every command must be one that the dataplane
+ * takes. */
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ int sl_dp_worker_send(struct sl_dp *dp, unsigned worker, const struct sl_command
 	SL_FUZZ_CHECK(media_link.attached && worker < LINK_WORKERS && sl_command_is_for_worker(cmd->h.type));
 	SL_FUZZ_CHECK(sl_command_validate(cmd, text, sizeof text) == 0);
 	if (cmd->h.type == SL_CMD_LEG_SET)
-		SL_FUZZ_CHECK(sl_media_port_worker(cmd->leg.leg.port, LINK_WORKERS) == worker && cmd->leg.leg.id >> 61 == media_link.slot);
+		SL_FUZZ_CHECK(sl_media_port_worker(cmd->leg.leg.port, LINK_WORKERS) == worker &&
+		              cmd->leg.leg.id >> 61 == media_link.slot);
 	return 0;
 }
 
@@ -68,7 +70,8 @@ static void media_link_config(void)
 	media_link.config.dataplane.n_workers = LINK_WORKERS;
 	m->n_addresses = 3;
 	for (unsigned i = 0; i < 3; i++) {
-		snprintf(m->addresses[i].interface, sizeof m->addresses[i].interface, i < 2 ? "public" : "private");
+		snprintf(m->addresses[i].interface, sizeof m->addresses[i].interface,
+		        i < 2 ? "public" : "private");
 		sl_ip_parse(ips[i], &m->addresses[i].ip);
 		m->addresses[i].advertised = m->addresses[i].ip;
 	}

@@ -108,7 +108,7 @@ static void ended(void *ctx, const struct sl_media_session *s, const char *why)
 }
 
 static void dtmf(void *ctx, const struct sl_media_session *s, const struct sl_media_party *p, unsigned event,
-	unsigned duration_ms, unsigned volume)
+        unsigned duration_ms, unsigned volume)
 {
 	struct rig *r = ctx;
 
@@ -189,18 +189,18 @@ struct sl_media_options rig_options(void)
 	return (struct sl_media_options){.dscp = -1, .delete_delay_s = -1};
 }
 
-typedef enum sl_media_result (*ask)(struct sl_media *m, const struct sl_media_request *q, struct sl_media_reply *r,
-	struct sl_media_error *e);
+typedef enum sl_media_result (*ask)(struct sl_media *m, const struct sl_media_request *q,
+        struct sl_media_reply *r, struct sl_media_error *e);
 
-static enum sl_media_result request(struct rig *r, ask how, const char *call, const char *from, const char *to,
-	const char *branch, const char *sdp, const struct sl_media_options *o)
+static enum sl_media_result request(struct rig *r, ask how, const char *call, const char *from,
+        const char *to, const char *branch, const char *sdp, const struct sl_media_options *o)
 {
 	struct sl_media_request q = {.call_id = rig_slice(call),
-		.from_tag = rig_slice(from),
-		.to_tag = rig_slice(to),
-		.via_branch = rig_slice(branch),
-		.sdp = rig_slice(sdp),
-		.options = o ? *o : rig_options()};
+	        .from_tag = rig_slice(from),
+	        .to_tag = rig_slice(to),
+	        .via_branch = rig_slice(branch),
+	        .sdp = rig_slice(sdp),
+	        .options = o ? *o : rig_options()};
 
 	r->reply = (struct sl_media_reply){.sdp = r->sdp, .sdp_room = sizeof r->sdp - 1};
 	r->error = (struct sl_media_error){0};
@@ -212,14 +212,14 @@ static enum sl_media_result request(struct rig *r, ask how, const char *call, co
 	return rc;
 }
 
-enum sl_media_result rig_offer(struct rig *r, const char *call, const char *from, const char *to, const char *branch,
-	const char *sdp, const struct sl_media_options *o)
+enum sl_media_result rig_offer(struct rig *r, const char *call, const char *from, const char *to,
+        const char *branch, const char *sdp, const struct sl_media_options *o)
 {
 	return request(r, sl_media_offer, call, from, to, branch, sdp, o);
 }
 
-enum sl_media_result rig_answer(struct rig *r, const char *call, const char *from, const char *to, const char *branch,
-	const char *sdp, const struct sl_media_options *o)
+enum sl_media_result rig_answer(struct rig *r, const char *call, const char *from, const char *to,
+        const char *branch, const char *sdp, const struct sl_media_options *o)
 {
 	return request(r, sl_media_answer, call, from, to, branch, sdp, o);
 }
@@ -271,8 +271,8 @@ bool rig_route(const struct rig *r, uint16_t from, uint16_t to)
 		const struct sl_command *c = &r->link.commands[i];
 		if (c->h.type == SL_CMD_LEG_DELETE && (c->leg_ref.port == from || c->leg_ref.port == to))
 			return false;
-		if ((c->h.type == SL_CMD_ROUTE_ADD || c->h.type == SL_CMD_ROUTE_DELETE) && c->route.from.port == from &&
-			c->route.to.port == to)
+		if ((c->h.type == SL_CMD_ROUTE_ADD || c->h.type == SL_CMD_ROUTE_DELETE) &&
+		        c->route.from.port == from && c->route.to.port == to)
 			return c->h.type == SL_CMD_ROUTE_ADD;
 	}
 	return false;
@@ -285,7 +285,7 @@ void rig_clear(struct rig *r)
 }
 
 void rig_event(struct rig *r, const struct sl_leg_ref *leg, enum sl_leg_change change, uint32_t seq,
-	const struct sl_evt_leg *counts)
+        const struct sl_evt_leg *counts)
 {
 	struct sl_event e = {.h = {SL_EVT_LEG, seq}};
 	unsigned worker = sl_media_port_worker(leg->port, r->link.n_workers);

@@ -61,10 +61,10 @@ void rig_tick(struct rig *r, int64_t ms); /* time passes */
 
 struct sl_slice rig_slice(const char *text);
 /* NULL = not given. options: zeroed ones with dscp and delay not asked when NULL. */
-enum sl_media_result rig_offer(struct rig *r, const char *call, const char *from, const char *to, const char *branch,
-	const char *sdp, const struct sl_media_options *o);
-enum sl_media_result rig_answer(struct rig *r, const char *call, const char *from, const char *to, const char *branch,
-	const char *sdp, const struct sl_media_options *o);
+enum sl_media_result rig_offer(struct rig *r, const char *call, const char *from, const char *to,
+        const char *branch, const char *sdp, const struct sl_media_options *o);
+enum sl_media_result rig_answer(struct rig *r, const char *call, const char *from, const char *to,
+        const char *branch, const char *sdp, const struct sl_media_options *o);
 struct sl_media_options rig_options(void);
 void rig_delete(struct rig *r, const char *call, const char *tag, const char *branch, int delay_s);
 sl_media_done rig_done(void);
@@ -77,7 +77,7 @@ bool rig_route(const struct rig *r, uint16_t from, uint16_t to);
 void rig_clear(struct rig *r);
 /* The dataplane tells something of a leg. */
 void rig_event(struct rig *r, const struct sl_leg_ref *leg, enum sl_leg_change change, uint32_t seq,
-	const struct sl_evt_leg *counts);
+        const struct sl_evt_leg *counts);
 /* Answer what was sent so far and not answered: ENDED for LEG_DELETE, STATE for LEG_QUERY. */
 void rig_answer_commands(struct rig *r, const struct sl_evt_leg *counts);
 
@@ -86,7 +86,11 @@ unsigned rig_port(const struct rig *r, unsigned i);
 bool rig_has(const struct rig *r, const char *text); /* in the last reply's SDP */
 
 #define SDP_HEAD(ip) "v=0\r\no=- 1 1 IN IP4 " ip "\r\ns=-\r\nc=IN IP4 " ip "\r\nt=0 0\r\n"
-#define SDP_A SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n" \
+#define SDP_A                                                                                                \
+	SDP_HEAD("198.51.100.10")                                                                            \
+	"m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n"                                           \
 	"a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
-#define SDP_B SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n" \
+#define SDP_B                                                                                                \
+	SDP_HEAD("192.0.2.20")                                                                               \
+	"m=audio 6000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"                                             \
 	"a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"

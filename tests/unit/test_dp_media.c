@@ -91,8 +91,12 @@ static int setup(void **state)
 	assert_non_null(rig.dp);
 	struct sl_client *c = &rig.dp->client;
 	rig.dp->attached = true;
-	*c = (struct sl_client){.sock = rig.peers[0], .event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .region = rig.region,
-		.region_bytes = rig.bytes, .n_workers = WORKERS, .slot = 0};
+	*c = (struct sl_client){.sock = rig.peers[0],
+	        .event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	        .region = rig.region,
+	        .region_bytes = rig.bytes,
+	        .n_workers = WORKERS,
+	        .slot = 0};
 	atomic_store(&rig.region->clients[0].attached, 1);
 	c->generation = atomic_load(&rig.region->generation);
 	c->client_generation = atomic_load(&rig.region->clients[0].generation);
@@ -104,7 +108,8 @@ static int setup(void **state)
 			continue;
 		sl_ring_attach_fresh(&c->bulk[set], rig.region, WORKERS, 0, set, SL_RING_BULK, 0);
 		sl_ring_attach_fresh(&rig.bulk[set - 1], rig.region, WORKERS, 0, set, SL_RING_BULK, 1);
-		sl_ring_attach_fresh(&rig.commands[set - 1], rig.region, WORKERS, 0, set, SL_RING_COMMANDS, 0);
+		sl_ring_attach_fresh(
+		        &rig.commands[set - 1], rig.region, WORKERS, 0, set, SL_RING_COMMANDS, 0);
 	}
 	sl_dp_set_media(rig.dp, &media, NULL);
 	return 0;
@@ -123,7 +128,8 @@ static int teardown(void **state)
 
 static void send_numbered(uint32_t n)
 {
-	struct sl_command cmd = {.h = {.type = SL_CMD_LEG_QUERY, .seq = (uint32_t)SL_DP_MEDIA_SEQ | n}, .leg_ref = {.id = 1, .port = 2}};
+	struct sl_command cmd = {.h = {.type = SL_CMD_LEG_QUERY, .seq = (uint32_t)SL_DP_MEDIA_SEQ | n},
+	        .leg_ref = {.id = 1, .port = 2}};
 
 	assert_int_equal(sl_dp_worker_send(rig.dp, 1, &cmd), 0);
 }
@@ -224,7 +230,8 @@ static void events_reach_media_from_the_right_worker_only(void **state)
 
 static void answers_find_who_asked(void **state)
 {
-	struct sl_event refused = {.h = {.type = SL_EVT_ACK, .seq = (uint32_t)SL_DP_MEDIA_SEQ | 9}, .ack = {.error = -ENOSPC, .text = "legs"}};
+	struct sl_event refused = {.h = {.type = SL_EVT_ACK, .seq = (uint32_t)SL_DP_MEDIA_SEQ | 9},
+	        .ack = {.error = -ENOSPC, .text = "legs"}};
 	struct sl_event end = {.h = {.type = SL_EVT_LIST_END, .seq = (uint32_t)SL_DP_MEDIA_SEQ}};
 	struct sl_event other = {.h = {.type = SL_EVT_ACK, .seq = 9}, .ack = {.error = -ENOENT}};
 
@@ -241,7 +248,12 @@ static void answers_find_who_asked(void **state)
 
 static void copies_are_checked_and_handed_on(void **state)
 {
-	static struct sl_bulk b = {.kind = SL_BULK_TAP_RTP, .len = 20, .full_len = 20, .what = SL_TAP_SENT, .tap = 3, .leg_id = 7};
+	static struct sl_bulk b = {.kind = SL_BULK_TAP_RTP,
+	        .len = 20,
+	        .full_len = 20,
+	        .what = SL_TAP_SENT,
+	        .tap = 3,
+	        .leg_id = 7};
 
 	assert_int_equal(sl_ring_push(&rig.bulk[1], &b, sizeof b), 0);
 	b.tap = 0;
@@ -260,7 +272,8 @@ static void copies_are_checked_and_handed_on(void **state)
 static void clips_are_offered_and_acknowledged(void **state)
 {
 	struct sl_clip_offer offer;
-	struct sl_event ack = {.h = {.type = SL_EVT_ACK, .seq = SL_CLIP_ACK_SEQ | 12}, .ack = {.error = -EINVAL, .text = "magic"}};
+	struct sl_event ack = {.h = {.type = SL_EVT_ACK, .seq = SL_CLIP_ACK_SEQ | 12},
+	        .ack = {.error = -EINVAL, .text = "magic"}};
 	int memfd = memfd_create("clip", MFD_CLOEXEC);
 
 	assert_int_equal(sl_dp_clip(rig.dp, 12, memfd), 0);
@@ -271,7 +284,8 @@ static void clips_are_offered_and_acknowledged(void **state)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = {&offer, sizeof offer};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 	assert_int_equal(recvmsg(rig.peers[1], &msg, 0), sizeof offer);
 	assert_int_equal(offer.clip, 12);
 	assert_int_equal(offer.remove, 0);
@@ -288,14 +302,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(commands_wait_for_their_ring_and_keep_their_order),
-		TEST(a_ring_that_stands_still_is_not_spun_on),
-		TEST(a_worker_that_takes_nothing_is_given_up),
-		TEST(wrong_workers_are_refused),
-		TEST(events_reach_media_from_the_right_worker_only),
-		TEST(answers_find_who_asked),
-		TEST(copies_are_checked_and_handed_on),
-		TEST(clips_are_offered_and_acknowledged),
+	        TEST(commands_wait_for_their_ring_and_keep_their_order),
+	        TEST(a_ring_that_stands_still_is_not_spun_on),
+	        TEST(a_worker_that_takes_nothing_is_given_up),
+	        TEST(wrong_workers_are_refused),
+	        TEST(events_reach_media_from_the_right_worker_only),
+	        TEST(answers_find_who_asked),
+	        TEST(copies_are_checked_and_handed_on),
+	        TEST(clips_are_offered_and_acknowledged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

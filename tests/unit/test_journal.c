@@ -16,7 +16,8 @@
 
 #include "controlplane/journal.h"
 
-static const struct sl_journal_shape shape = {.kind = "test", .version = 1, .n_slots = 64, .half_bytes = 8192, .aux_bytes = 100};
+static const struct sl_journal_shape shape = {
+        .kind = "test", .version = 1, .n_slots = 64, .half_bytes = 8192, .aux_bytes = 100};
 
 static struct sl_journal *open_as(int fd, const struct sl_journal_shape *s)
 {
@@ -81,8 +82,8 @@ static void records_survive(void **state)
 	close(fd);
 }
 
-/* Every moment of a change at which one may be killed: before the commit the old record counts, whatever lies in the
- * other half. */
+/* Every moment of a change at which one may be killed: before the commit the old record counts, whatever lies
+ * in the other half. */
 static void a_change_not_committed_is_not_there(void **state)
 {
 	int fd = sl_journal_memfd("test");
@@ -135,7 +136,7 @@ static void write_for_ever(int fd, uint32_t slot, volatile uint64_t *committed)
 static void kill_loses_nothing_but_the_change_under_way(void **state)
 {
 	volatile uint64_t *committed =
-		mmap(NULL, sizeof *committed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	        mmap(NULL, sizeof *committed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int fd = sl_journal_memfd("test");
 	struct sl_journal *j = open_as(fd, &shape);
 	uint32_t slot = (uint32_t)sl_journal_take(j);
@@ -279,7 +280,8 @@ static void another_shape_begins_anew(void **state)
 /* What is never written takes no memory, however large it may become. */
 static void memory_is_sparse(void **state)
 {
-	struct sl_journal_shape large = {.kind = "test", .version = 1, .n_slots = 10000, .half_bytes = 128 * 1024};
+	struct sl_journal_shape large = {
+	        .kind = "test", .version = 1, .n_slots = 10000, .half_bytes = 128 * 1024};
 	int fd = sl_journal_memfd("test");
 	struct stat st;
 	struct sl_journal *j = open_as(fd, &large);
@@ -296,14 +298,14 @@ static void memory_is_sparse(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(records_survive),
-		cmocka_unit_test(a_change_not_committed_is_not_there),
-		cmocka_unit_test(kill_loses_nothing_but_the_change_under_way),
-		cmocka_unit_test(a_damaged_record_falls_back_or_is_dropped),
-		cmocka_unit_test(erased_records_leave_no_bytes),
-		cmocka_unit_test(it_grows_in_place),
-		cmocka_unit_test(another_shape_begins_anew),
-		cmocka_unit_test(memory_is_sparse),
+	        cmocka_unit_test(records_survive),
+	        cmocka_unit_test(a_change_not_committed_is_not_there),
+	        cmocka_unit_test(kill_loses_nothing_but_the_change_under_way),
+	        cmocka_unit_test(a_damaged_record_falls_back_or_is_dropped),
+	        cmocka_unit_test(erased_records_leave_no_bytes),
+	        cmocka_unit_test(it_grows_in_place),
+	        cmocka_unit_test(another_shape_begins_anew),
+	        cmocka_unit_test(memory_is_sparse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,9 +111,12 @@ static void interfaces_and_families_are_as_asked(void **state)
 	assert_int_equal(rig_leg(&r, b)->leg.address, 2);
 	o = rig_options();
 	o.flags = SL_MF_REPLACE_ORIGIN | SL_MF_REPLACE_CONNECTION;
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
-		"v=0\r\no=- 1 1 IN IP6 2001:db8::20\r\ns=-\r\nc=IN IP6 2001:db8::20\r\nt=0 0\r\n"
-		"m=audio 6000 RTP/AVP 8\r\n", &o), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_answer(&r, "c1", "a", "b", NULL,
+	                "v=0\r\no=- 1 1 IN IP6 2001:db8::20\r\ns=-\r\nc=IN IP6 2001:db8::20\r\nt=0 0\r\n"
+	                "m=audio 6000 RTP/AVP 8\r\n",
+	                &o),
+	        SL_MEDIA_OK);
 	assert_true(rig_has(&r, "c=IN IP4 10.0.0.1\r\n"));
 	assert_int_equal(rig_leg(&r, (uint16_t)rig_port(&r, 0))->leg.address, 1);
 
@@ -150,7 +153,8 @@ static void a_reoffer_keeps_ports(void **state)
 	call("c1", &a, &b);
 	rig_clear(&r);
 	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL,
-		SDP_HEAD("198.51.100.11") "m=audio 4444 RTP/AVP 0\r\n", NULL), SL_MEDIA_OK);
+	                         SDP_HEAD("198.51.100.11") "m=audio 4444 RTP/AVP 0\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 0), b);
 	assert_true(is_at(&rig_leg(&r, (uint16_t)a)->remote_rtp, "198.51.100.11", 4444));
 	assert_int_equal(rig_count(&r, SL_CMD_ROUTE_ADD) + rig_count(&r, SL_CMD_ROUTE_DELETE), 0);
@@ -169,8 +173,9 @@ static void either_side_may_offer_again(void **state)
 
 	call("c1", &a, &b);
 	rig_clear(&r);
-	assert_int_equal(rig_offer(&r, "c1", "b", "a", "z9hG4bKx", SDP_HEAD("192.0.2.21") "m=audio 6100 RTP/AVP 8\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "b", "a", "z9hG4bKx",
+	                         SDP_HEAD("192.0.2.21") "m=audio 6100 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 0), a);
 	assert_true(is_at(&rig_leg(&r, (uint16_t)b)->remote_rtp, "192.0.2.21", 6100));
 	assert_int_equal(rig_answer(&r, "c1", "b", "a", "z9hG4bKx", SDP_A, NULL), SL_MEDIA_OK);
@@ -209,10 +214,12 @@ static void media_is_added_rejected_and_comes_back(void **state)
 
 	/* Port 0: its legs go. */
 	rig_clear(&r);
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_A "m=video 0 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", "b", NULL, SDP_A "m=video 0 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 1), 0);
 	assert_int_equal(rig_count(&r, SL_CMD_LEG_DELETE), 2);
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B "m=video 0 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_answer(&r, "c1", "a", "b", NULL, SDP_B "m=video 0 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
 	assert_int_equal(session("c1")->parties[1]->sections[1]->rejected, 1);
 
 	/* The answer may reject too. */
@@ -220,7 +227,8 @@ static void media_is_added_rejected_and_comes_back(void **state)
 	assert_int_not_equal(rig_port(&r, 1), 0);
 	assert_int_not_equal(rig_port(&r, 1), video_b); /* guarded */
 	rig_clear(&r);
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B "m=video 0 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_answer(&r, "c1", "a", "b", NULL, SDP_B "m=video 0 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 1), 0);
 	assert_int_equal(rig_count(&r, SL_CMD_LEG_DELETE), 2);
 }
@@ -230,7 +238,8 @@ static void sections_beyond_what_we_relay_are_rejected(void **state)
 	char sdp[4096] = SDP_HEAD("198.51.100.10");
 
 	for (unsigned i = 0; i < SL_MEDIA_MAX_SECTIONS + 2; i++)
-		snprintf(sdp + strlen(sdp), sizeof sdp - strlen(sdp), "m=audio %u RTP/AVP 8\r\n", 4000 + 2 * i);
+		snprintf(sdp + strlen(sdp), sizeof sdp - strlen(sdp), "m=audio %u RTP/AVP 8\r\n",
+		        4000 + 2 * i);
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, sdp, NULL), SL_MEDIA_OK);
 	assert_int_not_equal(rig_port(&r, SL_MEDIA_MAX_SECTIONS - 1), 0);
 	assert_int_equal(rig_port(&r, SL_MEDIA_MAX_SECTIONS), 0);
@@ -239,8 +248,9 @@ static void sections_beyond_what_we_relay_are_rejected(void **state)
 
 static void what_is_not_ours_is_left_alone(void **state)
 {
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A "m=message 7394 TCP/MSRP *\r\na=path:msrp://a\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL,
+	                         SDP_A "m=message 7394 TCP/MSRP *\r\na=path:msrp://a\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_true(rig_has(&r, "m=message 7394 TCP/MSRP *\r\n"));
 	assert_int_equal(rig_count(&r, SL_CMD_LEG_SET), 2);
 }
@@ -250,12 +260,14 @@ static void t38_is_relayed_as_datagrams(void **state)
 	unsigned a, b;
 
 	call("c1", &a, &b);
-	assert_int_equal(rig_offer(&r, "c1", "b", "a", NULL, SDP_HEAD("192.0.2.20") "m=image 6000 udptl t38\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "b", "a", NULL,
+	                         SDP_HEAD("192.0.2.20") "m=image 6000 udptl t38\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_true(rig_has(&r, "m=image "));
 	assert_int_equal(rig_port(&r, 0), a);
-	assert_int_equal(rig_answer(&r, "c1", "b", "a", NULL, SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "b", "a", NULL,
+	                         SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_true(rig_leg(&r, (uint16_t)a)->flags & SL_LEG_RAW);
 	assert_true(rig_leg(&r, (uint16_t)b)->flags & SL_LEG_RAW);
 	/* And back to sound. */
@@ -275,10 +287,12 @@ static void hold_and_resume(void **state)
 	call("c1", &a, &b);
 	rig_clear(&r);
 	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL,
-		SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n", NULL), SL_MEDIA_OK);
+	                         SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_true(rig_has(&r, "a=sendonly\r\n"));
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
-		SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/AVP 8\r\na=recvonly\r\n", NULL), SL_MEDIA_OK);
+	                         SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/AVP 8\r\na=recvonly\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_leg(&r, (uint16_t)a)->inactivity_ms, 3600 * 1000);
 	assert_int_equal(rig_leg(&r, (uint16_t)b)->inactivity_ms, 3600 * 1000);
 	assert_true(is_at(&rig_leg(&r, (uint16_t)a)->remote_rtp, "198.51.100.10", 4000));
@@ -295,8 +309,9 @@ static void hold_by_address(void **state)
 
 	call("c1", &a, &b);
 	rig_clear(&r);
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_HEAD("0.0.0.0") "m=audio 4000 RTP/AVP 8\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", "b", NULL, SDP_HEAD("0.0.0.0") "m=audio 4000 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_true(rig_has(&r, "c=IN IP4 0.0.0.0\r\n"));
 	assert_int_equal(rig_port(&r, 0), b);
 	assert_int_equal(rig_count(&r, SL_CMD_ROUTE_DELETE), 1);
@@ -319,15 +334,17 @@ static void branches_share_the_callers_leg(void **state)
 	unsigned b2 = rig_port(&r, 0);
 	assert_int_not_equal(b1, b2);
 	assert_int_equal(session("c1")->n_parties, 3);
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK); /* a retransmission */
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK); /* a retransmission */
 	assert_int_equal(rig_port(&r, 0), b1);
 
 	/* Early media of the one, then of the other. */
 	assert_int_equal(rig_answer(&r, "c1", "a", "t1", "b1", SDP_B, NULL), SL_MEDIA_OK);
 	unsigned a = rig_port(&r, 0);
 	assert_true(rig_route(&r, (uint16_t)b1, (uint16_t)a));
-	assert_int_equal(rig_answer(&r, "c1", "a", "t2", "b2", SDP_HEAD("192.0.2.30") "m=audio 7000 RTP/AVP 8\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "t2", "b2",
+	                         SDP_HEAD("192.0.2.30") "m=audio 7000 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 0), a);
 	assert_true(rig_route(&r, (uint16_t)b2, (uint16_t)a));
 	assert_true(rig_route(&r, (uint16_t)a, (uint16_t)b2));
@@ -377,8 +394,9 @@ static void ends_behind_one_branch_share_its_leg(void **state)
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK);
 	unsigned b = rig_port(&r, 0);
 	assert_int_equal(rig_answer(&r, "c1", "a", "t1", "b1", SDP_B, NULL), SL_MEDIA_OK);
-	assert_int_equal(rig_answer(&r, "c1", "a", "t2", "b1", SDP_HEAD("192.0.2.30") "m=audio 7000 RTP/AVP 8\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "t2", "b1",
+	                         SDP_HEAD("192.0.2.30") "m=audio 7000 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(session("c1")->n_parties, 2);
 	assert_string_equal(session("c1")->parties[1]->tag, "t2");
 	assert_true(is_at(&rig_leg(&r, (uint16_t)b)->remote_rtp, "192.0.2.30", 7000));
@@ -390,7 +408,8 @@ static void only_who_was_offered_something_answers(void **state)
 	unsigned a, b;
 
 	call("c1", &a, &b);
-	assert_int_equal(rig_offer(&r, "c1", "c", NULL, NULL, SDP_A, NULL), SL_MEDIA_OK); /* another dialog of the call */
+	assert_int_equal(rig_offer(&r, "c1", "c", NULL, NULL, SDP_A, NULL),
+	        SL_MEDIA_OK); /* another dialog of the call */
 	rig_clear(&r);
 	assert_int_equal(rig_answer(&r, "c1", "c", "b", NULL, SDP_B, NULL), SL_MEDIA_ERR_STATE);
 	assert_int_equal(r.link.n_commands, 0);
@@ -495,7 +514,8 @@ static void limits_have_their_own_errors(void **state)
 	call("c2", &a, &b);
 	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL, SDP_A, NULL), SL_MEDIA_ERR_SESSIONS);
 	assert_string_equal(r.error.text, "Parallel session limit reached");
-	assert_int_equal(rig_offer(&r, "c2", "a", "b", NULL, SDP_A, NULL), SL_MEDIA_OK); /* those that are go on */
+	assert_int_equal(
+	        rig_offer(&r, "c2", "a", "b", NULL, SDP_A, NULL), SL_MEDIA_OK); /* those that are go on */
 
 	r.config.media.max_sessions = 100;
 	r.config.media.port_min = 30000;
@@ -514,7 +534,8 @@ static void limits_have_their_own_errors(void **state)
 	assert_int_equal(c.legs, 4);
 	/* An added section that finds no port leaves the call as it was. */
 	rig_clear(&r);
-	assert_int_equal(rig_offer(&r, "c2", "a", "b", NULL, SDP_A "m=video 4002 RTP/AVP 96\r\n", NULL), SL_MEDIA_ERR_PORTS);
+	assert_int_equal(rig_offer(&r, "c2", "a", "b", NULL, SDP_A "m=video 4002 RTP/AVP 96\r\n", NULL),
+	        SL_MEDIA_ERR_PORTS);
 	assert_int_equal(r.link.n_commands, 0);
 	assert_int_equal(session("c2")->parties[0]->n_sections, 1);
 }
@@ -541,10 +562,12 @@ static void without_a_dataplane_new_calls_are_refused(void **state)
 
 	call("c1", &a, &b);
 	rig_detach(&r);
-	assert_int_equal(rig_offer(&r, "c2", "a", NULL, NULL, SDP_A, NULL), SL_MEDIA_OK); /* it may only be restarting */
+	assert_int_equal(rig_offer(&r, "c2", "a", NULL, NULL, SDP_A, NULL),
+	        SL_MEDIA_OK); /* it may only be restarting */
 	rig_tick(&r, 3000);
 	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL, SDP_A, NULL), SL_MEDIA_ERR_AWAY);
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_A, NULL), SL_MEDIA_OK); /* those that are go on */
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", "b", NULL, SDP_A, NULL), SL_MEDIA_OK); /* those that are go on */
 	rig_delete(&r, "c1", NULL, NULL, 0);
 	assert_int_equal(r.n_done, 1); /* nobody could tell more */
 }
@@ -575,7 +598,8 @@ static void everybody_tells(uint32_t idle_a_ms, uint32_t idle_b_ms, enum sl_leg_
 
 	if (!s)
 		return;
-	const struct sl_leg_ref a = s->parties[0]->sections[0]->leg.ref, b = s->parties[1]->sections[0]->leg.ref;
+	const struct sl_leg_ref a = s->parties[0]->sections[0]->leg.ref,
+	                        b = s->parties[1]->sections[0]->leg.ref;
 	rig_event(&r, &a, change, seq, &(struct sl_evt_leg){.idle_ms = idle_a_ms, .age_s = 100});
 	rig_event(&r, &b, change, seq, &(struct sl_evt_leg){.idle_ms = idle_b_ms, .age_s = 100});
 }
@@ -621,7 +645,8 @@ static void a_call_found_silent_is_deleted_once(void **state)
 	call("c1", &a, &b);
 	everybody_tells(60000, 60000, SL_LEG_STATE, 0);
 	rig_clear(&r);
-	everybody_tells(60000, 60000, SL_LEG_INACTIVE, 0); /* the first asks; what both say counts as an answer */
+	everybody_tells(
+	        60000, 60000, SL_LEG_INACTIVE, 0); /* the first asks; what both say counts as an answer */
 	assert_int_equal(rig_count(&r, SL_CMD_LEG_QUERY), 2);
 	rig_delete(&r, "c1", NULL, NULL, 0);
 	assert_null(session("c1"));
@@ -648,9 +673,11 @@ static void bad_requests_change_nothing(void **state)
 	assert_int_equal(rig_offer(&r, "c1", "a", longer, NULL, SDP_A, NULL), SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, "not SDP", NULL), SL_MEDIA_ERR_SYNTAX);
 	assert_non_null(strstr(r.error.text, "line 1"));
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_HEAD("224.0.0.1") "m=audio 4000 RTP/AVP 8\r\n", NULL),
-		SL_MEDIA_ERR_SYNTAX);
-	assert_int_equal(rig_offer(&r, "c1", "a", "a", NULL, SDP_A, NULL), SL_MEDIA_OK); /* two parties of one name ... */
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL,
+	                         SDP_HEAD("224.0.0.1") "m=audio 4000 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_offer(&r, "c1", "a", "a", NULL, SDP_A, NULL),
+	        SL_MEDIA_OK); /* two parties of one name ... */
 	rig_delete(&r, "c1", NULL, NULL, 0);
 	rig_answer_commands(&r, NULL);
 	assert_int_equal(sl_media_n_sessions(r.m), 0);
@@ -663,12 +690,16 @@ static void bad_requests_change_nothing(void **state)
 	rig_clear(&r);
 	assert_int_equal(rig_answer(&r, "c1", "x", "b", NULL, SDP_B, NULL), SL_MEDIA_ERR_NOT_FOUND);
 	assert_int_equal(rig_answer(&r, "c1", "a", NULL, NULL, SDP_B, NULL), SL_MEDIA_ERR_SYNTAX);
-	assert_int_equal(rig_answer(&r, "c1", "b", "a", NULL, SDP_A, NULL), SL_MEDIA_ERR_STATE); /* b has offered nothing */
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/SAVP 8\r\n", NULL),
-		SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_answer(&r, "c1", "b", "a", NULL, SDP_A, NULL),
+	        SL_MEDIA_ERR_STATE); /* b has offered nothing */
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
-		"v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 2001:db8::2\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8\r\n", NULL),
-		SL_MEDIA_ERR_UNSUPPORTED);
+	                         SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/SAVP 8\r\n", NULL),
+	        SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         "v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 2001:db8::2\r\nt=0 "
+	                         "0\r\nm=audio 6000 RTP/AVP 8\r\n",
+	                         NULL),
+	        SL_MEDIA_ERR_UNSUPPORTED);
 	assert_int_equal(r.link.n_commands, 0);
 	sl_media_counts(r.m, &c);
 	assert_int_equal(c.legs, 2);
@@ -697,7 +728,9 @@ static void learning_is_narrow_by_default(void **state)
 	struct sl_media_options o = rig_options();
 
 	sl_ip_parse("192.0.2.77", &o.received_from);
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_HEAD("10.1.2.3") "m=audio 4000 RTP/AVP 8\r\n", &o), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", NULL, NULL, SDP_HEAD("10.1.2.3") "m=audio 4000 RTP/AVP 8\r\n", &o),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
 	const struct sl_cmd_leg *a = rig_leg(&r, (uint16_t)rig_port(&r, 0));
 	assert_int_equal(a->learn, SL_LEARN_IMMEDIATE);
@@ -705,12 +738,16 @@ static void learning_is_narrow_by_default(void **state)
 	assert_true(sl_ip_eq(&a->learn_ip, &o.received_from));
 
 	/* Nothing is known but an address that nobody out there can have. */
-	assert_int_equal(rig_offer(&r, "c2", "a", NULL, NULL, SDP_HEAD("10.1.2.3") "m=audio 4000 RTP/AVP 8\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c2", "a", NULL, NULL, SDP_HEAD("10.1.2.3") "m=audio 4000 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_answer(&r, "c2", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
 	assert_true(rig_leg(&r, (uint16_t)rig_port(&r, 0))->flags & SL_LEG_LEARN_ANY);
 
 	o.flags = SL_MF_SIP_SOURCE;
-	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL, SDP_HEAD("10.1.2.3") "m=audio 4000 RTP/AVP 8\r\n", &o), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c3", "a", NULL, NULL, SDP_HEAD("10.1.2.3") "m=audio 4000 RTP/AVP 8\r\n", &o),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_answer(&r, "c3", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
 	assert_true(is_at(&rig_leg(&r, (uint16_t)rig_port(&r, 0))->remote_rtp, "192.0.2.77", 4000));
 }
@@ -775,18 +812,23 @@ static void rtcp_mux_is_translated_as_asked(void **state)
 	assert_true(rig_leg(&r, (uint16_t)b)->flags & SL_LEG_RTCP_MUX);
 }
 
-#define BUNDLE_HEAD(ip) "v=0\r\no=- 1 1 IN IP4 " ip "\r\ns=-\r\nc=IN IP4 " ip "\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
-#define BUNDLE(ip, p0, p1) BUNDLE_HEAD(ip) "m=audio " p0 " RTP/AVP 8\r\na=mid:0\r\na=rtcp-mux\r\n" \
+#define BUNDLE_HEAD(ip)                                                                                      \
+	"v=0\r\no=- 1 1 IN IP4 " ip "\r\ns=-\r\nc=IN IP4 " ip "\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
+#define BUNDLE(ip, p0, p1)                                                                                   \
+	BUNDLE_HEAD(ip)                                                                                      \
+	"m=audio " p0 " RTP/AVP 8\r\na=mid:0\r\na=rtcp-mux\r\n"                                              \
 	"m=video " p1 " RTP/AVP 96\r\na=mid:1\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n"
 
 static void bundled_sections_share_a_leg(void **state)
 {
 	struct sl_media_counts c;
 
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, BUNDLE("198.51.100.10", "4000", "4002"), NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, BUNDLE("198.51.100.10", "4000", "4002"), NULL),
+	        SL_MEDIA_OK);
 	unsigned b0 = rig_port(&r, 0), b1 = rig_port(&r, 1);
 	assert_int_not_equal(b0, b1); /* RFC 8843 7.2: whoever cannot bundle still gets a port each */
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, BUNDLE("192.0.2.20", "6000", "6000"), NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, BUNDLE("192.0.2.20", "6000", "6000"), NULL),
+	        SL_MEDIA_OK);
 	unsigned a0 = rig_port(&r, 0);
 	assert_int_equal(rig_port(&r, 1), a0);
 	sl_media_counts(r.m, &c);
@@ -796,7 +838,8 @@ static void bundled_sections_share_a_leg(void **state)
 
 	/* And again in an offer of the bundled transport. */
 	rig_clear(&r);
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, BUNDLE("198.51.100.10", "4000", "4000"), NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, BUNDLE("198.51.100.10", "4000", "4000"), NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 0), b0);
 	assert_int_equal(rig_port(&r, 1), b0);
 	sl_media_counts(r.m, &c);
@@ -807,9 +850,12 @@ static void without_bundle_in_the_answer_each_has_its_own(void **state)
 {
 	struct sl_media_counts c;
 
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, BUNDLE("198.51.100.10", "4000", "4002"), NULL), SL_MEDIA_OK);
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_HEAD("192.0.2.20")
-		"m=audio 6000 RTP/AVP 8\r\nm=video 6002 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, BUNDLE("198.51.100.10", "4000", "4002"), NULL),
+	        SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_answer(&r, "c1", "a", "b", NULL,
+	                SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/AVP 8\r\nm=video 6002 RTP/AVP 96\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_not_equal(rig_port(&r, 0), rig_port(&r, 1));
 	sl_media_counts(r.m, &c);
 	assert_int_equal(c.legs, 4);
@@ -848,42 +894,42 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_call_from_offer_to_delete),
-		TEST(interfaces_and_families_are_as_asked),
-		TEST(an_advertised_address_can_be_given),
-		TEST(a_reoffer_keeps_ports),
-		TEST(either_side_may_offer_again),
-		TEST(an_offer_may_come_from_the_callee),
-		TEST(media_is_added_rejected_and_comes_back),
-		TEST(sections_beyond_what_we_relay_are_rejected),
-		TEST(what_is_not_ours_is_left_alone),
-		TEST(t38_is_relayed_as_datagrams),
-		TEST(hold_and_resume),
-		TEST(hold_by_address),
-		TEST(branches_share_the_callers_leg),
-		TEST(a_branch_that_fails_after_early_media_leaves_the_others),
-		TEST(ends_behind_one_branch_share_its_leg),
-		TEST(only_who_was_offered_something_answers),
-		TEST(the_caller_of_branches_ends_them_all),
-		TEST(a_delayed_deletion_can_be_revived),
-		TEST(an_answer_after_delete_creates_nothing),
-		TEST(final_counts_have_a_deadline),
-		TEST(a_call_id_is_free_at_once),
-		TEST(limits_have_their_own_errors),
-		TEST(legs_are_limited_as_the_dataplane_is),
-		TEST(without_a_dataplane_new_calls_are_refused),
-		TEST(offers_without_answer_end),
-		TEST(silence_of_all_ends_a_call),
-		TEST(a_call_found_silent_is_deleted_once),
-		TEST(bad_requests_change_nothing),
-		TEST(a_loop_is_left_alone),
-		TEST(learning_is_narrow_by_default),
-		TEST(rtcp_mux_is_kept_when_both_have_it),
-		TEST(a_refresh_of_a_muxed_call_changes_nothing),
-		TEST(rtcp_mux_is_translated_as_asked),
-		TEST(bundled_sections_share_a_leg),
-		TEST(without_bundle_in_the_answer_each_has_its_own),
-		TEST(codecs_are_filtered_and_ordered),
+	        TEST(a_call_from_offer_to_delete),
+	        TEST(interfaces_and_families_are_as_asked),
+	        TEST(an_advertised_address_can_be_given),
+	        TEST(a_reoffer_keeps_ports),
+	        TEST(either_side_may_offer_again),
+	        TEST(an_offer_may_come_from_the_callee),
+	        TEST(media_is_added_rejected_and_comes_back),
+	        TEST(sections_beyond_what_we_relay_are_rejected),
+	        TEST(what_is_not_ours_is_left_alone),
+	        TEST(t38_is_relayed_as_datagrams),
+	        TEST(hold_and_resume),
+	        TEST(hold_by_address),
+	        TEST(branches_share_the_callers_leg),
+	        TEST(a_branch_that_fails_after_early_media_leaves_the_others),
+	        TEST(ends_behind_one_branch_share_its_leg),
+	        TEST(only_who_was_offered_something_answers),
+	        TEST(the_caller_of_branches_ends_them_all),
+	        TEST(a_delayed_deletion_can_be_revived),
+	        TEST(an_answer_after_delete_creates_nothing),
+	        TEST(final_counts_have_a_deadline),
+	        TEST(a_call_id_is_free_at_once),
+	        TEST(limits_have_their_own_errors),
+	        TEST(legs_are_limited_as_the_dataplane_is),
+	        TEST(without_a_dataplane_new_calls_are_refused),
+	        TEST(offers_without_answer_end),
+	        TEST(silence_of_all_ends_a_call),
+	        TEST(a_call_found_silent_is_deleted_once),
+	        TEST(bad_requests_change_nothing),
+	        TEST(a_loop_is_left_alone),
+	        TEST(learning_is_narrow_by_default),
+	        TEST(rtcp_mux_is_kept_when_both_have_it),
+	        TEST(a_refresh_of_a_muxed_call_changes_nothing),
+	        TEST(rtcp_mux_is_translated_as_asked),
+	        TEST(bundled_sections_share_a_leg),
+	        TEST(without_bundle_in_the_answer_each_has_its_own),
+	        TEST(codecs_are_filtered_and_ordered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,15 +88,17 @@ static void a_party_is_blocked_and_unblocked(void **state)
 	assert_int_equal(block(&all, SL_LEG_BLOCK_DTMF, true), SL_MEDIA_OK);
 	assert_true(rig_leg(&r, (uint16_t)port_b)->flags & SL_LEG_BLOCK_DTMF);
 	assert_int_equal(rig_leg(&r, (uint16_t)port_a)->flags & (SL_LEG_BLOCK_DTMF | SL_LEG_BLOCK_MEDIA),
-		SL_LEG_BLOCK_DTMF | SL_LEG_BLOCK_MEDIA);
+	        SL_LEG_BLOCK_DTMF | SL_LEG_BLOCK_MEDIA);
 	assert_int_equal(block(&nobody, SL_LEG_BLOCK_MEDIA, true), SL_MEDIA_ERR_NOT_FOUND);
 	/* Signalling in between changes nothing of it. */
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_A "m=video 4002 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", "b", NULL, SDP_A "m=video 4002 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
 	assert_true(rig_leg(&r, (uint16_t)port_a)->flags & SL_LEG_BLOCK_MEDIA);
 	const struct sl_media_session *s = sl_media_find(r.m, rig_slice("c1"));
 	assert_true(s->parties[0]->sections[1]->leg.set.flags & SL_LEG_BLOCK_MEDIA); /* the new leg too */
 	assert_int_equal(block(&a, SL_LEG_BLOCK_MEDIA, false), SL_MEDIA_OK);
-	assert_int_equal(rig_leg(&r, (uint16_t)port_a)->flags & (SL_LEG_BLOCK_DTMF | SL_LEG_BLOCK_MEDIA), SL_LEG_BLOCK_DTMF);
+	assert_int_equal(rig_leg(&r, (uint16_t)port_a)->flags & (SL_LEG_BLOCK_DTMF | SL_LEG_BLOCK_MEDIA),
+	        SL_LEG_BLOCK_DTMF);
 }
 
 static void parties_are_found_by_address_and_label(void **state)
@@ -146,7 +148,9 @@ static void digits_go_to_the_other_side(void **state)
 	assert_int_equal(dtmf(&a, "5", 39), SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(r.link.n_commands, 3);
 	/* A side without telephone-event. */
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/AVP 8\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(dtmf(&a, "5", 250), SL_MEDIA_ERR_UNSUPPORTED);
 }
 
@@ -154,7 +158,8 @@ static void received_digits_are_told(void **state)
 {
 	call();
 	const struct sl_media_session *s = sl_media_find(r.m, rig_slice("c1"));
-	rig_event(&r, &s->parties[0]->sections[0]->leg.ref, SL_LEG_DTMF, 0, &(struct sl_evt_leg){.dtmf_event = 5, .dtmf_ms = 100});
+	rig_event(&r, &s->parties[0]->sections[0]->leg.ref, SL_LEG_DTMF, 0,
+	        &(struct sl_evt_leg){.dtmf_event = 5, .dtmf_ms = 100});
 	assert_int_equal(r.n_dtmf, 1);
 }
 
@@ -244,7 +249,8 @@ static void a_refused_clip_is_not_played(void **state)
 	assert_int_equal(play("a", "moh", 0, &ms), SL_MEDIA_OK);
 	told_of_clip(-EINVAL);
 	assert_int_equal(rig_count(&r, SL_CMD_PLAY_START), 0);
-	assert_int_equal(sl_media_find(r.m, rig_slice("c1"))->parties[0]->sections[0]->leg.clip, SL_CLIP_NONE);
+	assert_int_equal(
+	        sl_media_find(r.m, rig_slice("c1"))->parties[0]->sections[0]->leg.clip, SL_CLIP_NONE);
 }
 
 /* ---- recording ---- */
@@ -257,7 +263,8 @@ static unsigned files(const char *end)
 
 	while ((e = readdir(d))) {
 		size_t len = strlen(e->d_name);
-		n += len > strlen(end) && strcmp(e->d_name + len - strlen(end), end) == 0 && e->d_name[0] != '.';
+		n += len > strlen(end) && strcmp(e->d_name + len - strlen(end), end) == 0 &&
+		     e->d_name[0] != '.';
 	}
 	closedir(d);
 	return n;
@@ -267,8 +274,13 @@ static void copies(unsigned port, uint32_t tap, unsigned n)
 {
 	const struct sl_media_session *s = sl_media_find(r.m, rig_slice("c1"));
 	const struct sl_media_leg *leg = &s->parties[0]->sections[0]->leg;
-	struct sl_bulk b = {.kind = SL_BULK_TAP_RTP, .len = 172, .full_len = 172, .what = SL_TAP_RECEIVED, .tap = tap,
-		.leg_id = leg->ref.id, .unix_ns = UINT64_C(1700000000000000000)};
+	struct sl_bulk b = {.kind = SL_BULK_TAP_RTP,
+	        .len = 172,
+	        .full_len = 172,
+	        .what = SL_TAP_RECEIVED,
+	        .tap = tap,
+	        .leg_id = leg->ref.id,
+	        .unix_ns = UINT64_C(1700000000000000000)};
 
 	for (unsigned i = 0; i < n; i++) {
 		b.data[0] = 0x80;
@@ -339,7 +351,8 @@ static void each_pair_has_a_file_of_its_own(void **state)
 static void recording_needs_a_folder(void **state)
 {
 	call();
-	assert_int_equal(sl_media_record(r.m, rig_slice("c1"), true, NULL, NULL, &r.error), SL_MEDIA_ERR_UNSUPPORTED);
+	assert_int_equal(
+	        sl_media_record(r.m, rig_slice("c1"), true, NULL, NULL, &r.error), SL_MEDIA_ERR_UNSUPPORTED);
 	assert_non_null(strstr(r.error.text, "recording_folder"));
 }
 
@@ -347,15 +360,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_party_is_blocked_and_unblocked),
-		TEST(parties_are_found_by_address_and_label),
-		TEST(digits_go_to_the_other_side),
-		TEST(received_digits_are_told),
-		TEST(a_play_waits_for_its_clip),
-		TEST(a_refused_clip_is_not_played),
-		TEST(a_call_is_recorded_from_its_answer_on),
-		TEST(each_pair_has_a_file_of_its_own),
-		TEST(recording_needs_a_folder),
+	        TEST(a_party_is_blocked_and_unblocked),
+	        TEST(parties_are_found_by_address_and_label),
+	        TEST(digits_go_to_the_other_side),
+	        TEST(received_digits_are_told),
+	        TEST(a_play_waits_for_its_clip),
+	        TEST(a_refused_clip_is_not_played),
+	        TEST(a_call_is_recorded_from_its_answer_on),
+	        TEST(each_pair_has_a_file_of_its_own),
+	        TEST(recording_needs_a_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,10 +28,12 @@ static void call(void)
 	port_a = rig_port(&r, 0);
 }
 
-static enum sl_media_result subscribe(const char *whom, const char *tag, const struct sl_media_options *o, char *tag_out)
+static enum sl_media_result subscribe(
+        const char *whom, const char *tag, const struct sl_media_options *o, char *tag_out)
 {
 	struct sl_media_who who = {.call_id = rig_slice("c1"), .tag = rig_slice(whom)};
-	struct sl_media_request q = {.call_id = rig_slice("c1"), .to_tag = rig_slice(tag), .options = o ? *o : rig_options()};
+	struct sl_media_request q = {
+	        .call_id = rig_slice("c1"), .to_tag = rig_slice(tag), .options = o ? *o : rig_options()};
 
 	r.reply = (struct sl_media_reply){.sdp = r.sdp, .sdp_room = sizeof r.sdp - 1};
 	r.error = (struct sl_media_error){0};
@@ -42,7 +44,10 @@ static enum sl_media_result subscribe(const char *whom, const char *tag, const s
 
 static enum sl_media_result subscribe_answer(const char *tag, const char *sdp)
 {
-	struct sl_media_request q = {.call_id = rig_slice("c1"), .to_tag = rig_slice(tag), .sdp = rig_slice(sdp), .options = rig_options()};
+	struct sl_media_request q = {.call_id = rig_slice("c1"),
+	        .to_tag = rig_slice(tag),
+	        .sdp = rig_slice(sdp),
+	        .options = rig_options()};
 
 	r.error = (struct sl_media_error){0};
 	return sl_media_subscribe_answer(r.m, &q, &r.error);
@@ -76,7 +81,8 @@ static void a_subscriber_hears_one_party(void **state)
 	const struct sl_cmd_leg *leg = rig_leg(&r, (uint16_t)port_s);
 	assert_true(leg->flags & SL_LEG_REWRITE_SSRC);
 	assert_int_equal(ntohs(leg->remote_rtp.port_be), 8000);
-	assert_int_equal(sl_media_port_worker((uint16_t)port_s, 2), sl_media_port_worker((uint16_t)port_a, 2));
+	assert_int_equal(
+	        sl_media_port_worker((uint16_t)port_s, 2), sl_media_port_worker((uint16_t)port_a, 2));
 	const struct sl_media_session *s = sl_media_find(r.m, rig_slice("c1"));
 	assert_int_equal(sl_media_peer(s, 2), 0);
 	assert_int_equal(sl_media_peer(s, 0), 1);
@@ -134,8 +140,12 @@ static void each_subscriber_has_its_own_key(void **state)
 		assert_int_equal(subscribe("a", i ? "s2" : "s1", &o, tag), SL_MEDIA_OK);
 		unsigned port = rig_port(&r, 0);
 		assert_true(rig_has(&r, " RTP/SAVP "));
-		assert_int_equal(subscribe_answer(tag, SDP_HEAD("192.0.2.50") "m=audio 8000 RTP/SAVP 8\r\n"
-			"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"), SL_MEDIA_OK);
+		assert_int_equal(
+		        subscribe_answer(tag,
+		                SDP_HEAD("192.0.2.50") "m=audio 8000 RTP/SAVP 8\r\n"
+		                                       "a=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+		                                       "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"),
+		        SL_MEDIA_OK);
 		const struct sl_cmd_leg *leg = rig_leg(&r, (uint16_t)port);
 		assert_int_equal(leg->key_out.suite, SL_SRTP_AES_CM_128_80);
 		if (i == 0)
@@ -180,7 +190,10 @@ static void who_was_told_nothing_cannot_be_heard(void **state)
 
 static enum sl_media_result publish(const char *tag, const char *sdp)
 {
-	struct sl_media_request q = {.call_id = rig_slice("c1"), .from_tag = rig_slice(tag), .sdp = rig_slice(sdp), .options = rig_options()};
+	struct sl_media_request q = {.call_id = rig_slice("c1"),
+	        .from_tag = rig_slice(tag),
+	        .sdp = rig_slice(sdp),
+	        .options = rig_options()};
 
 	r.reply = (struct sl_media_reply){.sdp = r.sdp, .sdp_room = sizeof r.sdp - 1};
 	r.error = (struct sl_media_error){0};
@@ -193,7 +206,8 @@ static void a_publisher_is_heard_by_subscribers(void **state)
 {
 	char tag[SL_MEDIA_ID_MAX + 1];
 
-	assert_int_equal(publish("p", SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/AVP 8 0\r\na=sendonly\r\n"), SL_MEDIA_OK);
+	assert_int_equal(publish("p", SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/AVP 8 0\r\na=sendonly\r\n"),
+	        SL_MEDIA_OK);
 	unsigned p = rig_port(&r, 0);
 	assert_true(p);
 	assert_true(rig_has(&r, "a=recvonly\r\n"));
@@ -204,7 +218,8 @@ static void a_publisher_is_heard_by_subscribers(void **state)
 	assert_int_equal(subscribe_answer("s1", SDP_S), SL_MEDIA_OK);
 	assert_true(rig_route(&r, (uint16_t)p, (uint16_t)s));
 	/* It changes where it sends from; its subscriber stays. */
-	assert_int_equal(publish("p", SDP_HEAD("198.51.100.11") "m=audio 4000 RTP/AVP 8 0\r\na=sendonly\r\n"), SL_MEDIA_OK);
+	assert_int_equal(publish("p", SDP_HEAD("198.51.100.11") "m=audio 4000 RTP/AVP 8 0\r\na=sendonly\r\n"),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 0), p);
 	assert_int_equal(publish("s1", SDP_A), SL_MEDIA_ERR_STATE);
 	rig_tick(&r, 200000);
@@ -231,13 +246,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_subscriber_hears_one_party),
-		TEST(a_subscriber_hears_all),
-		TEST(each_subscriber_has_its_own_key),
-		TEST(many_subscribe),
-		TEST(who_was_told_nothing_cannot_be_heard),
-		TEST(a_publisher_is_heard_by_subscribers),
-		TEST(subscriptions_survive_a_restart),
+	        TEST(a_subscriber_hears_one_party),
+	        TEST(a_subscriber_hears_all),
+	        TEST(each_subscriber_has_its_own_key),
+	        TEST(many_subscribe),
+	        TEST(who_was_told_nothing_cannot_be_heard),
+	        TEST(a_publisher_is_heard_by_subscribers),
+	        TEST(subscriptions_survive_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

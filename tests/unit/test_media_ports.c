@@ -15,11 +15,11 @@ enum { MIN = 30000, MAX = 39999, WORKERS = 2, GUARD_MS = 10000, NOW = 5000000 };
 static struct sl_port_pool *pool(uint32_t *released, int64_t now_ms, uint8_t seed)
 {
 	struct sl_port_pool_params p = {.n_addresses = 2,
-		.n_workers = WORKERS,
-		.port_min = MIN,
-		.port_max = MAX,
-		.guard_ms = GUARD_MS,
-		.released_s = released};
+	        .n_workers = WORKERS,
+	        .port_min = MIN,
+	        .port_max = MAX,
+	        .guard_ms = GUARD_MS,
+	        .released_s = released};
 
 	memset(p.seed, seed, sizeof p.seed);
 	struct sl_port_pool *made = sl_port_pool_new(&p, now_ms);
@@ -58,7 +58,8 @@ static void every_pair_can_be_drawn_and_none_twice(void **state)
 /* The range may begin odd, end even, and be no whole number of blocks. */
 static void edges_of_the_range_are_kept(void **state)
 {
-	struct sl_port_pool_params params = {.n_addresses = 1, .n_workers = 3, .port_min = 30001, .port_max = 30010};
+	struct sl_port_pool_params params = {
+	        .n_addresses = 1, .n_workers = 3, .port_min = 30001, .port_max = 30010};
 	struct sl_port_pool *p = sl_port_pool_new(&params, NOW);
 	unsigned n = 0;
 
@@ -73,8 +74,8 @@ static void edges_of_the_range_are_kept(void **state)
 	sl_port_pool_free(p);
 }
 
-/* Knowing what was drawn says nothing of what comes: no steps of one size, each half of the range as likely, another seed
- * another order. */
+/* Knowing what was drawn says nothing of what comes: no steps of one size, each half of the range as likely,
+ * another seed another order. */
 static void draws_are_not_to_be_guessed(void **state)
 {
 	struct sl_port_pool *p = pool(NULL, NOW, 1), *q = pool(NULL, NOW, 2);
@@ -166,12 +167,12 @@ static void a_port_is_taken_by_name_after_a_restart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_pair_can_be_drawn_and_none_twice),
-		cmocka_unit_test(edges_of_the_range_are_kept),
-		cmocka_unit_test(draws_are_not_to_be_guessed),
-		cmocka_unit_test(a_released_port_rests_for_the_guard_time),
-		cmocka_unit_test(the_guard_time_outlives_us),
-		cmocka_unit_test(a_port_is_taken_by_name_after_a_restart),
+	        cmocka_unit_test(every_pair_can_be_drawn_and_none_twice),
+	        cmocka_unit_test(edges_of_the_range_are_kept),
+	        cmocka_unit_test(draws_are_not_to_be_guessed),
+	        cmocka_unit_test(a_released_port_rests_for_the_guard_time),
+	        cmocka_unit_test(the_guard_time_outlives_us),
+	        cmocka_unit_test(a_port_is_taken_by_name_after_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,9 @@ static int teardown(void **state)
 }
 
 #define KEY1 "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
-#define SAVP_A SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/SAVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n" \
+#define SAVP_A                                                                                               \
+	SDP_HEAD("198.51.100.10")                                                                            \
+	"m=audio 4000 RTP/SAVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"                               \
 	"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY1 "\r\n"
 
 static void call(unsigned i)
@@ -61,7 +63,8 @@ static char *known(void)
 			continue;
 		struct sl_cmd_leg leg = *legs[port];
 		leg.leg.id = leg.leg.id << 3 >> 3; /* whatever the slot */
-		for (const uint8_t *p = (const uint8_t *)&leg, *end = p + sizeof leg; p < end && n + 3 < room; p++)
+		for (const uint8_t *p = (const uint8_t *)&leg, *end = p + sizeof leg; p < end && n + 3 < room;
+		        p++)
 			n += (size_t)snprintf(out + n, room - n, "%02x", *p);
 		for (unsigned to = 0; to < 65536; to += 2) {
 			if (legs[to] && rig_route(&r, (uint16_t)port, (uint16_t)to))
@@ -92,7 +95,8 @@ static void a_restarted_dataplane_is_told_everything(void **state)
 	free(after);
 }
 
-/* The rings take only so much: the rest follows when they are empty, in order, and a session is never told by halves. */
+/* The rings take only so much: the rest follows when they are empty, in order, and a session is never told by
+ * halves. */
 static void replay_waits_for_the_rings(void **state)
 {
 	enum { CALLS = 1000 };
@@ -106,11 +110,14 @@ static void replay_waits_for_the_rings(void **state)
 	assert_in_range(r.link.n_commands, 101, 104);
 	assert_int_equal(rig_count(&r, SL_CMD_LEGS_SWEEP), 0);
 
-	/* Meanwhile a session that was not told changes: its turn tells it as it is by then; a new one is told at once. */
+	/* Meanwhile a session that was not told changes: its turn tells it as it is by then; a new one is
+	 * told at once. */
 	char id[24];
 	snprintf(id, sizeof id, "call-%u", CALLS - 1);
 	unsigned n = r.link.n_commands;
-	assert_int_equal(rig_answer(&r, id, "a", "b", "z9hG4bK1", SDP_HEAD("192.0.2.99") "m=audio 6000 RTP/AVP 8\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, id, "a", "b", "z9hG4bK1",
+	                         SDP_HEAD("192.0.2.99") "m=audio 6000 RTP/AVP 8\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_int_equal(r.link.n_commands, n);
 	call(CALLS);
 	assert_true(r.link.n_commands > n);
@@ -131,7 +138,8 @@ static void replay_waits_for_the_rings(void **state)
 			last += r.link.commands[i].leg.remote_rtp.ip.b[15] == 99;
 	}
 	assert_int_equal(last, 1);
-	assert_int_equal(rig_count(&r, SL_CMD_LEG_SET), 2 * (CALLS - 1) + 2 + 1); /* the new one: offer 2, answer 1 */
+	assert_int_equal(
+	        rig_count(&r, SL_CMD_LEG_SET), 2 * (CALLS - 1) + 2 + 1); /* the new one: offer 2, answer 1 */
 }
 
 static void another_slot_renames_the_legs(void **state)
@@ -143,7 +151,8 @@ static void another_slot_renames_the_legs(void **state)
 	rig_detach(&r);
 	rig_clear(&r);
 	rig_attach(&r, 5); /* the rig checks the ids of commands */
-	assert_int_equal(s->parties[0]->sections[0]->leg.ref.id, (id & (UINT64_MAX >> 3)) | UINT64_C(5) << 61);
+	assert_int_equal(
+	        s->parties[0]->sections[0]->leg.ref.id, (id & (UINT64_MAX >> 3)) | UINT64_C(5) << 61);
 	assert_int_equal(rig_count(&r, SL_CMD_ROUTE_ADD), 2);
 	assert_int_equal(r.link.commands[r.link.n_commands - 3].route.from.id >> 61, 5);
 }
@@ -169,7 +178,8 @@ static void a_restarted_brain_may_have_any_slot(void **state)
 		rig_attach(&r, slots[i]); /* the rig checks the ids of commands */
 		assert_int_equal(rig_count(&r, SL_CMD_LEG_SET), 2);
 		assert_int_equal(r.link.commands[0].leg.leg.id >> 61, slots[i]);
-		assert_int_equal(rig_offer(&r, "call-0", "a", "b", NULL, SAVP_A, NULL), SL_MEDIA_OK); /* it is written anew */
+		assert_int_equal(rig_offer(&r, "call-0", "a", "b", NULL, SAVP_A, NULL),
+		        SL_MEDIA_OK); /* it is written anew */
 	}
 }
 
@@ -180,7 +190,8 @@ static void a_restarted_brain_finds_its_calls(void **state)
 
 	for (unsigned i = 0; i < 5; i++)
 		call(i);
-	assert_int_equal(rig_offer(&r, "call-9", "a", NULL, "branch", SDP_A, &o), SL_MEDIA_OK); /* not answered */
+	assert_int_equal(
+	        rig_offer(&r, "call-9", "a", NULL, "branch", SDP_A, &o), SL_MEDIA_OK); /* not answered */
 	rig_delete(&r, "call-3", NULL, NULL, 0);
 	rig_answer_commands(&r, NULL);
 	rig_delete(&r, "call-4", NULL, NULL, 20); /* later */
@@ -202,7 +213,8 @@ static void a_restarted_brain_finds_its_calls(void **state)
 	assert_int_equal(sl_media_peer(s, 0), 1);
 	assert_string_equal(s->parties[0]->sections[0]->codec, "PCMA/8000");
 
-	/* It goes on: a re-offer with the same key, on the same ports, keeps ours; the open offer is answered. */
+	/* It goes on: a re-offer with the same key, on the same ports, keeps ours; the open offer is
+	 * answered. */
 	rig_clear(&r);
 	o.set_proto = true;
 	o.proto = SL_SDP_RTP_AVP;
@@ -273,13 +285,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_restarted_dataplane_is_told_everything),
-		TEST(replay_waits_for_the_rings),
-		TEST(another_slot_renames_the_legs),
-		TEST(a_restarted_brain_may_have_any_slot),
-		TEST(a_restarted_brain_finds_its_calls),
-		TEST(ports_of_ended_calls_rest_over_a_restart),
-		TEST(damaged_sessions_are_dropped),
+	        TEST(a_restarted_dataplane_is_told_everything),
+	        TEST(replay_waits_for_the_rings),
+	        TEST(another_slot_renames_the_legs),
+	        TEST(a_restarted_brain_may_have_any_slot),
+	        TEST(a_restarted_brain_finds_its_calls),
+	        TEST(ports_of_ended_calls_rest_over_a_restart),
+	        TEST(damaged_sessions_are_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,12 +18,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define KEY1 "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
-#define KEY2 "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR"
-#define SAVP(ip, port, crypto) SDP_HEAD(ip) "m=audio " port " RTP/SAVP 8\r\n" crypto
+#define KEY1                    "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+#define KEY2                    "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR"
+#define SAVP(ip, port, crypto)  SDP_HEAD(ip) "m=audio " port " RTP/SAVP 8\r\n" crypto
 #define CRYPTO(tag, suite, key) "a=crypto:" tag " " suite " inline:" key "\r\n"
-#define S80 "AES_CM_128_HMAC_SHA1_80"
-#define S32 "AES_CM_128_HMAC_SHA1_32"
+#define S80                     "AES_CM_128_HMAC_SHA1_80"
+#define S32                     "AES_CM_128_HMAC_SHA1_32"
 
 static struct sl_media_options towards(enum sl_sdp_proto proto)
 {
@@ -67,13 +67,15 @@ static void plain_to_secure_and_back(void **state)
 	unsigned b = rig_port(&r, 0);
 	assert_true(rig_has(&r, " RTP/SAVP 8 0 101\r\n"));
 	assert_int_equal(n_lines(), 8); /* every suite we can do */
-	assert_true(rig_leg(&r, (uint16_t)b)->flags & SL_LEG_REQUIRE_SRTP); /* nothing leaves before there is a key */
+	assert_true(rig_leg(&r, (uint16_t)b)->flags &
+	            SL_LEG_REQUIRE_SRTP); /* nothing leaves before there is a key */
 	assert_int_equal(rig_leg(&r, (uint16_t)b)->key_out.suite, SL_SRTP_NONE);
 	snprintf(ours, sizeof ours, "%s", line_of(S32));
 	unsigned tag = (unsigned)strtoul(ours + strlen("a=crypto:"), NULL, 10);
 
-	snprintf(answer, sizeof answer, SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/SAVP 8\r\na=crypto:%u " S32 " inline:" KEY1 "\r\n",
-		tag);
+	snprintf(answer, sizeof answer,
+	        SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/SAVP 8\r\na=crypto:%u " S32 " inline:" KEY1 "\r\n",
+	        tag);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, answer, NULL), SL_MEDIA_OK);
 	assert_true(rig_has(&r, " RTP/AVP 8\r\n"));
 	assert_false(rig_has(&r, "crypto"));
@@ -106,7 +108,10 @@ static void secure_to_plain(void **state)
 	const struct sl_media_options o = towards(SL_SDP_RTP_AVP);
 
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL,
-		SAVP("198.51.100.10", "4000", CRYPTO("1", "F8_128_HMAC_SHA1_80", KEY1) CRYPTO("7", S80, KEY2)), &o), SL_MEDIA_OK);
+	                         SAVP("198.51.100.10", "4000",
+	                                 CRYPTO("1", "F8_128_HMAC_SHA1_80", KEY1) CRYPTO("7", S80, KEY2)),
+	                         &o),
+	        SL_MEDIA_OK);
 	assert_true(rig_has(&r, " RTP/AVP 8\r\n"));
 	assert_false(rig_has(&r, "crypto"));
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
@@ -124,12 +129,14 @@ static void both_secure_have_keys_of_their_own(void **state)
 {
 	char answer[1024];
 
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SAVP("198.51.100.10", "4000", CRYPTO("3", S32, KEY1)), NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL,
+	                         SAVP("198.51.100.10", "4000", CRYPTO("3", S32, KEY1)), NULL),
+	        SL_MEDIA_OK);
 	unsigned b = rig_port(&r, 0);
 	assert_false(rig_has(&r, KEY1));
 	assert_non_null(strstr(line_of(S32), "a=crypto:1 ")); /* the offerer's suite first */
-	snprintf(answer, sizeof answer, SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/SAVP 8\r\na=crypto:2 " S80 " inline:" KEY2 "\r\n");
+	snprintf(answer, sizeof answer,
+	        SDP_HEAD("192.0.2.20") "m=audio 6000 RTP/SAVP 8\r\na=crypto:2 " S80 " inline:" KEY2 "\r\n");
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, answer, NULL), SL_MEDIA_OK);
 	assert_int_equal(n_lines(), 1);
 	assert_non_null(strstr(line_of(S32), "a=crypto:3 "));
@@ -141,18 +148,21 @@ static void a_new_key_is_taken_and_the_old_one_still_heard(void **state)
 {
 	const struct sl_media_options o = towards(SL_SDP_RTP_AVP);
 
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SAVP("198.51.100.10", "4000", CRYPTO("1", S80, KEY1)), &o),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL,
+	                         SAVP("198.51.100.10", "4000", CRYPTO("1", S80, KEY1)), &o),
+	        SL_MEDIA_OK);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
 	unsigned a = rig_port(&r, 0);
 	struct sl_cmd_leg before = *rig_leg(&r, (uint16_t)a);
 
 	rig_clear(&r);
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SAVP("198.51.100.10", "4000", CRYPTO("1", S80, KEY1)), &o),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL,
+	                         SAVP("198.51.100.10", "4000", CRYPTO("1", S80, KEY1)), &o),
+	        SL_MEDIA_OK);
 	assert_null(rig_leg(&r, (uint16_t)a)); /* the same key: nothing is told, its ROC goes on */
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SAVP("198.51.100.10", "4000", CRYPTO("2", S80, KEY2)), &o),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL,
+	                         SAVP("198.51.100.10", "4000", CRYPTO("2", S80, KEY2)), &o),
+	        SL_MEDIA_OK);
 	const struct sl_cmd_leg *now = rig_leg(&r, (uint16_t)a);
 	assert_memory_equal(&now->key_in[1], &before.key_in[0], sizeof now->key_in[1]);
 	assert_memory_not_equal(now->key_in[0].key, before.key_in[0].key, 16);
@@ -174,11 +184,13 @@ static void suites_are_as_allowed(void **state)
 	assert_int_equal(n_lines(), 7);
 	assert_null(line_of(S80 " "));
 	/* The filter is for what is sent on: an offerer who has nothing else is not turned away. */
-	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL, SAVP("198.51.100.10", "4000", CRYPTO("1", S80, KEY1)), &o),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL,
+	                         SAVP("198.51.100.10", "4000", CRYPTO("1", S80, KEY1)), &o),
+	        SL_MEDIA_OK);
 	assert_null(line_of(S80 " "));
 	assert_int_equal(rig_offer(&r, "c4", "a", NULL, NULL,
-		SAVP("198.51.100.10", "4000", CRYPTO("1", "F8_128_HMAC_SHA1_80", KEY1)), &o), SL_MEDIA_ERR_UNSUPPORTED);
+	                         SAVP("198.51.100.10", "4000", CRYPTO("1", "F8_128_HMAC_SHA1_80", KEY1)), &o),
+	        SL_MEDIA_ERR_UNSUPPORTED);
 	assert_null(sl_media_find(r.m, rig_slice("c4")));
 	o.sdes_off = true;
 	assert_int_equal(rig_offer(&r, "c5", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_ERR_UNSUPPORTED);
@@ -192,15 +204,19 @@ static void wrong_answers_change_nothing(void **state)
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_OK);
 	rig_clear(&r);
 	/* no key; a tag that was not offered; another suite than the tag's; no SRTP at all */
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SAVP("192.0.2.20", "6000", ""), NULL), SL_MEDIA_ERR_SYNTAX);
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SAVP("192.0.2.20", "6000", CRYPTO("99", S80, KEY1)), NULL),
-		SL_MEDIA_ERR_SYNTAX);
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SAVP("192.0.2.20", "6000", CRYPTO("1", S32, KEY1)), NULL),
-		SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SAVP("192.0.2.20", "6000", ""), NULL),
+	        SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SAVP("192.0.2.20", "6000", CRYPTO("99", S80, KEY1)), NULL),
+	        SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SAVP("192.0.2.20", "6000", CRYPTO("1", S32, KEY1)), NULL),
+	        SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(r.link.n_commands, 0);
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SAVP("192.0.2.20", "6000", CRYPTO("1", S80, KEY1)), NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SAVP("192.0.2.20", "6000", CRYPTO("1", S80, KEY1)), NULL),
+	        SL_MEDIA_OK);
 }
 
 /* What was secure stays so until an answer takes it that it is not: the re-INVITE may be refused (488). */
@@ -215,8 +231,9 @@ static void keys_stay_until_an_offer_without_is_answered(void **state)
 	const struct sl_cmd_leg before = *rig_leg(&r, (uint16_t)b);
 
 	/* A fax, refused. */
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL,
+	                         SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
+	        SL_MEDIA_OK);
 	assert_false(rig_has(&r, "crypto"));
 	const struct sl_cmd_leg *leg = rig_leg(&r, (uint16_t)b);
 	assert_int_equal(leg->flags & (SL_LEG_RAW | SL_LEG_REQUIRE_SRTP), SL_LEG_REQUIRE_SRTP);
@@ -239,10 +256,12 @@ static void keys_stay_until_an_offer_without_is_answered(void **state)
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, answer, NULL), SL_MEDIA_OK);
 	leg = rig_leg(&r, (uint16_t)b);
 	assert_memory_not_equal(leg->key_out.key, before.key_out.key, 16);
-	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
-		SL_MEDIA_OK);
-	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_HEAD("192.0.2.20") "m=image 6000 udptl t38\r\n", NULL),
-		SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL,
+	                         SDP_HEAD("198.51.100.10") "m=image 4000 udptl t38\r\n", NULL),
+	        SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SDP_HEAD("192.0.2.20") "m=image 6000 udptl t38\r\n", NULL),
+	        SL_MEDIA_OK);
 	leg = rig_leg(&r, (uint16_t)b);
 	assert_int_equal(leg->flags & (SL_LEG_RAW | SL_LEG_REQUIRE_SRTP), SL_LEG_RAW);
 	assert_int_equal(leg->key_out.suite, SL_SRTP_NONE);
@@ -252,25 +271,33 @@ static void keys_stay_until_an_offer_without_is_answered(void **state)
 /* RFC 8643: keys that go along with plain RTP are for the other end, not for a relay in between. */
 static void keys_beside_plain_rtp_go(void **state)
 {
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL,
-		SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/AVP 8\r\n" CRYPTO("1", S80, KEY1), NULL), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", NULL, NULL,
+	                SDP_HEAD("198.51.100.10") "m=audio 4000 RTP/AVP 8\r\n" CRYPTO("1", S80, KEY1), NULL),
+	        SL_MEDIA_OK);
 	assert_false(rig_has(&r, "crypto"));
 }
 
-#define DTLS(ip, port) SDP_HEAD(ip) "m=audio " port " UDP/TLS/RTP/SAVPF 8\r\na=setup:actpass\r\n" \
-	"a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n"
+#define DTLS(ip, port)                                                                                       \
+	SDP_HEAD(ip)                                                                                         \
+	"m=audio " port " UDP/TLS/RTP/SAVPF 8\r\na=setup:actpass\r\n"                                        \
+	"a=fingerprint:sha-256 "                                                                             \
+	"00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:"      \
+	"FF\r\n"
 
 static void dtls_is_passed_on_and_never_translated(void **state)
 {
 	struct sl_media_options o = towards(SL_SDP_RTP_AVP);
 
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, DTLS("198.51.100.10", "4000"), &o), SL_MEDIA_ERR_UNSUPPORTED);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, DTLS("198.51.100.10", "4000"), &o),
+	        SL_MEDIA_ERR_UNSUPPORTED);
 	assert_non_null(strstr(r.error.text, "DTLS-SRTP is passed on"));
 	o = towards(SL_SDP_TLS_RTP_SAVPF);
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_ERR_UNSUPPORTED);
 	assert_int_equal(sl_media_n_sessions(r.m), 0);
 
-	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, DTLS("198.51.100.10", "4000"), NULL), SL_MEDIA_OK);
+	assert_int_equal(
+	        rig_offer(&r, "c1", "a", NULL, NULL, DTLS("198.51.100.10", "4000"), NULL), SL_MEDIA_OK);
 	assert_true(rig_has(&r, "a=fingerprint:sha-256 "));
 	unsigned b = rig_port(&r, 0);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, DTLS("192.0.2.20", "6000"), NULL), SL_MEDIA_OK);
@@ -278,23 +305,29 @@ static void dtls_is_passed_on_and_never_translated(void **state)
 	assert_true(rig_leg(&r, (uint16_t)rig_port(&r, 0))->flags & SL_LEG_RAW);
 }
 
-/* A fingerprint for the whole session goes too where the ends' DTLS is none of it: who has it would answer with DTLS. */
+/* A fingerprint for the whole session goes too where the ends' DTLS is none of it: who has it would answer
+ * with DTLS. */
 static void a_fingerprint_of_the_session_goes_with_its_sections(void **state)
 {
 	static const char fingerprint[] = "a=setup:actpass\r\na=fingerprint:sha-256 "
-		"00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n";
+	                                  "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:"
+	                                  "66:77:88:99:AA:BB:CC:DD:EE:FF\r\n";
 	const struct sl_media_options o = towards(SL_SDP_RTP_AVP);
 	char sdp[2048];
 
-	snprintf(sdp, sizeof sdp, SDP_HEAD("198.51.100.10") "%sm=audio 4000 RTP/SAVP 8\r\n" CRYPTO("1", S80, KEY1), fingerprint);
+	snprintf(sdp, sizeof sdp,
+	        SDP_HEAD("198.51.100.10") "%sm=audio 4000 RTP/SAVP 8\r\n" CRYPTO("1", S80, KEY1),
+	        fingerprint);
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, sdp, NULL), SL_MEDIA_OK);
 	assert_false(rig_has(&r, "a=fingerprint"));
 	assert_false(rig_has(&r, "a=setup"));
 	assert_int_equal(rig_offer(&r, "c2", "a", NULL, NULL, sdp, &o), SL_MEDIA_OK);
 	assert_false(rig_has(&r, "a=fingerprint"));
 	/* What is not ours may need it. */
-	snprintf(sdp, sizeof sdp, SDP_HEAD("198.51.100.10") "%sm=audio 4000 RTP/SAVP 8\r\n" CRYPTO("1", S80, KEY1)
-		"m=application 4002 UDP/DTLS/SCTP webrtc-datachannel\r\n", fingerprint);
+	snprintf(sdp, sizeof sdp,
+	        SDP_HEAD("198.51.100.10") "%sm=audio 4000 RTP/SAVP 8\r\n" CRYPTO(
+	                "1", S80, KEY1) "m=application 4002 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+	        fingerprint);
 	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL, sdp, NULL), SL_MEDIA_OK);
 	assert_true(rig_has(&r, "a=fingerprint"));
 }
@@ -304,7 +337,7 @@ static void large_suites_are_offered_while_there_is_room(void **state)
 {
 	struct sl_media_options o = towards(SL_SDP_RTP_AVP);
 	const char *gcm = SAVP("198.51.100.10", "4000",
-		"a=crypto:1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw\r\n");
+	        "a=crypto:1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw\r\n");
 	char id[16];
 
 	r.config.media.max_large_keys = 2 * 8; /* 8 a worker */
@@ -335,17 +368,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(plain_to_secure_and_back),
-		TEST(secure_to_plain),
-		TEST(both_secure_have_keys_of_their_own),
-		TEST(a_new_key_is_taken_and_the_old_one_still_heard),
-		TEST(suites_are_as_allowed),
-		TEST(large_suites_are_offered_while_there_is_room),
-		TEST(wrong_answers_change_nothing),
-		TEST(keys_stay_until_an_offer_without_is_answered),
-		TEST(keys_beside_plain_rtp_go),
-		TEST(dtls_is_passed_on_and_never_translated),
-		TEST(a_fingerprint_of_the_session_goes_with_its_sections),
+	        TEST(plain_to_secure_and_back),
+	        TEST(secure_to_plain),
+	        TEST(both_secure_have_keys_of_their_own),
+	        TEST(a_new_key_is_taken_and_the_old_one_still_heard),
+	        TEST(suites_are_as_allowed),
+	        TEST(large_suites_are_offered_while_there_is_room),
+	        TEST(wrong_answers_change_nothing),
+	        TEST(keys_stay_until_an_offer_without_is_answered),
+	        TEST(keys_beside_plain_rtp_go),
+	        TEST(dtls_is_passed_on_and_never_translated),
+	        TEST(a_fingerprint_of_the_session_goes_with_its_sections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
