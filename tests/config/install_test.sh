@@ -15,7 +15,7 @@ for program in usr/sbin/sluice-dataplane usr/sbin/sluice-controlplane usr/bin/sl
 	[ -x "$dir/$program" ] || { echo "no program /$program"; exit 1; }
 	"$dir/$program" --help >/dev/null || { echo "/$program does not run"; exit 1; }
 done
-for file in "$examples"/{sluice.conf.sample,turn-edge.conf.sample,quickstart.conf} etc/sluice/sluice.conf.sample \
+for file in "$examples"/{sluice.conf.sample,turn-edge.conf.sample,quickstart.conf,kamailio.cfg} etc/sluice/sluice.conf.sample \
 	lib/systemd/system/sluice-{dataplane,controlplane}.service lib/udev/rules.d/60-sluice.rules usr/lib/sysusers.d/sluice.conf; do
 	[ -s "$dir/$file" ] || { echo "no file /$file"; exit 1; }
 done
