@@ -93,11 +93,11 @@ static bool cm_crypt(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint
 }
 
 /* Over everything up to and with the index (RFC 3711 3.4). */
-static bool cm_tag(struct sl_srtp *s, const struct sl_srtcp_context *ctx, const uint8_t *rtcp, size_t at, uint8_t *tag)
+static bool cm_tag(const struct sl_srtcp_context *ctx, const uint8_t *rtcp, size_t at, uint8_t *tag)
 {
 	struct sl_srtp_piece all = {rtcp, at + WORD_BYTES};
 
-	return sl_srtp_bare_hmac(&s->bare, ctx->auth, &all, 1, tag);
+	return sl_srtp_bare_hmac(ctx->auth, &all, 1, tag);
 }
 
 static int cm_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t len, uint32_t word)
@@ -107,7 +107,7 @@ static int cm_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uin
 	if (word & E_BIT && !cm_crypt(s, ctx, rtcp, len, word & SL_SRTCP_INDEX_MAX))
 		return -EIO;
 	put_word(rtcp + len, word);
-	if (!cm_tag(s, ctx, rtcp, len, tag))
+	if (!cm_tag(ctx, rtcp, len, tag))
 		return -EIO;
 	memcpy(rtcp + len + WORD_BYTES, ctx->mki, ctx->mki_len);
 	memcpy(rtcp + len + WORD_BYTES + ctx->mki_len, tag, ctx->tag_len);
@@ -118,7 +118,7 @@ static int cm_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, u
 {
 	uint8_t tag[SL_SRTP_AUTH_BYTES];
 
-	if (!cm_tag(s, ctx, rtcp, at, tag) || !sl_srtp_tag_is(rtcp + at + WORD_BYTES + ctx->mki_len, tag, ctx->tag_len))
+	if (!cm_tag(ctx, rtcp, at, tag) || !sl_srtp_tag_is(rtcp + at + WORD_BYTES + ctx->mki_len, tag, ctx->tag_len))
 		return -EBADMSG;
 	if (word & E_BIT && !cm_crypt(s, ctx, rtcp, at, word & SL_SRTCP_INDEX_MAX))
 		return -EBADMSG;

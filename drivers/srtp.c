@@ -67,7 +67,7 @@ int sl_srtp_open(struct sl_srtp **out, const struct sl_srtp_options *o, char *er
 	rc = sl_srtp_bare_open(&(*out)->bare);
 	if (rc) {
 		snprintf(err, err_len, rc == -ENOMEM ? "no memory for libcrypto" :
-			"libcrypto has no AES-CTR, AES-GCM or SHA1: see its openssl.cnf");
+			"libcrypto has no AES-CTR or AES-GCM: see its openssl.cnf");
 		sl_srtp_close(*out);
 		*out = NULL;
 	}

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
+/* For SHA1_Init() and its like: those of EVP allocate each time they begin. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "drivers/srtp_bare.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { SHA1_BLOCK = 64, SHA1_BYTES = 20, TAG_BYTES = 16 };
+#include <openssl/sha.h>
+
+enum { TAG_BYTES = 16 };
 
 static const char *const cipher_names[SL_BARE_CIPHERS] = {
 	[SL_BARE_CTR_128] = "AES-128-CTR", [SL_BARE_CTR_192] = "AES-192-CTR", [SL_BARE_CTR_256] = "AES-256-CTR",
@@ -24,27 +29,28 @@ static int open_cipher(EVP_CIPHER_CTX **out, const char *name)
 	return ok ? 0 : *out && c ? -ENOMEM : *out ? -ENOTSUP : -ENOMEM;
 }
 
-int sl_srtp_bare_open(struct sl_srtp_bare *b)
+/* The first use of a context, and the first failure of a thread, make libcrypto allocate. */
+static bool first_use(struct sl_srtp_bare *b, unsigned key_len)
 {
 	static const uint8_t zero[32];
-	EVP_MD *md = EVP_MD_fetch(NULL, "SHA1", NULL);
-	int err = md ? 0 : -ENOTSUP;
+	struct sl_srtp_piece piece = {zero, 1};
+	uint8_t data[1] = {0}, tag[TAG_BYTES];
+
+	if (!sl_srtp_bare_ctr(b, zero, key_len, zero, data, 1))
+		return false;
+	return key_len == 24 || (sl_srtp_bare_seal(b, zero, key_len, zero, &piece, 1, data, 1, tag) &&
+		!sl_srtp_bare_unseal(b, zero, key_len, zero, &piece, 1, data, 1, zero));
+}
+
+int sl_srtp_bare_open(struct sl_srtp_bare *b)
+{
+	int err = 0;
 
 	memset(b, 0, sizeof *b);
-	b->sha1 = EVP_MD_CTX_new();
-	if (!err && (!b->sha1 || EVP_DigestInit_ex2(b->sha1, md, NULL) != 1))
-		err = -ENOMEM;
-	EVP_MD_free(md);
 	for (unsigned i = 0; i < SL_BARE_CIPHERS && !err; i++)
 		err = open_cipher(&b->cipher[i], cipher_names[i]);
-	/* The first use of a context, and the first failure of a thread, make libcrypto allocate. */
-	uint8_t data[1] = {0}, tag[TAG_BYTES];
-	struct sl_srtp_piece piece = {zero, 1};
 	for (unsigned key_len = 16; key_len <= 32 && !err; key_len += 8)
-		if (!sl_srtp_bare_ctr(b, zero, key_len, zero, data, 1) || (key_len != 24 &&
-			(!sl_srtp_bare_seal(b, zero, key_len, zero, &piece, 1, data, 1, tag) ||
-			sl_srtp_bare_unseal(b, zero, key_len, zero, &piece, 1, data, 1, zero))))
-			err = -ENOTSUP;
+		err = first_use(b, key_len) ? 0 : -ENOTSUP;
 	if (err)
 		sl_srtp_bare_close(b);
 	return err;
@@ -54,7 +60,6 @@ void sl_srtp_bare_close(struct sl_srtp_bare *b)
 {
 	for (unsigned i = 0; i < SL_BARE_CIPHERS; i++)
 		EVP_CIPHER_CTX_free(b->cipher[i]);
-	EVP_MD_CTX_free(b->sha1);
 	memset(b, 0, sizeof *b);
 }
 
@@ -104,29 +109,31 @@ bool sl_srtp_bare_unseal(struct sl_srtp_bare *b, const uint8_t *key, unsigned ke
 		EVP_DecryptFinal_ex(c, data + len, &n) == 1;
 }
 
-static bool digest(EVP_MD_CTX *c, const uint8_t pad[SHA1_BLOCK], const struct sl_srtp_piece *pieces, unsigned n, uint8_t *out)
+static bool digest(const uint8_t pad[SHA_CBLOCK], const struct sl_srtp_piece *pieces, unsigned n, uint8_t *out)
 {
-	bool ok = EVP_DigestInit_ex2(c, NULL, NULL) == 1 && EVP_DigestUpdate(c, pad, SHA1_BLOCK) == 1;
+	SHA_CTX c;
+	bool ok = SHA1_Init(&c) == 1 && SHA1_Update(&c, pad, SHA_CBLOCK) == 1;
 
 	for (unsigned i = 0; i < n && ok; i++)
-		ok = EVP_DigestUpdate(c, pieces[i].p, pieces[i].len) == 1;
-	return ok && EVP_DigestFinal_ex(c, out, NULL) == 1;
+		ok = SHA1_Update(&c, pieces[i].p, pieces[i].len) == 1;
+	ok = ok && SHA1_Final(out, &c) == 1;
+	explicit_bzero(&c, sizeof c);
+	return ok;
 }
 
-bool sl_srtp_bare_hmac(struct sl_srtp_bare *b, const uint8_t key[20], const struct sl_srtp_piece *pieces, unsigned n,
-	uint8_t out[20])
+bool sl_srtp_bare_hmac(const uint8_t key[20], const struct sl_srtp_piece *pieces, unsigned n, uint8_t out[20])
 {
-	uint8_t pad[SHA1_BLOCK], inner[SHA1_BYTES];
+	uint8_t pad[SHA_CBLOCK], inner[SHA_DIGEST_LENGTH];
 	struct sl_srtp_piece outer = {inner, sizeof inner};
 	bool ok;
 
 	memset(pad, 0x36, sizeof pad);
-	for (unsigned i = 0; i < SHA1_BYTES; i++)
+	for (unsigned i = 0; i < SHA_DIGEST_LENGTH; i++)
 		pad[i] ^= key[i];
-	ok = digest(b->sha1, pad, pieces, n, inner);
+	ok = digest(pad, pieces, n, inner);
 	for (unsigned i = 0; i < sizeof pad; i++)
 		pad[i] ^= 0x36 ^ 0x5c;
-	ok = ok && digest(b->sha1, pad, &outer, 1, out);
+	ok = ok && digest(pad, &outer, 1, out);
 	explicit_bzero(pad, sizeof pad);
 	return ok;
 }

@@ -11,11 +11,17 @@
 
 #include <openssl/evp.h>
 
-enum sl_srtp_bare_cipher { SL_BARE_CTR_128, SL_BARE_CTR_192, SL_BARE_CTR_256, SL_BARE_GCM_128, SL_BARE_GCM_256, SL_BARE_CIPHERS };
+enum sl_srtp_bare_cipher {
+	SL_BARE_CTR_128,
+	SL_BARE_CTR_192,
+	SL_BARE_CTR_256,
+	SL_BARE_GCM_128,
+	SL_BARE_GCM_256,
+	SL_BARE_CIPHERS
+};
 
 struct sl_srtp_bare {
 	EVP_CIPHER_CTX *cipher[SL_BARE_CIPHERS];
-	EVP_MD_CTX *sha1;
 };
 
 struct sl_srtp_piece {
@@ -36,5 +42,4 @@ bool sl_srtp_bare_seal(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_
 bool sl_srtp_bare_unseal(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_len, const uint8_t *iv,
 	const struct sl_srtp_piece *aad, unsigned n_aad, uint8_t *data, size_t len, const uint8_t tag[16]);
 /* HMAC-SHA1 under a 20-byte key (RFC 2104). */
-bool sl_srtp_bare_hmac(struct sl_srtp_bare *b, const uint8_t key[20], const struct sl_srtp_piece *pieces, unsigned n,
-	uint8_t out[20]);
+bool sl_srtp_bare_hmac(const uint8_t key[20], const struct sl_srtp_piece *pieces, unsigned n, uint8_t out[20]);

@@ -32,13 +32,13 @@ static bool crypt_cm(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *
 	return sl_srtp_bare_ctr(b, keys->key, key_len(op), iv, op->rtp + clear, (size_t)op->len - clear);
 }
 
-static bool tag_cm(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op, uint8_t *tag)
+static bool tag_cm(const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op, uint8_t *tag)
 {
 	uint8_t roc[SL_SRTP_ROC_BYTES];
 	const struct sl_srtp_piece pieces[] = {{op->rtp, op->len}, {roc, sizeof roc}};
 
 	sl_srtp_put_roc(roc, op->index);
-	return sl_srtp_bare_hmac(b, keys->auth, pieces, 2, tag);
+	return sl_srtp_bare_hmac(keys->auth, pieces, 2, tag);
 }
 
 static bool protect_aead(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
@@ -60,7 +60,7 @@ void sl_srtp_soft_protect(struct sl_srtp_bare *b, const struct sl_srtp_session_k
 		op->status = protect_aead(b, keys, op) ? 0 : -EIO;
 		sl_srtp_append_aead(op);
 	} else {
-		op->status = crypt_cm(b, keys, op) && tag_cm(b, keys, op, tag) ? 0 : -EIO;
+		op->status = crypt_cm(b, keys, op) && tag_cm(keys, op, tag) ? 0 : -EIO;
 		sl_srtp_append_cm(op, tag);
 	}
 }
@@ -80,7 +80,7 @@ static bool unprotect_cm(struct sl_srtp_bare *b, const struct sl_srtp_session_ke
 {
 	uint8_t tag[SL_SRTP_AUTH_BYTES];
 
-	return tag_cm(b, keys, op, tag) && sl_srtp_tag_is(op->rtp + op->len + op->ctx->mki_len, tag, op->ctx->tag_len) &&
+	return tag_cm(keys, op, tag) && sl_srtp_tag_is(op->rtp + op->len + op->ctx->mki_len, tag, op->ctx->tag_len) &&
 		crypt_cm(b, keys, op);
 }
 

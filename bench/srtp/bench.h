@@ -29,6 +29,7 @@ struct packet {
 
 struct system {
 	const char *name;
+	unsigned n_streams; /* it has keys for */
 	void *state;
 	char describe[128];
 	/* 0, or negative with a reason in err */
@@ -38,6 +39,7 @@ struct system {
 	void (*close)(struct system *y);
 };
 
+/* y is filled in; n_streams and the rest are the caller's. */
 void system_sluice(struct system *y, const char *name);
 void system_libsrtp2(struct system *y);
 

@@ -27,9 +27,11 @@ static const char usage[] =
 	"  --suites A,B      names of RFC 4568 (AES_CM_128_HMAC_SHA1_80,AEAD_AES_128_GCM)\n"
 	"  --sizes A,B       bytes of an RTP packet with its 12 of header (172,1200)\n"
 	"  --streams A,B     different keys, drawn at random for each packet (1000,20000)\n"
+	"  --libsrtp2-streams N   but no more than so many for libsrtp2, to which they matter more (32)\n"
 	"  --burst N         packets a call, at most 64 (32)\n"
 	"  --rounds N        interleaved rounds of each system; the median counts (31)\n"
 	"  --core N          the core to run on (1)\n"
+	"  --hugepages       for cryptodevs (EAL's memory); contexts of ipsec-mb take them where there are\n"
 	"\n"
 	"Prints one JSON object a line; bench/README.md explains the keys.\n";
 
@@ -39,7 +41,8 @@ enum { LIST_MAX = 8, ROUNDS_MAX = 1001, STREAMS_MAX = 1 << 20, HUGE_PAGE = 2 << 
 struct options {
 	char *systems[LIST_MAX], *suites[LIST_MAX], *sizes[LIST_MAX], *streams[LIST_MAX];
 	unsigned n_systems, n_suites, n_sizes, n_streams;
-	unsigned burst, rounds, core;
+	unsigned burst, rounds, core, libsrtp2_streams;
+	bool hugepages;
 };
 
 struct figures {
@@ -112,7 +115,7 @@ static void make_packets(struct run *r, unsigned which, struct packet *p, unsign
 {
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *rtp = r->packets + (size_t)i * PACKET_ROOM;
-		uint32_t stream = random32() % r->n_streams;
+		uint32_t stream = random32() % r->system[which].n_streams;
 		uint64_t index = r->next[which][stream]++;
 		const uint8_t header[HEADER_BYTES] = {0x80, PAYLOAD_TYPE, (uint8_t)(index >> 8), (uint8_t)index};
 		uint32_t ssrc = __builtin_bswap32(r->streams[stream].ssrc);
@@ -184,7 +187,7 @@ static void print(const struct run *r, unsigned which, const char *step, double 
 
 	printf("{\"case\":\"srtp-%s\",\"system\":\"%s\",\"engine\":\"%s\",\"suite\":\"%s\",\"bytes\":%u,\"streams\":%u,"
 		"\"burst\":%u,\"cycles_per_packet\":%.1f,\"cycles_min\":%.1f,\"mops\":%.2f,\"rounds\":%u,\"tsc_hz\":%.0f,"
-		"\"hugepages\":%s", step, y->name, y->describe, sl_srtp_suite_info(r->suite)->sdp_name, r->bytes, r->n_streams,
+		"\"hugepages\":%s", step, y->name, y->describe, sl_srtp_suite_info(r->suite)->sdp_name, r->bytes, y->n_streams,
 		r->o->burst, cycles, least, tsc_hz / cycles / 1e6, r->o->rounds, tsc_hz, hugepages ? "true" : "false");
 	if (libsrtp2 > 0)
 		printf(",\"libsrtp2_ratio\":%.2f", libsrtp2 / cycles);
@@ -223,7 +226,10 @@ static void open_system(struct run *r, unsigned i)
 		system_libsrtp2(y);
 	else
 		system_sluice(y, r->o->systems[i]);
-	if (y->open(y, r->streams, r->n_streams, err, sizeof err) != 0) {
+	y->n_streams = r->n_streams;
+	if (strcmp(y->name, "libsrtp2") == 0 && y->n_streams > r->o->libsrtp2_streams)
+		y->n_streams = r->o->libsrtp2_streams;
+	if (y->open(y, r->streams, y->n_streams, err, sizeof err) != 0) {
 		fprintf(stderr, "sluice-bench-srtp: %s left out: %s\n", r->o->systems[i], err);
 		y->close(y);
 		return;
@@ -274,8 +280,8 @@ static void measure_tsc(void)
 static void start_eal(const struct options *o)
 {
 	char cores[16];
-	char *args[] = {"sluice-bench-srtp", "-l", cores, "--no-huge", "--no-shconf", "--no-pci", "-m", "1024", "--no-telemetry",
-		"--log-level=*:error"};
+	char *args[] = {"sluice-bench-srtp", "-l", cores, o->hugepages ? "--in-memory" : "--no-huge", "--no-shconf", "--no-pci",
+		"-m", "1024", "--no-telemetry", "--log-level=*:error"};
 
 	snprintf(cores, sizeof cores, "%u", o->core);
 	if (rte_eal_init((int)(sizeof args / sizeof args[0]), args) < 0) {
@@ -330,13 +336,13 @@ static unsigned suite_of(const char *name)
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {{"systems", 1, NULL, 'y'}, {"suites", 1, NULL, 'u'}, {"sizes", 1, NULL, 'z'},
-		{"streams", 1, NULL, 's'}, {"burst", 1, NULL, 'b'}, {"rounds", 1, NULL, 'r'}, {"core", 1, NULL, 'c'},
+		{"streams", 1, NULL, 's'}, {"burst", 1, NULL, 'b'}, {"libsrtp2-streams", 1, NULL, 'l'}, {"hugepages", 0, NULL, 'H'}, {"rounds", 1, NULL, 'r'}, {"core", 1, NULL, 'c'},
 		{"help", 0, NULL, 'h'}, {0}};
 	static char systems[] = "ipsec-mb,libsrtp2", suites[] = "AES_CM_128_HMAC_SHA1_80,AEAD_AES_128_GCM";
 	static char sizes[] = "172,1200", streams[] = "1000,20000";
 	int c;
 
-	*o = (struct options){.burst = 32, .rounds = 31, .core = 1};
+	*o = (struct options){.burst = 32, .rounds = 31, .core = 1, .libsrtp2_streams = 32};
 	o->n_systems = split(systems, o->systems);
 	o->n_suites = split(suites, o->suites);
 	o->n_sizes = split(sizes, o->sizes);
@@ -352,6 +358,10 @@ static void parse(struct options *o, int argc, char **argv)
 			o->n_streams = split(optarg, o->streams);
 		else if (c == 'b')
 			o->burst = number(optarg, 1, SL_SRTP_BURST);
+		else if (c == 'l')
+			o->libsrtp2_streams = number(optarg, 1, STREAMS_MAX);
+		else if (c == 'H')
+			o->hugepages = true;
 		else if (c == 'r')
 			o->rounds = number(optarg, 1, ROUNDS_MAX);
 		else if (c == 'c')
