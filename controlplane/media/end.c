@@ -195,7 +195,7 @@ void sl_session_timeout(struct sl_media *m, struct session *s, const char *why)
 
 void sl_session_end(struct sl_media *m, struct session *s, const char *why, sl_media_done done, void *ctx)
 {
-	s->checking_since_ms = 0; /* its silence is no reason any more: it must not end a second time */
+	s->checking = false; /* its silence is no reason any more: it must not end a second time */
 	complete_others(m, s);
 	snprintf(s->pub.ended, sizeof s->pub.ended, "%s", why);
 	sl_recording_end(m, s);

@@ -34,6 +34,7 @@ struct section {
 	bool mux_offered;   /* its party offered rtcp-mux, or was offered it */
 	bool mux_only;      /* it was offered nothing else */
 	uint8_t mux_accept; /* enum sl_nego_accept: what it gets back for having offered */
+	bool fresh;         /* its counts were told since the dataplane was asked */
 	bool dirty;         /* the dataplane is to be told of leg.set */
 	uint8_t n_large;    /* keys in leg.set that are counted as large */
 	struct sl_nego_types types;
@@ -73,8 +74,7 @@ struct session {
 	uint32_t epoch; /* of the attachment that knows it */
 	uint8_t worker;
 	bool on_hold;
-	int64_t checking_since_ms; /* nobody is heard: the dataplane was asked whether that is true; 0 = not
-	                              under way */
+	bool checking; /* nobody is heard: the dataplane was asked whether that is true */
 	unsigned n_waits;
 	struct sl_record *record; /* under way; NULL = none, whatever pub.recording wants */
 	unsigned n_recorded;      /* legs it has */

@@ -58,8 +58,9 @@ static int64_t idle_ms(const struct sl_media *m, const struct section *x)
 	return leg->stats_ms ? then + (m->now_ms - leg->stats_ms) : 0;
 }
 
-/* Has nobody in the call been heard for the time allowed, going by reports not older than since_ms? */
-static bool is_silent(const struct sl_media *m, const struct session *s, int64_t since_ms)
+/* Has nobody in the call been heard for the time allowed? fresh: going by what was told since it was asked.
+ */
+static bool is_silent(const struct sl_media *m, const struct session *s, bool fresh)
 {
 	unsigned n = 0;
 
@@ -70,7 +71,7 @@ static bool is_silent(const struct sl_media *m, const struct session *s, int64_t
 			uint32_t limit_ms = x->pub.leg.set.inactivity_ms;
 			if (!section_has_leg(x))
 				continue;
-			if (limit_ms == 0 || x->pub.leg.stats_ms < since_ms || idle_ms(m, x) < limit_ms)
+			if (limit_ms == 0 || (fresh && !x->fresh) || idle_ms(m, x) < limit_ms)
 				return false;
 			n++;
 		}
@@ -83,20 +84,23 @@ static void checked(void *ctx, const struct sl_media_session *pub, const struct 
 	struct sl_media *m = ctx;
 	struct session *s = pub ? session_of(pub) : NULL;
 
-	if (!s || !s->checking_since_ms)
+	if (!s || !s->checking)
 		return;
-	bool silent = is_silent(m, s, s->checking_since_ms);
-	s->checking_since_ms = 0;
-	if (silent && s->index != UINT32_MAX)
+	s->checking = false;
+	if (s->index != UINT32_MAX && is_silent(m, s, true))
 		sl_session_timeout(m, s, s->on_hold ? "no media while on hold" : "no media");
 }
 
 /* Reports may be as old as a statistics round: ask before a call is ended for what they say. */
 static void check_silence(struct sl_media *m, struct session *s)
 {
-	if (s->checking_since_ms || s->index == UINT32_MAX || !is_silent(m, s, 0))
+	if (s->checking || s->index == UINT32_MAX || !is_silent(m, s, false))
 		return;
-	s->checking_since_ms = m->now_ms;
+	s->checking = true;
+	for (unsigned k = 0; k < s->pub.n_parties; k++) {
+		for (unsigned i = 0; i < party_at(s, k)->pub.n_sections; i++)
+			section_at(party_at(s, k), i)->fresh = false;
+	}
 	sl_session_refresh(m, s, checked, m);
 }
 
@@ -107,6 +111,7 @@ static void store(struct sl_media *m, struct section *x, const struct sl_evt_leg
 	sample_mos(x, e);
 	x->pub.leg.stats = *e;
 	x->pub.leg.stats_ms = m->now_ms;
+	x->fresh = true;
 }
 
 static void told_of(struct sl_media *m, struct leg_entry *entry, const struct sl_event *evt)

@@ -444,7 +444,8 @@ static void a_delayed_deletion_can_be_revived(void **state)
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
 	rig_tick(&r, 40000);
 	assert_non_null(session("c1"));
-	rig_delete(&r, "c1", NULL, NULL, 30);
+	r.config.media.delete_delay_s = 30;
+	rig_delete(&r, "c1", NULL, NULL, -1);
 	rig_tick(&r, 29000);
 	assert_non_null(session("c1"));
 	rig_tick(&r, 3000);
@@ -587,7 +588,9 @@ static void offers_without_answer_end(void **state)
 	assert_int_equal(rig_offer(&r, "c2", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK);
 	assert_int_equal(rig_offer(&r, "c2", "a", NULL, "b2", SDP_A, NULL), SL_MEDIA_OK);
 	assert_int_equal(rig_answer(&r, "c2", "a", "t2", "b2", SDP_B, NULL), SL_MEDIA_OK);
-	rig_tick(&r, 183000);
+	rig_tick(&r, 100000);
+	assert_int_equal(session("c2")->n_parties, 3);
+	rig_tick(&r, 83000);
 	assert_int_equal(session("c2")->n_parties, 2);
 	assert_string_equal(session("c2")->parties[1]->tag, "t2");
 }
@@ -621,6 +624,13 @@ static void silence_of_all_ends_a_call(void **state)
 	assert_int_equal(rig_count(&r, SL_CMD_LEG_QUERY), 2);
 	everybody_tells(61000, 20, SL_LEG_STATE, r.link.commands[0].h.seq);
 	assert_non_null(session("c1"));
+
+	/* Nobody answers: what was told long ago is no proof. */
+	everybody_tells(61000, 61000, SL_LEG_STATE, 0);
+	rig_event(&r, &leg, SL_LEG_INACTIVE, 0, &(struct sl_evt_leg){.idle_ms = 61000});
+	rig_tick(&r, SL_MEDIA_WAIT_MS);
+	assert_non_null(session("c1"));
+	everybody_tells(61000, 20, SL_LEG_STATE, 0);
 
 	/* Both are. */
 	rig_clear(&r);
@@ -703,6 +713,26 @@ static void bad_requests_change_nothing(void **state)
 	assert_int_equal(r.link.n_commands, 0);
 	sl_media_counts(r.m, &c);
 	assert_int_equal(c.legs, 2);
+}
+
+/* What fails after ports were drawn gives them back. */
+static void an_sdp_that_does_not_fit_leaves_nothing(void **state)
+{
+	struct sl_media_request q = {.call_id = rig_slice("c1"),
+	        .from_tag = rig_slice("a"),
+	        .sdp = rig_slice(SDP_A),
+	        .options = rig_options()};
+	struct sl_media_reply reply = {.sdp = r.sdp, .sdp_room = 100};
+	struct sl_media_counts before, after;
+
+	sl_media_counts(r.m, &before);
+	assert_int_equal(sl_media_offer(r.m, &q, &reply, &r.error), SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(reply.sdp_len, 0);
+	sl_media_counts(r.m, &after);
+	assert_int_equal(after.legs, 0);
+	assert_int_equal(after.sessions, 0);
+	assert_int_equal(after.ports_free, before.ports_free);
+	assert_int_equal(r.link.n_commands, 0);
 }
 
 static void a_loop_is_left_alone(void **state)
@@ -922,6 +952,7 @@ int main(void)
 	        TEST(silence_of_all_ends_a_call),
 	        TEST(a_call_found_silent_is_deleted_once),
 	        TEST(bad_requests_change_nothing),
+	        TEST(an_sdp_that_does_not_fit_leaves_nothing),
 	        TEST(a_loop_is_left_alone),
 	        TEST(learning_is_narrow_by_default),
 	        TEST(rtcp_mux_is_kept_when_both_have_it),

@@ -122,6 +122,7 @@ static void secure_to_plain(void **state)
 	const struct sl_cmd_leg *a = rig_leg(&r, (uint16_t)rig_port(&r, 0));
 	assert_int_equal(a->key_in[0].suite, SL_SRTP_AES_CM_128_80);
 	assert_int_equal(a->key_out.suite, SL_SRTP_AES_CM_128_80);
+	assert_true(a->flags & SL_LEG_REQUIRE_SRTP);
 	assert_memory_not_equal(a->key_in[0].key, a->key_out.key, 16);
 }
 
