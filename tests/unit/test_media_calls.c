@@ -7,6 +7,9 @@
 
 /* Calls through the engine: who gets which port, what the dataplane is told. */
 
+#define VIDEO_A SDP_A "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+#define VIDEO_B SDP_B "m=video 6002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+
 static struct rig r;
 
 static int setup(void **state)
@@ -198,8 +201,6 @@ static void an_offer_may_come_from_the_callee(void **state)
 static void media_is_added_rejected_and_comes_back(void **state)
 {
 	unsigned a, b;
-#define VIDEO_A SDP_A "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
-#define VIDEO_B SDP_B "m=video 6002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
 	call("c1", &a, &b);
 	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, VIDEO_A, NULL), SL_MEDIA_OK);
 	assert_int_equal(rig_port(&r, 0), b);
@@ -415,6 +416,99 @@ static void only_who_was_offered_something_answers(void **state)
 	assert_int_equal(r.link.n_commands, 0);
 	assert_int_equal(rig_answer(&r, "c1", "c", "d", NULL, SDP_B, NULL), SL_MEDIA_OK);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK); /* once more */
+}
+
+/* One branch takes no video, the other may. */
+static void what_one_branch_rejects_another_may_take(void **state)
+{
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b1", VIDEO_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b2", VIDEO_A, NULL), SL_MEDIA_OK);
+	rig_clear(&r);
+	assert_int_equal(
+	        rig_answer(&r, "c1", "a", "t1", "b1", SDP_B "m=video 0 RTP/AVP 96\r\n", NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_count(&r, SL_CMD_LEG_DELETE), 1); /* the branch's, not the caller's */
+	assert_int_equal(rig_answer(&r, "c1", "a", "t2", "b2", VIDEO_B, NULL), SL_MEDIA_OK);
+	assert_int_not_equal(rig_port(&r, 1), 0);
+	assert_int_equal(rig_count(&r, SL_CMD_ROUTE_ADD), 2 + 4);
+}
+
+/* The callee offers (UPDATE) under a tag that no answer of its has shown yet. */
+static void an_offer_of_who_was_offered_is_known_by_its_dialog(void **state)
+{
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK);
+	unsigned b = rig_port(&r, 0);
+	assert_int_equal(rig_offer(&r, "c1", "b", "a", NULL, SDP_B, NULL), SL_MEDIA_OK);
+	assert_int_equal(session("c1")->n_parties, 2);
+	assert_string_equal(session("c1")->parties[1]->tag, "b");
+	assert_int_equal(rig_answer(&r, "c1", "b", "a", NULL, SDP_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_port(&r, 0), b);
+}
+
+/* While a party's last counts are awaited nobody means it any more. */
+static void who_is_ending_is_left_alone(void **state)
+{
+	struct sl_media_who t2 = {.call_id = rig_slice("c1"), .tag = rig_slice("t2")};
+
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b1", SDP_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, "b2", SDP_A, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "t1", "b1", SDP_B, NULL), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "t2", "b2", SDP_B, NULL), SL_MEDIA_OK);
+	unsigned n = r.link.n_commands;
+	rig_delete(&r, "c1", NULL, "b2", 0);
+	/* Routes to it go before its leg does. */
+	assert_int_equal(r.link.commands[n].h.type, SL_CMD_ROUTE_DELETE);
+	assert_int_equal(r.link.commands[r.link.n_commands - 1].h.type, SL_CMD_LEG_DELETE);
+	assert_int_equal(session("c1")->n_parties, 3); /* its counts are to be shown */
+	assert_int_equal(
+	        sl_media_block(r.m, &t2, SL_LEG_BLOCK_MEDIA, true, &r.error), SL_MEDIA_ERR_NOT_FOUND);
+	rig_answer_commands(&r, NULL);
+	assert_int_equal(session("c1")->n_parties, 2);
+}
+
+/* Whoever waits for a call's counts is told before it goes, once. */
+static void a_call_that_ends_answers_who_asked(void **state)
+{
+	unsigned a, b;
+
+	call("c1", &a, &b);
+	sl_media_refresh(r.m, rig_slice("c1"), rig_done(), &r);
+	sl_media_refresh(r.m, rig_slice("c1"), rig_done(), &r);
+	assert_int_equal(r.n_done, 0);
+	rig_delete(&r, "c1", NULL, NULL, 0);
+	assert_int_equal(r.n_done, 2);
+	assert_true(r.done_session);
+	rig_answer_commands(&r, NULL);
+	assert_int_equal(r.n_done, 3);
+	sl_media_refresh(r.m, rig_slice("c1"), rig_done(), &r);
+	assert_int_equal(r.n_done, 4);
+	assert_int_equal(r.done_code, SL_MEDIA_ERR_NOT_FOUND);
+}
+
+static void quality_is_sampled_between_reports(void **state)
+{
+	unsigned a, b;
+
+	call("c1", &a, &b);
+	const struct sl_media_leg *leg = &session("c1")->parties[0]->sections[0]->leg;
+	rig_event(&r, &leg->ref, SL_LEG_STATE, 0, &(struct sl_evt_leg){.rx_packets = 250, .rx_ssrc = 1});
+	assert_int_equal(leg->mos_n, 0); /* there is nothing to compare with */
+	rig_event(&r, &leg->ref, SL_LEG_STATE, 0, &(struct sl_evt_leg){.rx_packets = 500, .rx_ssrc = 1});
+	assert_int_equal(leg->mos_n, 1);
+	float good = leg->mos_last;
+	assert_true(good > 4.2 && good < 4.5);
+	rig_event(&r, &leg->ref, SL_LEG_STATE, 0,
+	        &(struct sl_evt_leg){.rx_packets = 700, .rx_lost = 50, .rx_ssrc = 1});
+	assert_int_equal(leg->mos_n, 2);
+	assert_true(leg->mos_last < 3.5);
+	assert_true(leg->mos_min == leg->mos_last && leg->mos_max == good);
+	rig_event(&r, &leg->ref, SL_LEG_STATE, 0,
+	        &(struct sl_evt_leg){.rx_packets = 700, .rx_lost = 50, .rx_ssrc = 1});
+	rig_event(&r, &leg->ref, SL_LEG_STATE, 0, &(struct sl_evt_leg){.rx_packets = 800, .rx_ssrc = 2});
+	assert_int_equal(leg->mos_n, 2); /* nothing came; another stream */
+	/* The dataplane is asked every 5 s. */
+	rig_clear(&r);
+	rig_tick(&r, 11000);
+	assert_in_range(rig_count(&r, SL_CMD_LEG_LIST), 2 * 2, 3 * 2);
 }
 
 static void the_caller_of_branches_ends_them_all(void **state)
@@ -837,6 +931,9 @@ static void rtcp_mux_is_translated_as_asked(void **state)
 	assert_int_equal(rig_offer(&r, "c2", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_OK);
 	b = rig_port(&r, 0);
 	assert_true(rig_has(&r, "a=rtcp-mux\r\n"));
+	char rtcp[32];
+	snprintf(rtcp, sizeof rtcp, "a=rtcp:%u\r\n", b); /* no other port is named */
+	assert_true(rig_has(&r, rtcp));
 	assert_int_equal(rig_answer(&r, "c2", "a", "b", NULL, MUX_B, NULL), SL_MEDIA_OK);
 	assert_false(rig_has(&r, "a=rtcp-mux"));
 	assert_true(rig_leg(&r, (uint16_t)b)->flags & SL_LEG_RTCP_MUX);
@@ -912,6 +1009,7 @@ static void codecs_are_filtered_and_ordered(void **state)
 	o.n_except = 0; /* nothing would be left */
 	assert_int_equal(rig_offer(&r, "c3", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_OK);
 	assert_true(rig_has(&r, " RTP/AVP 8 0 101\r\n"));
+	assert_int_not_equal(rig_port(&r, 0), 0);
 
 	o = rig_options();
 	o.n_offer = 1;
@@ -941,6 +1039,11 @@ int main(void)
 	        TEST(ends_behind_one_branch_share_its_leg),
 	        TEST(only_who_was_offered_something_answers),
 	        TEST(the_caller_of_branches_ends_them_all),
+	        TEST(quality_is_sampled_between_reports),
+	        TEST(a_call_that_ends_answers_who_asked),
+	        TEST(who_is_ending_is_left_alone),
+	        TEST(an_offer_of_who_was_offered_is_known_by_its_dialog),
+	        TEST(what_one_branch_rejects_another_may_take),
 	        TEST(a_delayed_deletion_can_be_revived),
 	        TEST(an_answer_after_delete_creates_nothing),
 	        TEST(final_counts_have_a_deadline),

@@ -126,6 +126,26 @@ static void a_subscriber_hears_all(void **state)
 	assert_false(rig_route(&r, (uint16_t)port_b, (uint16_t)s1));
 }
 
+#define BUNDLED(ip, p0, p1)                                                                                  \
+	"v=0\r\no=- 1 1 IN IP4 " ip "\r\ns=-\r\nc=IN IP4 " ip "\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"          \
+	"m=audio " p0 " RTP/AVP 8\r\na=mid:0\r\na=rtcp-mux\r\nm=video " p1                                   \
+	" RTP/AVP 96\r\na=mid:1\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n"
+
+/* Of a bundled call the first section is heard: the others have no leg of their own to hear. */
+static void bundles_are_taken_apart(void **state)
+{
+	char tag[SL_MEDIA_ID_MAX + 1];
+
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, BUNDLED("198.51.100.10", "4000", "4002"), NULL),
+	        SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, BUNDLED("192.0.2.20", "6000", "6000"), NULL),
+	        SL_MEDIA_OK);
+	assert_int_equal(subscribe("a", "s1", NULL, tag), SL_MEDIA_OK);
+	assert_false(rig_has(&r, "BUNDLE"));
+	assert_int_not_equal(rig_port(&r, 0), 0);
+	assert_int_equal(rig_port(&r, 1), 0);
+}
+
 static void each_subscriber_has_its_own_key(void **state)
 {
 	struct sl_media_options o = rig_options();
@@ -249,6 +269,7 @@ int main(void)
 	        TEST(a_subscriber_hears_one_party),
 	        TEST(a_subscriber_hears_all),
 	        TEST(each_subscriber_has_its_own_key),
+	        TEST(bundles_are_taken_apart),
 	        TEST(many_subscribe),
 	        TEST(who_was_told_nothing_cannot_be_heard),
 	        TEST(a_publisher_is_heard_by_subscribers),

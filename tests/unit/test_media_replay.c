@@ -212,6 +212,8 @@ static void a_restarted_brain_finds_its_calls(void **state)
 	assert_true(s->parties[0]->flags & SL_PARTY_BLOCKED);
 	assert_int_equal(sl_media_peer(s, 0), 1);
 	assert_string_equal(s->parties[0]->sections[0]->codec, "PCMA/8000");
+	const struct sl_media_leg *leg = &s->parties[0]->sections[0]->leg;
+	assert_int_equal(leg->rtcp_port, leg->ref.port + 1);
 
 	/* It goes on: a re-offer with the same key, on the same ports, keeps ours; the open offer is
 	 * answered. */

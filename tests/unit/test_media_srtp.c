@@ -269,6 +269,49 @@ static void keys_stay_until_an_offer_without_is_answered(void **state)
 	assert_true(rig_leg(&r, (uint16_t)rig_port(&r, 0))->flags & SL_LEG_RAW);
 }
 
+#define BUNDLED(port)                                                                                        \
+	"v=0\r\no=- 1 1 IN IP4 198.51.100.10\r\ns=-\r\nc=IN IP4 198.51.100.10\r\nt=0 0\r\na=group:BUNDLE 0 " \
+	"1\r\n"                                                                                              \
+	"m=audio 4000 RTP/AVP 8\r\na=mid:0\r\na=rtcp-mux\r\nm=audio " port                                   \
+	" RTP/AVP 0\r\na=mid:1\r\na=rtcp-mux\r\n"
+
+/* RFC 8843 7.1.2: what shares a transport shares its keys. */
+static void bundled_sections_are_offered_the_same_keys(void **state)
+{
+	struct sl_media_options o = towards(SL_SDP_RTP_SAVP);
+
+	o.sdes_only = UINT32_C(1) << SL_SRTP_AES_CM_128_80;
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, BUNDLED("4000"), &o), SL_MEDIA_OK);
+	assert_int_equal(n_lines(), 2);
+	const char *first = strstr(r.sdp, "a=crypto:"), *second = strstr(first + 1, "a=crypto:");
+	assert_memory_equal(first, second, strcspn(first, "\r"));
+	assert_int_equal(rig_port(&r, 0), rig_port(&r, 1));
+	/* Not yet bundled: each has its own. */
+	assert_int_equal(rig_offer(&r, "c2", "a", NULL, NULL, BUNDLED("4002"), &o), SL_MEDIA_OK);
+	first = strstr(r.sdp, "a=crypto:");
+	second = strstr(first + 1, "a=crypto:");
+	assert_memory_not_equal(first, second, strcspn(first, "\r"));
+}
+
+/* A call that was moved to another end without anybody's tag changing: nothing of the old one's counts. */
+static void reset_offers_fresh_keys(void **state)
+{
+	struct sl_media_options o = towards(SL_SDP_RTP_SAVP);
+	char before[256];
+
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_OK);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SAVP("192.0.2.20", "6000", CRYPTO("1", S80, KEY1)), NULL),
+	        SL_MEDIA_OK);
+	snprintf(before, sizeof before, "%s",
+	        rig_offer(&r, "c1", "a", "b", NULL, SDP_A, &o) == SL_MEDIA_OK ? line_of(S80) : "");
+	assert_int_equal(n_lines(), 1);
+	o.flags = SL_MF_RESET;
+	assert_int_equal(rig_offer(&r, "c1", "a", "b", NULL, SDP_A, &o), SL_MEDIA_OK);
+	assert_int_equal(n_lines(), 8);
+	assert_string_not_equal(line_of(S80), before);
+}
+
 /* RFC 8643: keys that go along with plain RTP are for the other end, not for a relay in between. */
 static void keys_beside_plain_rtp_go(void **state)
 {
@@ -378,6 +421,8 @@ int main(void)
 	        TEST(wrong_answers_change_nothing),
 	        TEST(keys_stay_until_an_offer_without_is_answered),
 	        TEST(keys_beside_plain_rtp_go),
+	        TEST(bundled_sections_are_offered_the_same_keys),
+	        TEST(reset_offers_fresh_keys),
 	        TEST(dtls_is_passed_on_and_never_translated),
 	        TEST(a_fingerprint_of_the_session_goes_with_its_sections),
 	};
