@@ -53,6 +53,7 @@ struct sl_journal {
 	struct slot *slots;
 	uint32_t first_free, n_used;
 	uint64_t n_corrupt;
+	bool locked;
 };
 
 static size_t directory_at(void)
@@ -210,7 +211,9 @@ static int open_memory(struct sl_journal *j, int fd, char *text, size_t text_len
 		rc = begin_anew(j, fd);
 	if (rc < 0)
 		return rc;
-	madvise(j->mem, j->bytes, MADV_DONTDUMP); /* keys never leave memory for a disk */
+	/* Keys never leave memory for a disk: neither a core's nor swap's. */
+	madvise(j->mem, j->bytes, MADV_DONTDUMP);
+	j->locked = mlock2(j->mem, j->bytes, MLOCK_ONFAULT) == 0;
 	j->slots = calloc(j->shape.n_slots, sizeof *j->slots);
 	return j->slots ? 0 : -ENOMEM;
 }
@@ -333,6 +336,11 @@ uint32_t sl_journal_n_used(const struct sl_journal *j)
 uint64_t sl_journal_n_corrupt(const struct sl_journal *j)
 {
 	return j->n_corrupt;
+}
+
+bool sl_journal_is_locked(const struct sl_journal *j)
+{
+	return j->locked;
 }
 
 void *sl_journal_aux(const struct sl_journal *j)

@@ -9,6 +9,7 @@
  * last: a kill at any moment leaves the record as it was before or after. Memory is touched only where
  * something is written: half a slot may be far larger than what most records need. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,4 +51,5 @@ const void *sl_journal_read(const struct sl_journal *j, uint32_t slot, size_t *l
 uint32_t sl_journal_n_slots(const struct sl_journal *j);
 uint32_t sl_journal_n_used(const struct sl_journal *j);
 uint64_t sl_journal_n_corrupt(const struct sl_journal *j); /* slots found damaged at open, and freed */
+bool sl_journal_is_locked(const struct sl_journal *j);     /* nothing of it can be swapped out */
 void *sl_journal_aux(const struct sl_journal *j);

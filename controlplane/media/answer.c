@@ -162,6 +162,8 @@ static enum sl_media_result plan_answer(
 
 	for (unsigned i = 0; rc == SL_MEDIA_OK && i < plan->sdp.n_media; i++)
 		rc = section(plan, i, e);
+	sl_plan_shared(&plan->from);
+	sl_plan_shared(&plan->to);
 	if (rc || (rc = sl_plan_legs(m, plan, e)) || (rc = sl_plan_families(m, plan, e)))
 		return rc;
 	return sl_plan_write(m, plan, r, e);

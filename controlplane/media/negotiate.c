@@ -203,7 +203,7 @@ void sl_nego_types(const struct sl_sdp_media *md, struct sl_nego_types *out)
 	}
 }
 
-static void add_clocks(const struct sl_nego_types *t, struct sl_cmd_leg *leg)
+void sl_nego_add_clocks(const struct sl_nego_types *t, struct sl_cmd_leg *leg)
 {
 	for (unsigned i = 0; i < t->n_clocks && leg->n_clocks < SL_LEG_CLOCKS_MAX; i++) {
 		bool known = false;
@@ -226,8 +226,8 @@ void sl_nego_payload_types(
 	leg->audio_pt = own->known ? own->audio_pt : other->audio_pt;
 	leg->n_clocks = 0;
 	memset(leg->clocks, 0, sizeof leg->clocks);
-	add_clocks(other, leg);
-	add_clocks(own, leg);
+	sl_nego_add_clocks(other, leg);
+	sl_nego_add_clocks(own, leg);
 }
 
 void sl_nego_codec_text(const struct sl_sdp_media *md, char *out, size_t room)

@@ -95,5 +95,7 @@ void sl_nego_types(const struct sl_sdp_media *md, struct sl_nego_types *out);
  * those are not known, and receives with its own. Sets dtmf_pt, dtmf_pt_out, audio_pt, clocks. */
 void sl_nego_payload_types(
         const struct sl_nego_types *own, const struct sl_nego_types *other, struct sl_cmd_leg *leg);
+/* Clocks of a section that shares this leg. */
+void sl_nego_add_clocks(const struct sl_nego_types *t, struct sl_cmd_leg *leg);
 /* "PCMA/8000" of the first codec that is media, not events or noise. */
 void sl_nego_codec_text(const struct sl_sdp_media *md, char *out, size_t room);

@@ -241,6 +241,19 @@ void sl_plan_bundle(struct section *x, unsigned with)
 	x->pub.bundle = (uint8_t)with;
 }
 
+/* A leg that carries several sections knows the clocks of all, and their SSRCs stay apart. */
+void sl_plan_shared(struct sl_plan_side *side)
+{
+	for (unsigned i = 0; i < side->n; i++) {
+		const struct section *x = &side->next[i];
+		if (!x->pub.bundled)
+			continue;
+		struct sl_cmd_leg *set = &side->next[x->pub.bundle].pub.leg.set;
+		sl_nego_add_clocks(&x->types, set);
+		set->flags &= ~(uint32_t)SL_LEG_REWRITE_SSRC;
+	}
+}
+
 /* ---- legs ---- */
 
 /* The address of an interface and family with most ports left; -1 = it has none of that family. */

@@ -70,6 +70,7 @@ enum sl_media_result sl_sdes_offer(
 enum sl_media_result sl_sdes_match(
         struct sl_plan *plan, unsigned i, struct section *x, struct sl_media_error *e);
 
+void sl_plan_shared(struct sl_plan_side *side); /* what bundled sections mean to the legs they share */
 /* Legs for all sections that want one. */
 enum sl_media_result sl_plan_legs(struct sl_media *m, struct sl_plan *plan, struct sl_media_error *e);
 /* Can each leg of the speaking side reach the address that was said? */

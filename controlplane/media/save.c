@@ -378,6 +378,10 @@ int sl_save_open(struct sl_media *m, int fd, char *text, size_t text_len)
 		return -1;
 	if (text[0])
 		sl_log(SL_LOG_ERROR, "media: %s", text);
+	if (!sl_journal_is_locked(m->journal))
+		sl_log(SL_LOG_WARNING,
+		        "media: keys in the journal may be swapped to a disk: allow locked memory "
+		        "(LimitMEMLOCK=infinity in the unit, ulimit -l unlimited), or switch swap off");
 	memcpy(&mark, sl_journal_aux(m->journal), sizeof mark);
 	if (mark == 0 && getrandom(&mark, sizeof mark, 0) == sizeof mark)
 		memcpy(sl_journal_aux(m->journal), &mark, sizeof mark);

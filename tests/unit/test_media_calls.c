@@ -962,6 +962,9 @@ static void bundled_sections_share_a_leg(void **state)
 	assert_int_equal(c.legs, 2);
 	assert_true(rig_route(&r, (uint16_t)a0, (uint16_t)b0));
 	assert_int_equal(session("c1")->parties[0]->sections[1]->bundled, 1);
+	const struct sl_cmd_leg *leg = rig_leg(&r, (uint16_t)a0);
+	assert_int_equal(leg->n_clocks, 1); /* the picture's, beside PCMA that everybody knows */
+	assert_int_equal(leg->clocks[0].hz, 90000);
 
 	/* And again in an offer of the bundled transport. */
 	rig_clear(&r);
