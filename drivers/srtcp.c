@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* SRTCP (RFC 3711 3.4; RFC 7714 9): one packet at a time, keys expanded when used. Ours, since libsrtp2 2.5 cannot be told
- * which index to send next: after a restart it would use keystream again.
+/* SRTCP (RFC 3711 3.4; RFC 7714 9): one packet at a time, keys expanded when used. Ours, since libsrtp2 2.5
+ * cannot be told which index to send next: after a restart it would use keystream again.
  *
  *   HMAC suites:  header 8 | encrypted ...        | E, index 4 | MKI | tag 10
  *   AEAD suites:  header 8 | encrypted ... tag 16 | E, index 4 | MKI */
@@ -22,10 +22,10 @@ int sl_srtcp_context_init(struct sl_srtp *s, struct sl_srtcp_context *ctx, const
 	if (err)
 		return err;
 	*ctx = (struct sl_srtcp_context){
-		.suite = key->suite,
-		.mki_len = key->mki_len,
-		.tag_len = sl_srtp_suite_info(key->suite)->rtcp_tag_len, /* never left out: RFC 3711 3.4 */
-		.flags = key->flags,
+	        .suite = key->suite,
+	        .mki_len = key->mki_len,
+	        .tag_len = sl_srtp_suite_info(key->suite)->rtcp_tag_len, /* never left out: RFC 3711 3.4 */
+	        .flags = key->flags,
 	};
 	memcpy(ctx->mki, key->mki, key->mki_len);
 	memcpy(ctx->key, keys.key, sizeof ctx->key);
@@ -83,13 +83,15 @@ int64_t sl_srtcp_index_of(const struct sl_srtcp_context *ctx, const uint8_t *rtc
 
 /* ---- HMAC suites ---- */
 
-static bool cm_crypt(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t len, uint32_t index)
+static bool cm_crypt(
+        struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t len, uint32_t index)
 {
 	uint8_t salt[16] = {0}, iv[16];
 
 	memcpy(salt, ctx->salt, sizeof ctx->salt);
 	sl_srtp_cm_iv(iv, salt, rtcp + SSRC_AT, index);
-	return sl_srtp_bare_ctr(&s->bare, ctx->key, key_len(ctx), iv, rtcp + HEADER_BYTES, len - HEADER_BYTES);
+	return sl_srtp_bare_ctr(
+	        &s->bare, ctx->key, key_len(ctx), iv, rtcp + HEADER_BYTES, len - HEADER_BYTES);
 }
 
 /* Over everything up to and with the index (RFC 3711 3.4). */
@@ -100,7 +102,8 @@ static bool cm_tag(const struct sl_srtcp_context *ctx, const uint8_t *rtcp, size
 	return sl_srtp_bare_hmac(ctx->auth, &all, 1, tag);
 }
 
-static int cm_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t len, uint32_t word)
+static int cm_protect(
+        struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t len, uint32_t word)
 {
 	uint8_t tag[SL_SRTP_AUTH_BYTES];
 
@@ -114,11 +117,13 @@ static int cm_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uin
 	return 0;
 }
 
-static int cm_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t at, uint32_t word)
+static int cm_unprotect(
+        struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t at, uint32_t word)
 {
 	uint8_t tag[SL_SRTP_AUTH_BYTES];
 
-	if (!cm_tag(ctx, rtcp, at, tag) || !sl_srtp_tag_is(rtcp + at + WORD_BYTES + ctx->mki_len, tag, ctx->tag_len))
+	if (!cm_tag(ctx, rtcp, at, tag) ||
+	        !sl_srtp_tag_is(rtcp + at + WORD_BYTES + ctx->mki_len, tag, ctx->tag_len))
 		return -EBADMSG;
 	if (word & E_BIT && !cm_crypt(s, ctx, rtcp, at, word & SL_SRTCP_INDEX_MAX))
 		return -EBADMSG;
@@ -135,7 +140,8 @@ struct aead {
 };
 
 /* RFC 7714 9.2, 9.3: the header (unencrypted: the whole packet) and the index word are authenticated only. */
-static void aead_layout(const struct sl_srtcp_context *ctx, struct aead *a, uint8_t *rtcp, size_t len, uint32_t word)
+static void aead_layout(
+        const struct sl_srtcp_context *ctx, struct aead *a, uint8_t *rtcp, size_t len, uint32_t word)
 {
 	uint8_t salt[16] = {0};
 	size_t clear = word & E_BIT ? (size_t)HEADER_BYTES : len;
@@ -149,7 +155,8 @@ static void aead_layout(const struct sl_srtcp_context *ctx, struct aead *a, uint
 	a->len = len - clear;
 }
 
-static int aead_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t len, uint32_t word)
+static int aead_protect(
+        struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t len, uint32_t word)
 {
 	struct aead a;
 
@@ -161,18 +168,22 @@ static int aead_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, u
 	return 0;
 }
 
-static int aead_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t at, uint32_t word)
+static int aead_unprotect(
+        struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, size_t at, uint32_t word)
 {
 	struct aead a;
 
 	aead_layout(ctx, &a, rtcp, at - ctx->tag_len, word);
-	return sl_srtp_bare_unseal(&s->bare, ctx->key, key_len(ctx), a.iv, a.aad, 2, a.data, a.len, rtcp + at - ctx->tag_len) ?
-		0 : -EBADMSG;
+	return sl_srtp_bare_unseal(&s->bare, ctx->key, key_len(ctx), a.iv, a.aad, 2, a.data, a.len,
+	               rtcp + at - ctx->tag_len)
+	               ? 0
+	               : -EBADMSG;
 }
 
 /* ---- both ---- */
 
-int sl_srtcp_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t index)
+int sl_srtcp_protect(
+        struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t index)
 {
 	uint32_t word = index | (ctx->flags & SL_SRTP_PLAIN_RTCP ? 0 : E_BIT);
 	size_t grown = (size_t)*len + WORD_BYTES + ctx->mki_len + ctx->tag_len;
@@ -188,7 +199,8 @@ int sl_srtcp_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint
 	return err;
 }
 
-int sl_srtcp_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t *index)
+int sl_srtcp_unprotect(
+        struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t *index)
 {
 	size_t at = word_at(ctx, *len);
 	uint32_t word;
@@ -197,7 +209,8 @@ int sl_srtcp_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, ui
 	if (!at)
 		return -EMSGSIZE;
 	word = get_word(rtcp + at);
-	if (!(word & E_BIT) != !!(ctx->flags & SL_SRTP_PLAIN_RTCP)) /* not what was agreed, even if the tag were right */
+	if (!(word & E_BIT) !=
+	        !!(ctx->flags & SL_SRTP_PLAIN_RTCP)) /* not what was agreed, even if the tag were right */
 		return -EBADMSG;
 	err = is_aead(ctx) ? aead_unprotect(s, ctx, rtcp, at, word) : cm_unprotect(s, ctx, rtcp, at, word);
 	if (err)

@@ -10,9 +10,10 @@
 #include "drivers/srtp_internal.h"
 
 static const struct sl_srtp_suite_info suites[SL_SRTP_N_SUITES] = {
-#define X(name, number, key, salt, tag, ctag, sdp) \
-	[number] = {sdp, key, salt, tag, ctag, number == SL_SRTP_AEAD_128_GCM || number == SL_SRTP_AEAD_256_GCM},
-	SL_SRTP_SUITES(X)
+#define X(name, number, key, salt, tag, ctag, sdp)                                                           \
+	[number] = {sdp, key, salt, tag, ctag,                                                               \
+	        number == SL_SRTP_AEAD_128_GCM || number == SL_SRTP_AEAD_256_GCM},
+        SL_SRTP_SUITES(X)
 #undef X
 };
 
@@ -66,8 +67,9 @@ int sl_srtp_open(struct sl_srtp **out, const struct sl_srtp_options *o, char *er
 		return rc;
 	rc = sl_srtp_bare_open(&(*out)->bare);
 	if (rc) {
-		snprintf(err, err_len, rc == -ENOMEM ? "no memory for libcrypto" :
-			"libcrypto has no AES-CTR or AES-GCM: see its openssl.cnf");
+		snprintf(err, err_len,
+		        rc == -ENOMEM ? "no memory for libcrypto"
+		                      : "libcrypto has no AES-CTR or AES-GCM: see its openssl.cnf");
 		sl_srtp_close(*out);
 		*out = NULL;
 	}
@@ -98,13 +100,15 @@ static bool key_is_sane(const struct sl_srtp_key *key)
 
 	if (!info || key->mki_len > SL_SRTP_MKI_MAX || key->flags & ~known)
 		return false;
-	return !info->aead || !(key->flags & SL_SRTP_PLAIN_AUTH); /* an AEAD without its tag would be a bare CTR: RFC 7714 */
+	return !info->aead ||
+	       !(key->flags & SL_SRTP_PLAIN_AUTH); /* an AEAD without its tag would be a bare CTR: RFC 7714 */
 }
 
-/* RFC 3711 4.3.1 with key derivation rate 0 and the PRF of 4.3.3, AES in counter mode under the master key; RFC 6188 3 and
- * RFC 7714 11 keep it with longer keys, and a shorter master salt counts as followed by zeros. */
-static bool prf(struct sl_srtp_bare *b, const struct sl_srtp_key *key, unsigned key_len, unsigned salt_len, unsigned label,
-	uint8_t *out, size_t len)
+/* RFC 3711 4.3.1 with key derivation rate 0 and the PRF of 4.3.3, AES in counter mode under the master key;
+ * RFC 6188 3 and RFC 7714 11 keep it with longer keys, and a shorter master salt counts as followed by zeros.
+ */
+static bool prf(struct sl_srtp_bare *b, const struct sl_srtp_key *key, unsigned key_len, unsigned salt_len,
+        unsigned label, uint8_t *out, size_t len)
 {
 	uint8_t iv[16] = {0};
 	bool ok;
@@ -118,15 +122,15 @@ static bool prf(struct sl_srtp_bare *b, const struct sl_srtp_key *key, unsigned 
 }
 
 int sl_srtp_derive(struct sl_srtp_bare *b, const struct sl_srtp_key *key, enum sl_srtp_label label,
-	struct sl_srtp_session_keys *out)
+        struct sl_srtp_session_keys *out)
 {
 	if (!key_is_sane(key))
 		return -EINVAL;
 	const struct sl_srtp_suite_info *info = &suites[key->suite];
 	memset(out, 0, sizeof *out);
 	if (prf(b, key, info->key_len, info->salt_len, label, out->key, info->key_len) &&
-	    prf(b, key, info->key_len, info->salt_len, label + 1u, out->auth, sizeof out->auth) &&
-	    prf(b, key, info->key_len, info->salt_len, label + 2u, out->salt, info->salt_len))
+	        prf(b, key, info->key_len, info->salt_len, label + 1u, out->auth, sizeof out->auth) &&
+	        prf(b, key, info->key_len, info->salt_len, label + 2u, out->salt, info->salt_len))
 		return 0;
 	explicit_bzero(out, sizeof *out);
 	return -EIO;
@@ -179,7 +183,8 @@ void sl_srtp_context_end(struct sl_srtp *s, struct sl_srtp_context *ctx)
 	explicit_bzero(ctx, bytes ? bytes : sizeof *ctx);
 }
 
-/* RFC 3711 3.1: the MKI stands before the tag; RFC 7714 8: the AEAD's tag belongs to the ciphertext, the MKI follows. */
+/* RFC 3711 3.1: the MKI stands before the tag; RFC 7714 8: the AEAD's tag belongs to the ciphertext, the MKI
+ * follows. */
 bool sl_srtp_mki_is(const struct sl_srtp_context *ctx, const uint8_t *packet, size_t len)
 {
 	size_t behind = ctx->mki_len + (suites[ctx->suite].aead ? 0u : ctx->tag_len);

@@ -3,8 +3,9 @@
 #pragma once
 
 /* SRTP and SRTCP in bursts (RFC 3711, 6188, 7714). This interface encrypts and authenticates under an index that the
- * caller chose; roll-over counters, replay windows and reserved indices are the caller's (dataplane/session/srtp_index.h),
- * so that they survive a restart. Two backends: libipsec-mb (default on x86) and rte_cryptodev (hardware; any PMD).
+ * caller chose; roll-over counters, replay windows and reserved indices are the caller's
+ * (dataplane/session/srtp_index.h), so that they survive a restart. Two backends: libipsec-mb (default on x86) and
+ * rte_cryptodev (hardware; any PMD).
  *
  * One engine per worker, used by that thread only. Nothing is allocated after sl_srtp_open(). */
 
@@ -17,7 +18,7 @@
 
 enum {
 	SL_SRTP_BURST = 64,
-	SL_SRTP_TAIL_MAX = 16 + SL_SRTP_MKI_MAX + 4, /* tag, MKI, and scratch for the ROC: room needed behind a packet */
+	SL_SRTP_TAIL_MAX = 16 + SL_SRTP_MKI_MAX + 4, /* tag, MKI, and scratch: room needed behind a packet */
 	SL_SRTCP_TAIL_MAX = 4 + 16 + SL_SRTP_MKI_MAX,
 	SL_SRTP_CONTEXT_SMALL = 256, /* AES_CM_128 suites fit in this */
 };
@@ -37,7 +38,7 @@ struct sl_srtp;
 
 struct sl_srtp_options {
 	enum sl_srtp_backend backend;
-	const char *device;    /* cryptodev: name of a device that EAL knows or a vdev to make ("crypto_aesni_mb"); else NULL */
+	const char *device;    /* cryptodev: a device that EAL knows or a vdev to make ("crypto_aesni_mb"); else NULL */
 	unsigned worker;       /* cryptodev: queue pair */
 	unsigned n_workers;
 	unsigned n_contexts;   /* cryptodev: sessions to make room for */
@@ -75,8 +76,8 @@ struct sl_srtcp_context {
 };
 int sl_srtcp_context_init(struct sl_srtp *s, struct sl_srtcp_context *ctx, const struct sl_srtp_key *key);
 
-/* Does the MKI at the end of a packet of len bytes name this context's key (constant time is not needed: MKIs are public)?
- * True when the context has none. */
+/* Does the MKI at the end of a packet of len bytes name this context's key (constant time is not needed: MKIs are
+ * public)? True when the context has none. */
 bool sl_srtp_mki_is(const struct sl_srtp_context *ctx, const uint8_t *packet, size_t len);
 bool sl_srtcp_mki_is(const struct sl_srtcp_context *ctx, const uint8_t *packet, size_t len);
 
@@ -87,19 +88,22 @@ struct sl_srtp_op {
 	uint8_t *rtp;        /* in place; SL_SRTP_TAIL_MAX bytes may be written behind len, whichever direction */
 	uint16_t len;        /* in and out: grows by MKI and tag when protected, shrinks when unprotected */
 	uint16_t header_len; /* sl_rtp_header_len() */
-	int16_t status;      /* out: 0, -EBADMSG (does not authenticate), -EMSGSIZE (too short or long), -EIO (device failed) */
+	int16_t status;      /* out: 0, -EBADMSG (not authentic), -EMSGSIZE (too short or long), -EIO (device failed) */
 	uint64_t index;      /* ROC << 16 | SEQ; the packet's own SEQ must be its low 16 bits */
 };
 
-/* n <= SL_SRTP_BURST, indices at most SL_SRTP_INDEX_MAX, packets in memory of their own. When status is not 0, the packet's
- * bytes and length are unspecified: drop it. */
+/* n <= SL_SRTP_BURST, indices at most SL_SRTP_INDEX_MAX, packets in memory of their own. When status is not 0, the
+ * packet's bytes and length are unspecified: drop it. */
 void sl_srtp_protect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n);
 void sl_srtp_unprotect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n);
 
-/* One RTCP compound packet (RFC 3711 3.4). protect: room SL_SRTCP_TAIL_MAX behind *len; the E bit is set unless the key's
- * flags say otherwise. unprotect: *index is what the packet carries, authenticated; replay is the caller's to check before
- * the packet is used. 0, -EBADMSG, -EMSGSIZE, -EINVAL (index above SL_SRTCP_INDEX_MAX), -EIO (libcrypto failed). */
-int sl_srtcp_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t index);
-int sl_srtcp_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len, uint32_t *index);
+/* One RTCP compound packet (RFC 3711 3.4). protect: room SL_SRTCP_TAIL_MAX behind *len; the E bit is set unless the
+ * key's flags say otherwise. unprotect: *index is what the packet carries, authenticated; replay is the caller's to
+ * check before the packet is used. 0, -EBADMSG, -EMSGSIZE, -EINVAL (index above SL_SRTCP_INDEX_MAX), -EIO (libcrypto
+ * failed). */
+int sl_srtcp_protect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len,
+	uint32_t index);
+int sl_srtcp_unprotect(struct sl_srtp *s, const struct sl_srtcp_context *ctx, uint8_t *rtcp, uint16_t *len,
+	uint32_t *index);
 /* The index that a packet claims, before authentication: for an early look at the replay window. -1 when too short. */
 int64_t sl_srtcp_index_of(const struct sl_srtcp_context *ctx, const uint8_t *rtcp, size_t len);

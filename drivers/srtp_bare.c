@@ -14,8 +14,11 @@
 enum { TAG_BYTES = 16 };
 
 static const char *const cipher_names[SL_BARE_CIPHERS] = {
-	[SL_BARE_CTR_128] = "AES-128-CTR", [SL_BARE_CTR_192] = "AES-192-CTR", [SL_BARE_CTR_256] = "AES-256-CTR",
-	[SL_BARE_GCM_128] = "AES-128-GCM", [SL_BARE_GCM_256] = "AES-256-GCM",
+        [SL_BARE_CTR_128] = "AES-128-CTR",
+        [SL_BARE_CTR_192] = "AES-192-CTR",
+        [SL_BARE_CTR_256] = "AES-256-CTR",
+        [SL_BARE_GCM_128] = "AES-128-GCM",
+        [SL_BARE_GCM_256] = "AES-256-GCM",
 };
 
 static int open_cipher(EVP_CIPHER_CTX **out, const char *name)
@@ -38,8 +41,9 @@ static bool first_use(struct sl_srtp_bare *b, unsigned key_len)
 
 	if (!sl_srtp_bare_ctr(b, zero, key_len, zero, data, 1))
 		return false;
-	return key_len == 24 || (sl_srtp_bare_seal(b, zero, key_len, zero, &piece, 1, data, 1, tag) &&
-		!sl_srtp_bare_unseal(b, zero, key_len, zero, &piece, 1, data, 1, zero));
+	return key_len == 24 ||
+	       (sl_srtp_bare_seal(b, zero, key_len, zero, &piece, 1, data, 1, tag) &&
+	               !sl_srtp_bare_unseal(b, zero, key_len, zero, &piece, 1, data, 1, zero));
 }
 
 int sl_srtp_bare_open(struct sl_srtp_bare *b)
@@ -63,17 +67,20 @@ void sl_srtp_bare_close(struct sl_srtp_bare *b)
 	memset(b, 0, sizeof *b);
 }
 
-bool sl_srtp_bare_ctr(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_len, const uint8_t iv[16], uint8_t *data,
-	size_t len)
+bool sl_srtp_bare_ctr(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_len, const uint8_t iv[16],
+        uint8_t *data, size_t len)
 {
-	EVP_CIPHER_CTX *c = b->cipher[key_len == 16 ? SL_BARE_CTR_128 : key_len == 24 ? SL_BARE_CTR_192 : SL_BARE_CTR_256];
+	EVP_CIPHER_CTX *c = b->cipher[key_len == 16   ? SL_BARE_CTR_128
+	                              : key_len == 24 ? SL_BARE_CTR_192
+	                                              : SL_BARE_CTR_256];
 	int n;
 
-	return EVP_EncryptInit_ex2(c, NULL, key, iv, NULL) == 1 && EVP_EncryptUpdate(c, data, &n, data, (int)len) == 1;
+	return EVP_EncryptInit_ex2(c, NULL, key, iv, NULL) == 1 &&
+	       EVP_EncryptUpdate(c, data, &n, data, (int)len) == 1;
 }
 
-static EVP_CIPHER_CTX *gcm_begin(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_len, const uint8_t *iv,
-	bool encrypt, const struct sl_srtp_piece *aad, unsigned n_aad)
+static EVP_CIPHER_CTX *gcm_begin(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_len,
+        const uint8_t *iv, bool encrypt, const struct sl_srtp_piece *aad, unsigned n_aad)
 {
 	EVP_CIPHER_CTX *c = b->cipher[key_len == 16 ? SL_BARE_GCM_128 : SL_BARE_GCM_256];
 	int n;
@@ -87,17 +94,18 @@ static EVP_CIPHER_CTX *gcm_begin(struct sl_srtp_bare *b, const uint8_t *key, uns
 }
 
 bool sl_srtp_bare_seal(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_len, const uint8_t *iv,
-	const struct sl_srtp_piece *aad, unsigned n_aad, uint8_t *data, size_t len, uint8_t tag[16])
+        const struct sl_srtp_piece *aad, unsigned n_aad, uint8_t *data, size_t len, uint8_t tag[16])
 {
 	EVP_CIPHER_CTX *c = gcm_begin(b, key, key_len, iv, true, aad, n_aad);
 	int n;
 
-	return c && EVP_EncryptUpdate(c, data, &n, data, (int)len) == 1 && EVP_EncryptFinal_ex(c, data + len, &n) == 1 &&
-		EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, tag) == 1;
+	return c && EVP_EncryptUpdate(c, data, &n, data, (int)len) == 1 &&
+	       EVP_EncryptFinal_ex(c, data + len, &n) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, tag) == 1;
 }
 
 bool sl_srtp_bare_unseal(struct sl_srtp_bare *b, const uint8_t *key, unsigned key_len, const uint8_t *iv,
-	const struct sl_srtp_piece *aad, unsigned n_aad, uint8_t *data, size_t len, const uint8_t tag[16])
+        const struct sl_srtp_piece *aad, unsigned n_aad, uint8_t *data, size_t len, const uint8_t tag[16])
 {
 	EVP_CIPHER_CTX *c = gcm_begin(b, key, key_len, iv, false, aad, n_aad);
 	uint8_t want[TAG_BYTES];
@@ -105,11 +113,12 @@ bool sl_srtp_bare_unseal(struct sl_srtp_bare *b, const uint8_t *key, unsigned ke
 
 	memcpy(want, tag, TAG_BYTES); /* the control call wants it writable */
 	return c && EVP_DecryptUpdate(c, data, &n, data, (int)len) == 1 &&
-		EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, want) == 1 &&
-		EVP_DecryptFinal_ex(c, data + len, &n) == 1;
+	       EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, want) == 1 &&
+	       EVP_DecryptFinal_ex(c, data + len, &n) == 1;
 }
 
-static bool digest(const uint8_t pad[SHA_CBLOCK], const struct sl_srtp_piece *pieces, unsigned n, uint8_t *out)
+static bool digest(
+        const uint8_t pad[SHA_CBLOCK], const struct sl_srtp_piece *pieces, unsigned n, uint8_t *out)
 {
 	SHA_CTX c;
 	bool ok = SHA1_Init(&c) == 1 && SHA1_Update(&c, pad, SHA_CBLOCK) == 1;

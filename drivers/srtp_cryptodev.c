@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* SRTP by a DPDK cryptodev: hardware, or any PMD. A burst is enqueued and dequeued at once; a device that stops answering
- * stops the worker, which its watchdog sees.
+/* SRTP by a DPDK cryptodev: hardware, or any PMD. A burst is enqueued and dequeued at once; a device that
+ * stops answering stops the worker, which its watchdog sees.
  *
- * Devices take one message in one piece, so the ROC is written behind the packet. They want the length of an AEAD's header
- * when a session is made: packets with a longer one than the bare 12 bytes, and those without payload, are libcrypto's. */
+ * Devices take one message in one piece, so the ROC is written behind the packet. They want the length of an
+ * AEAD's header when a session is made: packets with a longer one than the bare 12 bytes, and those without
+ * payload, are libcrypto's. */
 
-#define ALLOW_EXPERIMENTAL_API /* rte_cryptodev_sym_session_pool_create(): so marked, as is no other way to make sessions */
+#define ALLOW_EXPERIMENTAL_API    /* rte_cryptodev_sym_session_pool_create(): so marked, as is no other way to \
+                                     make sessions */
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,7 +52,8 @@ struct engine {
 	bool device_verifies; /* hardware compares tags; we compare those of software, in constant time */
 	struct rte_mempool *sessions, *op_pool;
 	struct rte_crypto_op *op[SL_SRTP_BURST];
-	struct rte_mbuf shell[SL_SRTP_BURST]; /* devices want mbufs: these are put around the caller's packets */
+	struct rte_mbuf
+	        shell[SL_SRTP_BURST]; /* devices want mbufs: these are put around the caller's packets */
 };
 
 static struct engine *engine_of(struct sl_srtp *s)
@@ -75,48 +78,52 @@ static size_t context_bytes(const struct sl_srtp *s, enum sl_srtp_kind kind)
 static void *aead_session(const struct engine *e, const struct context *c, bool protect)
 {
 	struct rte_crypto_sym_xform x = {
-		.type = RTE_CRYPTO_SYM_XFORM_AEAD,
-		.aead = {
-			.op = protect ? RTE_CRYPTO_AEAD_OP_ENCRYPT : RTE_CRYPTO_AEAD_OP_DECRYPT,
-			.algo = RTE_CRYPTO_AEAD_AES_GCM,
-			.key = {c->keys.key, sl_srtp_suite_info(c->common.suite)->key_len},
-			.iv = {SCRATCH_AT + offsetof(struct scratch, iv), SL_SRTP_GCM_IV},
-			.digest_length = SL_SRTP_GCM_TAG,
-			.aad_length = HEADER_BYTES,
-		},
+	        .type = RTE_CRYPTO_SYM_XFORM_AEAD,
+	        .aead =
+	                {
+	                        .op = protect ? RTE_CRYPTO_AEAD_OP_ENCRYPT : RTE_CRYPTO_AEAD_OP_DECRYPT,
+	                        .algo = RTE_CRYPTO_AEAD_AES_GCM,
+	                        .key = {c->keys.key, sl_srtp_suite_info(c->common.suite)->key_len},
+	                        .iv = {SCRATCH_AT + offsetof(struct scratch, iv), SL_SRTP_GCM_IV},
+	                        .digest_length = SL_SRTP_GCM_TAG,
+	                        .aad_length = HEADER_BYTES,
+	                },
 	};
 
 	return rte_cryptodev_sym_session_create(e->device, &x, e->sessions);
 }
 
-/* Encrypt, then authenticate; the other way round on the way in. Either may be missing, not both. A PMD that makes the tag
- * (we compare) must encrypt too, which in counter mode is the same as to decrypt. */
+/* Encrypt, then authenticate; the other way round on the way in. Either may be missing, not both. A PMD that
+ * makes the tag (we compare) must encrypt too, which in counter mode is the same as to decrypt. */
 static void *cm_session(const struct engine *e, const struct context *c, bool protect)
 {
 	bool plain = c->common.flags & SL_SRTP_PLAIN_RTP, bare = c->common.flags & SL_SRTP_PLAIN_AUTH;
 	bool generate = protect || !e->device_verifies;
 	struct rte_crypto_sym_xform cipher = {
-		.type = RTE_CRYPTO_SYM_XFORM_CIPHER,
-		.cipher = {
-			.op = generate ? RTE_CRYPTO_CIPHER_OP_ENCRYPT : RTE_CRYPTO_CIPHER_OP_DECRYPT,
-			.algo = RTE_CRYPTO_CIPHER_AES_CTR,
-			.key = {c->keys.key, sl_srtp_suite_info(c->common.suite)->key_len},
-			.iv = {SCRATCH_AT + offsetof(struct scratch, iv), SL_SRTP_CM_IV},
-		},
+	        .type = RTE_CRYPTO_SYM_XFORM_CIPHER,
+	        .cipher =
+	                {
+	                        .op = generate ? RTE_CRYPTO_CIPHER_OP_ENCRYPT : RTE_CRYPTO_CIPHER_OP_DECRYPT,
+	                        .algo = RTE_CRYPTO_CIPHER_AES_CTR,
+	                        .key = {c->keys.key, sl_srtp_suite_info(c->common.suite)->key_len},
+	                        .iv = {SCRATCH_AT + offsetof(struct scratch, iv), SL_SRTP_CM_IV},
+	                },
 	};
 	struct rte_crypto_sym_xform auth = {
-		.type = RTE_CRYPTO_SYM_XFORM_AUTH,
-		.auth = {
-			.op = generate ? RTE_CRYPTO_AUTH_OP_GENERATE : RTE_CRYPTO_AUTH_OP_VERIFY,
-			.algo = RTE_CRYPTO_AUTH_SHA1_HMAC,
-			.key = {c->keys.auth, SL_SRTP_AUTH_BYTES},
-			.digest_length = c->common.tag_len,
-		},
+	        .type = RTE_CRYPTO_SYM_XFORM_AUTH,
+	        .auth =
+	                {
+	                        .op = generate ? RTE_CRYPTO_AUTH_OP_GENERATE : RTE_CRYPTO_AUTH_OP_VERIFY,
+	                        .algo = RTE_CRYPTO_AUTH_SHA1_HMAC,
+	                        .key = {c->keys.auth, SL_SRTP_AUTH_BYTES},
+	                        .digest_length = c->common.tag_len,
+	                },
 	};
 
 	if (!plain && !bare)
 		*(protect ? &cipher.next : &auth.next) = protect ? &auth : &cipher;
-	return rte_cryptodev_sym_session_create(e->device, plain || (!bare && !protect) ? &auth : &cipher, e->sessions);
+	return rte_cryptodev_sym_session_create(
+	        e->device, plain || (!bare && !protect) ? &auth : &cipher, e->sessions);
 }
 
 static void context_end(struct sl_srtp *s, struct sl_srtp_context *ctx)
@@ -130,7 +137,8 @@ static void context_end(struct sl_srtp *s, struct sl_srtp_context *ctx)
 	c->out = c->in = NULL;
 }
 
-static int context_init(struct sl_srtp *s, struct sl_srtp_context *ctx, const struct sl_srtp_session_keys *keys)
+static int context_init(
+        struct sl_srtp *s, struct sl_srtp_context *ctx, const struct sl_srtp_session_keys *keys)
 {
 	const struct engine *e = engine_of(s);
 	struct context *c = (struct context *)ctx;
@@ -188,12 +196,14 @@ static void fill_cm(struct rte_crypto_op *cop, const struct context *c, const st
 	sl_srtp_cm_iv(x->iv, c->keys.salt, op->rtp + SL_RTP_SSRC_AT, op->index);
 	sym->cipher.data.offset = op->header_len;
 	sym->cipher.data.length = op->len - op->header_len;
-	memcpy(x->digest, op->rtp + op->len + c->common.mki_len, SL_SRTP_CM_TAG_WORDS); /* before the ROC covers it */
+	memcpy(x->digest, op->rtp + op->len + c->common.mki_len,
+	        SL_SRTP_CM_TAG_WORDS); /* before the ROC covers it */
 	sl_srtp_put_roc(op->rtp + op->len, op->index);
 	sym->auth.data.offset = 0;
 	sym->auth.data.length = op->len + (uint32_t)SL_SRTP_ROC_BYTES;
 	sym->auth.digest.data = x->digest;
-	sym->auth.digest.phys_addr = rte_crypto_op_ctophys_offset(cop, SCRATCH_AT + offsetof(struct scratch, digest));
+	sym->auth.digest.phys_addr =
+	        rte_crypto_op_ctophys_offset(cop, SCRATCH_AT + offsetof(struct scratch, digest));
 }
 
 static void fill_aead(struct rte_crypto_op *cop, const struct context *c, const struct sl_srtp_op *op)
@@ -223,7 +233,8 @@ static void run(const struct engine *e, struct rte_crypto_op **done, unsigned n)
 	memcpy(todo, e->op, n * sizeof *todo);
 	while (got < n) {
 		if (sent < n)
-			sent += rte_cryptodev_enqueue_burst(e->device, e->queue, todo + sent, (uint16_t)(n - sent));
+			sent += rte_cryptodev_enqueue_burst(
+			        e->device, e->queue, todo + sent, (uint16_t)(n - sent));
 		got += rte_cryptodev_dequeue_burst(e->device, e->queue, done + got, (uint16_t)(n - got));
 	}
 }
@@ -285,7 +296,7 @@ static void unprotect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
 		const struct sl_srtp_context *c = x->op->ctx;
 		bool compare = !e->device_verifies && !sl_srtp_suite_info(c->suite)->aead;
 		if (done[i]->status != RTE_CRYPTO_OP_STATUS_SUCCESS ||
-		    (compare && !sl_srtp_tag_is(x->digest, theirs[x->op - ops], c->tag_len)))
+		        (compare && !sl_srtp_tag_is(x->digest, theirs[x->op - ops], c->tag_len)))
 			x->op->status = -EBADMSG;
 	}
 }
@@ -305,8 +316,10 @@ static int find_device(const struct sl_srtp_options *o, uint8_t *device, char *e
 		rc = rte_dev_probe(comma ? o->device : whole);
 		id = rte_cryptodev_get_dev_id(name);
 		if (rc != 0 || id < 0) {
-			snprintf(err, err_len, "EAL has no crypto device %s and cannot make one (%s): is its driver installed?",
-				name, strerror(rc < 0 ? -rc : ENODEV));
+			snprintf(err, err_len,
+			        "EAL has no crypto device %s and cannot make one (%s): is its driver "
+			        "installed?",
+			        name, strerror(rc < 0 ? -rc : ENODEV));
 			return -ENOTSUP;
 		}
 	}
@@ -316,10 +329,12 @@ static int find_device(const struct sl_srtp_options *o, uint8_t *device, char *e
 
 static bool has_suites(uint8_t device)
 {
-	const struct rte_cryptodev_sym_capability_idx
-		ctr = {.type = RTE_CRYPTO_SYM_XFORM_CIPHER, .algo.cipher = RTE_CRYPTO_CIPHER_AES_CTR},
-		hmac = {.type = RTE_CRYPTO_SYM_XFORM_AUTH, .algo.auth = RTE_CRYPTO_AUTH_SHA1_HMAC},
-		gcm = {.type = RTE_CRYPTO_SYM_XFORM_AEAD, .algo.aead = RTE_CRYPTO_AEAD_AES_GCM};
+	const struct rte_cryptodev_sym_capability_idx ctr = {.type = RTE_CRYPTO_SYM_XFORM_CIPHER,
+	                                                      .algo.cipher = RTE_CRYPTO_CIPHER_AES_CTR},
+	                                              hmac = {.type = RTE_CRYPTO_SYM_XFORM_AUTH,
+	                                                      .algo.auth = RTE_CRYPTO_AUTH_SHA1_HMAC},
+	                                              gcm = {.type = RTE_CRYPTO_SYM_XFORM_AEAD,
+	                                                      .algo.aead = RTE_CRYPTO_AEAD_AES_GCM};
 	const struct rte_cryptodev_symmetric_capability *c;
 	bool ok = true;
 
@@ -327,19 +342,20 @@ static bool has_suites(uint8_t device)
 		c = rte_cryptodev_sym_capability_get(device, &ctr);
 		ok = ok && c && rte_cryptodev_sym_capability_check_cipher(c, key, SL_SRTP_CM_IV) == 0;
 		c = rte_cryptodev_sym_capability_get(device, &gcm);
-		ok = ok && c && (key == 24 || rte_cryptodev_sym_capability_check_aead(c, key, SL_SRTP_GCM_TAG, HEADER_BYTES,
-			SL_SRTP_GCM_IV) == 0);
+		ok = ok && c &&
+		     (key == 24 || rte_cryptodev_sym_capability_check_aead(
+		                           c, key, SL_SRTP_GCM_TAG, HEADER_BYTES, SL_SRTP_GCM_IV) == 0);
 	}
 	c = rte_cryptodev_sym_capability_get(device, &hmac);
 	return ok && c && rte_cryptodev_sym_capability_check_auth(c, SL_SRTP_AUTH_BYTES, 4, 0) == 0 &&
-		rte_cryptodev_sym_capability_check_auth(c, SL_SRTP_AUTH_BYTES, 10, 0) == 0;
+	       rte_cryptodev_sym_capability_check_auth(c, SL_SRTP_AUTH_BYTES, 10, 0) == 0;
 }
 
 /* The first engine starts the device with a queue pair for each worker. */
 static int start_device(const struct engine *e, const struct sl_srtp_options *o, char *err, size_t err_len)
 {
-	struct rte_cryptodev_config config = {.socket_id = rte_cryptodev_socket_id(e->device),
-		.nb_queue_pairs = (uint16_t)o->n_workers};
+	struct rte_cryptodev_config config = {
+	        .socket_id = rte_cryptodev_socket_id(e->device), .nb_queue_pairs = (uint16_t)o->n_workers};
 	const struct rte_cryptodev_qp_conf queue = {.nb_descriptors = DESCRIPTORS};
 	unsigned there = rte_cryptodev_queue_pair_count(e->device);
 	int rc;
@@ -347,7 +363,8 @@ static int start_device(const struct engine *e, const struct sl_srtp_options *o,
 	if (there > o->worker)
 		return 0;
 	if (there > 0) {
-		snprintf(err, err_len, "crypto device %s runs with %u queue pairs: worker %u has none", o->device, there, o->worker);
+		snprintf(err, err_len, "crypto device %s runs with %u queue pairs: worker %u has none",
+		        o->device, there, o->worker);
 		return -ENOTSUP;
 	}
 	rc = rte_cryptodev_configure(e->device, &config);
@@ -356,8 +373,8 @@ static int start_device(const struct engine *e, const struct sl_srtp_options *o,
 	if (rc == 0)
 		rc = rte_cryptodev_start(e->device);
 	if (rc != 0)
-		snprintf(err, err_len, "crypto device %s does not start with %u queue pairs: %s", o->device, o->n_workers,
-			strerror(-rc));
+		snprintf(err, err_len, "crypto device %s does not start with %u queue pairs: %s", o->device,
+		        o->n_workers, strerror(-rc));
 	return rc ? -ENOTSUP : 0;
 }
 
@@ -368,15 +385,16 @@ static int make_pools(struct engine *e, const struct sl_srtp_options *o, char *e
 
 	snprintf(name, sizeof name, "srtp_session_%u_%u", e->device, o->worker);
 	e->sessions = rte_cryptodev_sym_session_pool_create(name, SESSIONS_PER_CONTEXT * o->n_contexts,
-		rte_cryptodev_sym_get_private_session_size(e->device), 0, 0, socket);
+	        rte_cryptodev_sym_get_private_session_size(e->device), 0, 0, socket);
 	snprintf(name, sizeof name, "srtp_op_%u_%u", e->device, o->worker);
-	e->op_pool = rte_crypto_op_pool_create(name, RTE_CRYPTO_OP_TYPE_SYMMETRIC, SL_SRTP_BURST, 0, sizeof(struct scratch),
-		socket);
-	if (e->sessions && e->op_pool && rte_crypto_op_bulk_alloc(e->op_pool, RTE_CRYPTO_OP_TYPE_SYMMETRIC, e->op,
-		SL_SRTP_BURST) == SL_SRTP_BURST)
+	e->op_pool = rte_crypto_op_pool_create(
+	        name, RTE_CRYPTO_OP_TYPE_SYMMETRIC, SL_SRTP_BURST, 0, sizeof(struct scratch), socket);
+	if (e->sessions && e->op_pool &&
+	        rte_crypto_op_bulk_alloc(e->op_pool, RTE_CRYPTO_OP_TYPE_SYMMETRIC, e->op, SL_SRTP_BURST) ==
+	                SL_SRTP_BURST)
 		return 0;
-	snprintf(err, err_len, "no EAL memory for %u sessions of crypto device %s: %s", SESSIONS_PER_CONTEXT * o->n_contexts,
-		o->device, rte_strerror(rte_errno));
+	snprintf(err, err_len, "no EAL memory for %u sessions of crypto device %s: %s",
+	        SESSIONS_PER_CONTEXT * o->n_contexts, o->device, rte_strerror(rte_errno));
 	return -ENOMEM;
 }
 
@@ -410,7 +428,7 @@ static void finish(struct engine *e)
 	e->base.protect = protect;
 	e->base.unprotect = unprotect;
 	snprintf(e->base.describe, sizeof e->base.describe, "cryptodev %.40s (%.20s), queue pair %u",
-		rte_cryptodev_name_get(e->device), info.driver_name, e->queue);
+	        rte_cryptodev_name_get(e->device), info.driver_name, e->queue);
 }
 
 int sl_srtp_cryptodev_open(struct sl_srtp **out, const struct sl_srtp_options *o, char *err, size_t err_len)
@@ -419,7 +437,9 @@ int sl_srtp_cryptodev_open(struct sl_srtp **out, const struct sl_srtp_options *o
 	int rc;
 
 	if (rte_eal_iova_mode() == RTE_IOVA_DC || !o->device || !*o->device) {
-		snprintf(err, err_len, o->device && *o->device ? "EAL is not running" : "which crypto device? None is named");
+		snprintf(err, err_len,
+		        o->device && *o->device ? "EAL is not running"
+		                                : "which crypto device? None is named");
 		return -ENOTSUP;
 	}
 	e = (struct engine *)sl_srtp_alloc(o, sizeof *e);
@@ -430,7 +450,9 @@ int sl_srtp_cryptodev_open(struct sl_srtp **out, const struct sl_srtp_options *o
 	e->queue = (uint16_t)o->worker;
 	rc = find_device(o, &e->device, err, err_len);
 	if (!rc && !has_suites(e->device)) {
-		snprintf(err, err_len, "crypto device %s cannot do AES-CTR, HMAC-SHA1 with short tags and AES-GCM", o->device);
+		snprintf(err, err_len,
+		        "crypto device %s cannot do AES-CTR, HMAC-SHA1 with short tags and AES-GCM",
+		        o->device);
 		rc = -ENOTSUP;
 	}
 	if (!rc)

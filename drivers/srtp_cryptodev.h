@@ -6,5 +6,6 @@
 
 struct sl_srtp;
 
-/* Let the device compare tags, as hardware does, or compare them here. For tests, before the first context is made. */
+/* Let the device compare tags, as hardware does, or compare them here. For tests, before the first context is
+ * made. */
 void sl_srtp_cryptodev_verify(struct sl_srtp *s, bool device_verifies);

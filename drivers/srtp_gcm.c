@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* AES-GCM (NIST SP 800-38D) of one packet with 256-bit vectors of AES and carry-less multiplication, for the AEAD suites of
- * RFC 7714. Against libipsec-mb on a processor without AVX-512 it takes half the time and half the context.
+/* AES-GCM (NIST SP 800-38D) of one packet with 256-bit vectors of AES and carry-less multiplication, for the
+ * AEAD suites of RFC 7714. Against libipsec-mb on a processor without AVX-512 it takes half the time and half
+ * the context.
  *
- * A packet is a row of slots of a block each: header, text ..., lengths. Slot i is encrypted under counter i + 1: the
- * header's slot gives the mask of the tag (SP 800-38D 7.1, step 6), the text begins at counter 2, as it must. In GHASH the
- * slot that is n from the end is multiplied by H^n. So both go over the same pairs of slots.
+ * A packet is a row of slots of a block each: header, text ..., lengths. Slot i is encrypted under counter i
+ * + 1: the header's slot gives the mask of the tag (SP 800-38D 7.1, step 6), the text begins at counter 2, as
+ * it must. In GHASH the slot that is n from the end is multiplied by H^n. So both go over the same pairs of
+ * slots.
  *
- * GHASH works on byte-reversed blocks, which makes them bit-reflected polynomials. Powers of H are kept multiplied by x, so
- * that a product of reflected operands needs no shift; up to sixteen slots are multiplied, then reduced once. */
+ * GHASH works on byte-reversed blocks, which makes them bit-reflected polynomials. Powers of H are kept
+ * multiplied by x, so that a product of reflected operands needs no shift; up to sixteen slots are
+ * multiplied, then reduced once. */
 
 #include "drivers/srtp_x86.h"
 
@@ -24,8 +27,9 @@ enum {
 	PAIR = 2 * BLOCK,
 	GROUP_SLOTS = SL_GCM_POWERS, /* slots between reductions */
 	GROUP_PAIRS = GROUP_SLOTS / 2,
-	END_SLOTS = 3,               /* the last group holds the end of the text and the lengths */
-	ROUNDS_128 = 10, ROUNDS_256 = 14,
+	END_SLOTS = 3, /* the last group holds the end of the text and the lengths */
+	ROUNDS_128 = 10,
+	ROUNDS_256 = 14,
 };
 
 /* ---- GHASH ---- */
@@ -37,11 +41,12 @@ INLINE TARGET __m128i reversed(__m128i x)
 
 INLINE TARGET __m256i reversed_pair(__m256i x)
 {
-	return _mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(
-		_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)));
+	return _mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(_mm_set_epi8(
+	                                      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)));
 }
 
-/* A 256-bit product modulo x^128 + x^7 + x^2 + x + 1, reflected: the low half is folded into the high one by 64 bits. */
+/* A 256-bit product modulo x^128 + x^7 + x^2 + x + 1, reflected: the low half is folded into the high one by
+ * 64 bits. */
 INLINE TARGET __m128i reduce(__m128i low, __m128i middle, __m128i high)
 {
 	const __m128i poly = _mm_set_epi64x((long long)UINT64_C(0xc200000000000000), 1);
@@ -54,7 +59,8 @@ INLINE TARGET __m128i reduce(__m128i low, __m128i middle, __m128i high)
 
 INLINE TARGET __m128i multiply(__m128i x, __m128i power)
 {
-	__m128i middle = _mm_xor_si128(_mm_clmulepi64_si128(x, power, 0x01), _mm_clmulepi64_si128(x, power, 0x10));
+	__m128i middle =
+	        _mm_xor_si128(_mm_clmulepi64_si128(x, power, 0x01), _mm_clmulepi64_si128(x, power, 0x10));
 
 	return reduce(_mm_clmulepi64_si128(x, power, 0x00), middle, _mm_clmulepi64_si128(x, power, 0x11));
 }
@@ -86,7 +92,7 @@ INLINE TARGET __m128i total(const struct sum *s)
 INLINE TARGET __m128i first_bytes(__m128i x, unsigned n)
 {
 	static const uint8_t ones_zeros[2 * BLOCK] = {
-		255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+	        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
 	return _mm_and_si128(x, _mm_loadu_si128((const __m128i *)(ones_zeros + BLOCK - n)));
 }
@@ -94,9 +100,9 @@ INLINE TARGET __m128i first_bytes(__m128i x, unsigned n)
 /* ---- AES ---- */
 
 struct keys {
-	const uint8_t *round;  /* round keys; the powers of H follow, rising */
+	const uint8_t *round; /* round keys; the powers of H follow, rising */
 	unsigned rounds;
-	__m128i iv;            /* counter 0 */
+	__m128i iv; /* counter 0 */
 };
 
 INLINE TARGET __m128i round_key(const struct keys *k, unsigned r)
@@ -125,8 +131,9 @@ INLINE TARGET void aes_round(__m256i *x, unsigned n, __m128i key)
 INLINE TARGET void some_key_stream(const struct keys *k, uint32_t counter, __m256i *out, unsigned n)
 {
 	const __m256i to_end = _mm256_broadcastsi128_si256(
-		_mm_set_epi8(12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
-	__m256i base = _mm256_broadcastsi128_si256(_mm_xor_si128(k->iv, round_key(k, 0))), last, x[GROUP_PAIRS];
+	        _mm_set_epi8(12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+	__m256i base = _mm256_broadcastsi128_si256(_mm_xor_si128(k->iv, round_key(k, 0))), last,
+	        x[GROUP_PAIRS];
 	__m256i counters = _mm256_set_epi32((int)counter + 1, 0, 0, 0, (int)counter, 0, 0, 0);
 
 	for (unsigned i = 0; i < n; i++) {
@@ -146,9 +153,9 @@ INLINE TARGET void some_key_stream(const struct keys *k, uint32_t counter, __m25
 INLINE TARGET void key_stream(const struct keys *k, uint32_t counter, __m256i *out, unsigned n)
 {
 	switch (n) {
-#define CASE(n)                                             \
-	case n:                                             \
-		some_key_stream(k, counter, out, n);        \
+#define CASE(n)                                                                                              \
+	case n:                                                                                              \
+		some_key_stream(k, counter, out, n);                                                         \
 		break;
 		CASE(1)
 		CASE(2)
@@ -168,10 +175,10 @@ INLINE TARGET void key_stream(const struct keys *k, uint32_t counter, __m256i *o
 
 /* What goes through the slots. */
 struct row {
-	uint8_t *p;       /* text not yet done ... */
-	unsigned left;    /* ... and how much of it */
+	uint8_t *p;    /* text not yet done ... */
+	unsigned left; /* ... and how much of it */
 	uint64_t clear_bits, data_bits;
-	__m128i hash;     /* enters the next slot */
+	__m128i hash; /* enters the next slot */
 	bool protect;
 };
 
@@ -180,7 +187,8 @@ INLINE TARGET __m128i lengths(const struct row *r)
 	return _mm_set_epi64x((long long)r->clear_bits, (long long)r->data_bits);
 }
 
-/* Up to 16 bytes of text; returns them encrypted and reversed. Up to 15 bytes behind them are read and overwritten. */
+/* Up to 16 bytes of text; returns them encrypted and reversed. Up to 15 bytes behind them are read and
+ * overwritten. */
 INLINE TARGET __m128i crypt_block(struct row *r, __m128i stream)
 {
 	unsigned n = r->left < BLOCK ? r->left : BLOCK;
@@ -219,11 +227,14 @@ INLINE TARGET __m256i first_pair(struct row *r, __m256i stream)
 }
 
 /* The last pair or two, with less than a pair of text, and the lengths. slots: left, 1 to 3. */
-INLINE TARGET void last_pairs(struct row *r, const struct keys *k, struct sum *s, __m256i stream, unsigned slots, __m128i carry)
+INLINE TARGET void last_pairs(
+        struct row *r, const struct keys *k, struct sum *s, __m256i stream, unsigned slots, __m128i carry)
 {
 	const __m128i none = _mm_setzero_si128();
 	__m128i low = slots > 1 ? crypt_block(r, _mm256_castsi256_si128(stream)) : lengths(r);
-	__m128i high = slots == 1 ? none : slots == 2 ? lengths(r) : crypt_block(r, _mm256_extracti128_si256(stream, 1));
+	__m128i high = slots == 1   ? none
+	               : slots == 2 ? lengths(r)
+	                            : crypt_block(r, _mm256_extracti128_si256(stream, 1));
 
 	add_pair(s, pair_of(_mm_xor_si128(low, carry), high), powers(k, slots));
 	if (slots == END_SLOTS)
@@ -231,7 +242,8 @@ INLINE TARGET void last_pairs(struct row *r, const struct keys *k, struct sum *s
 }
 
 /* One group of slots, of which the first is number `slot` of the packet. The new r->hash. */
-INLINE TARGET void group(struct row *r, const struct keys *k, unsigned slot, unsigned slots, bool last, __m128i *mask)
+INLINE TARGET void group(
+        struct row *r, const struct keys *k, unsigned slot, unsigned slots, bool last, __m128i *mask)
 {
 	struct sum s = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
 	__m256i stream[GROUP_PAIRS];
@@ -253,14 +265,15 @@ INLINE TARGET void group(struct row *r, const struct keys *k, unsigned slot, uns
 	r->hash = total(&s);
 }
 
-/* All blocks of what is only authenticated, but for the last, are hashed here; that one enters the row. A bare RTP header is
- * one block. Up to 15 bytes behind it are read. */
+/* All blocks of what is only authenticated, but for the last, are hashed here; that one enters the row. A
+ * bare RTP header is one block. Up to 15 bytes behind it are read. */
 INLINE TARGET __m128i clear_part(const struct keys *k, const uint8_t *p, unsigned len)
 {
 	__m128i hash = _mm_setzero_si128(), first_power = round_key(k, k->rounds + 1);
 
 	for (; len > BLOCK; len -= BLOCK, p += BLOCK)
-		hash = multiply(_mm_xor_si128(hash, reversed(_mm_loadu_si128((const __m128i *)p))), first_power);
+		hash = multiply(
+		        _mm_xor_si128(hash, reversed(_mm_loadu_si128((const __m128i *)p))), first_power);
 	return _mm_xor_si128(hash, reversed(first_bytes(_mm_loadu_si128((const __m128i *)p), len)));
 }
 
@@ -271,8 +284,8 @@ INLINE TARGET __m128i make_iv(const struct sl_gcm_context *c, const struct sl_sr
 	uint32_t ssrc;
 
 	memcpy(&ssrc, op->rtp + SL_RTP_SSRC_AT, sizeof ssrc);
-	return _mm_xor_si128(_mm_loadu_si128((const __m128i *)c->salt), _mm_set_epi64x((long long)(index >> 16),
-		(long long)((uint64_t)ssrc << 16 | index << 48)));
+	return _mm_xor_si128(_mm_loadu_si128((const __m128i *)c->salt),
+	        _mm_set_epi64x((long long)(index >> 16), (long long)((uint64_t)ssrc << 16 | index << 48)));
 }
 
 static unsigned rounds_of(const struct sl_gcm_context *c)
@@ -283,8 +296,10 @@ static unsigned rounds_of(const struct sl_gcm_context *c)
 INLINE TARGET __m128i crypt(const struct sl_gcm_context *c, const struct sl_srtp_op *op, bool protect)
 {
 	struct keys k = {c->round_keys[0], rounds_of(c), make_iv(c, op)};
-	unsigned clear = c->common.flags & SL_SRTP_PLAIN_RTP ? op->len : op->header_len, text = op->len - clear;
-	struct row r = {op->rtp + clear, text, clear * UINT64_C(8), text * UINT64_C(8), clear_part(&k, op->rtp, clear), protect};
+	unsigned clear = c->common.flags & SL_SRTP_PLAIN_RTP ? op->len : op->header_len,
+	         text = op->len - clear;
+	struct row r = {op->rtp + clear, text, clear * UINT64_C(8), text * UINT64_C(8),
+	        clear_part(&k, op->rtp, clear), protect};
 	unsigned left = 2 + (text + BLOCK - 1) / BLOCK, slot = 0, slots;
 	__m128i mask = _mm_setzero_si128();
 

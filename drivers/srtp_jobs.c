@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Bursts of AES-CM packets hashed by libipsec-mb. It wants a message in one piece, so the ROC is written behind the packet
- * (RFC 3711 4.2), where on the way in the tag stood. */
+/* Bursts of AES-CM packets hashed by libipsec-mb. It wants a message in one piece, so the ROC is written
+ * behind the packet (RFC 3711 4.2), where on the way in the tag stood. */
 
 #include "drivers/srtp_x86.h"
 
@@ -46,7 +46,8 @@ static void prefetch(const struct sl_cm_burst *b)
 		sl_cm_prefetch(b->op[i]);
 }
 
-void sl_srtp_jobs_protect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr)
+void sl_srtp_jobs_protect(
+        IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr)
 {
 	prefetch(b);
 	for (unsigned i = 0; i < b->n; i++) {
@@ -60,7 +61,8 @@ void sl_srtp_jobs_protect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct 
 		sl_srtp_append_cm(b->op[i], jobs->digest[i]);
 }
 
-void sl_srtp_jobs_unprotect(IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr)
+void sl_srtp_jobs_unprotect(
+        IMB_MGR *mgr, struct sl_srtp_jobs *jobs, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr)
 {
 	uint8_t tag[SL_SRTP_BURST][SL_SRTP_CM_TAG_WORDS];
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Bursts of AES-CM packets on processors with SHA extensions. The instruction for four rounds takes six cycles and can
- * begin every second one, so four packets are hashed abreast, whatever their lengths: a lane that is done takes the next
- * packet. HMAC-SHA1 of packet and ROC (RFC 3711 4.2, RFC 2104) is three stretches of blocks: the packet's full blocks
- * where they lie, its end with ROC and padding from a copy, and the outer hash. Nothing is written behind the packet. */
+/* Bursts of AES-CM packets on processors with SHA extensions. The instruction for four rounds takes six
+ * cycles and can begin every second one, so four packets are hashed abreast, whatever their lengths: a lane
+ * that is done takes the next packet. HMAC-SHA1 of packet and ROC (RFC 3711 4.2, RFC 2104) is three stretches
+ * of blocks: the packet's full blocks where they lie, its end with ROC and padding from a copy, and the outer
+ * hash. Nothing is written behind the packet. */
 
 #include "drivers/srtp_x86.h"
 
@@ -16,7 +17,7 @@
 
 enum {
 	LANES = 4,
-	AHEAD = 8,     /* packets whose keys are fetched in advance */
+	AHEAD = 8, /* packets whose keys are fetched in advance */
 	LENGTH_BYTES = 8,
 	END_MARK = 0x80,
 };
@@ -24,9 +25,9 @@ enum {
 enum stage { PACKET, END, OUTER };
 
 struct lane {
-	__m128i abcd, e;      /* SHA-1 state: a in the highest word */
-	const uint8_t *p;     /* next block ... */
-	unsigned blocks;      /* ... and how many are left in this stretch */
+	__m128i abcd, e;  /* SHA-1 state: a in the highest word */
+	const uint8_t *p; /* next block ... */
+	unsigned blocks;  /* ... and how many are left in this stretch */
 	enum stage stage;
 	unsigned end_blocks;
 	struct sl_srtp_op *op;
@@ -54,8 +55,8 @@ INLINE TARGET __m128i rnds4(__m128i a, __m128i e, int quarter)
 	}
 }
 
-/* Rounds 4 i .. 4 i + 3 of n lanes; i and n are constants. Words of round group i are w[i % 4], made in two halves: msg2
- * when they are due, msg1 and the exclusive or a group before. */
+/* Rounds 4 i .. 4 i + 3 of n lanes; i and n are constants. Words of round group i are w[i % 4], made in two
+ * halves: msg2 when they are due, msg1 and the exclusive or a group before. */
 INLINE TARGET void group(struct regs *r, unsigned n, unsigned i)
 {
 	const __m128i big_endian = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -63,14 +64,16 @@ INLINE TARGET void group(struct regs *r, unsigned n, unsigned i)
 	for (unsigned l = 0; l < n; l++) {
 		__m128i *w = r->w[l], due;
 		if (i < 4)
-			w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(r->p[l] + 16 * i)), big_endian);
+			w[i] = _mm_shuffle_epi8(
+			        _mm_loadu_si128((const __m128i *)(r->p[l] + 16 * i)), big_endian);
 		else
 			w[i % 4] = _mm_sha1msg2_epu32(w[i % 4], w[(i + 3) % 4]);
 		due = i == 0 ? _mm_add_epi32(r->e[l], w[0]) : _mm_sha1nexte_epu32(r->e[l], w[i % 4]);
 		r->e[l] = r->a[l];
 		r->a[l] = rnds4(r->a[l], due, (int)i / 5);
 		if (i >= 3 && i < 19)
-			w[(i + 1) % 4] = _mm_xor_si128(_mm_sha1msg1_epu32(w[(i + 1) % 4], w[(i + 2) % 4]), w[(i + 3) % 4]);
+			w[(i + 1) % 4] = _mm_xor_si128(
+			        _mm_sha1msg1_epu32(w[(i + 1) % 4], w[(i + 2) % 4]), w[(i + 3) % 4]);
 	}
 }
 
@@ -82,7 +85,8 @@ INLINE TARGET void block(struct regs *r, unsigned n)
 		a[l] = r->a[l];
 		e[l] = r->e[l];
 	}
-#define GROUPS(i) group(r, n, i), group(r, n, i + 1), group(r, n, i + 2), group(r, n, i + 3), group(r, n, i + 4)
+#define GROUPS(i)                                                                                            \
+	group(r, n, i), group(r, n, i + 1), group(r, n, i + 2), group(r, n, i + 3), group(r, n, i + 4)
 	GROUPS(0);
 	GROUPS(5);
 	GROUPS(10);
@@ -115,10 +119,10 @@ INLINE TARGET void stretch(struct lane **lane, unsigned n, unsigned blocks)
 }
 
 /* Separate functions: each has the registers to itself. */
-#define STRETCH(n)                                                                                            \
-	static __attribute__((noinline)) TARGET void stretch_##n(struct lane **lane, unsigned blocks)         \
-	{                                                                                                     \
-		stretch(lane, n, blocks);                                                                     \
+#define STRETCH(n)                                                                                           \
+	static __attribute__((noinline)) TARGET void stretch_##n(struct lane **lane, unsigned blocks)        \
+	{                                                                                                    \
+		stretch(lane, n, blocks);                                                                    \
 	}
 STRETCH(1)
 STRETCH(2)
@@ -166,7 +170,8 @@ INLINE void put_bits(uint8_t *end_of_block, uint64_t bytes)
 	memcpy(end_of_block - LENGTH_BYTES, &bits, LENGTH_BYTES);
 }
 
-/* Copies go by 16 bytes: up to 15 behind the packet are read, which are there (SL_SRTP_TAIL_MAX), and overwritten here. */
+/* Copies go by 16 bytes: up to 15 behind the packet are read, which are there (SL_SRTP_TAIL_MAX), and
+ * overwritten here. */
 INLINE TARGET void begin(struct lane *l, struct sl_srtp_op *op)
 {
 	const struct sl_cm_context *c = (const struct sl_cm_context *)op->ctx;
@@ -181,7 +186,8 @@ INLINE TARGET void begin(struct lane *l, struct sl_srtp_op *op)
 	for (unsigned i = 0; i < rest; i += 16)
 		_mm_store_si128((__m128i *)(l->end + i), _mm_loadu_si128((const __m128i *)(from + i)));
 	_mm_storeu_si128((__m128i *)(l->end + rest), _mm_set_epi32(0, 0, END_MARK, (int)roc));
-	put_bits(l->end + l->end_blocks * SL_SHA1_BLOCK, SL_SHA1_BLOCK + op->len + (uint64_t)SL_SRTP_ROC_BYTES);
+	put_bits(l->end + l->end_blocks * SL_SHA1_BLOCK,
+	        SL_SHA1_BLOCK + op->len + (uint64_t)SL_SRTP_ROC_BYTES);
 	load_state(l, c->ipad);
 	l->stage = full ? PACKET : END;
 	l->p = full ? op->rtp : l->end;
@@ -208,7 +214,8 @@ INLINE TARGET void put_outer_block(struct lane *l)
 	_mm_store_si128(to, _mm_shuffle_epi8(l->abcd, big_endian));
 	_mm_store_si128(to + 1, _mm_shuffle_epi8(_mm_or_si128(l->e, mark), big_endian));
 	_mm_store_si128(to + 2, _mm_setzero_si128());
-	_mm_store_si128(to + 3, _mm_shuffle_epi8(_mm_set_epi32(0, 0, 0, 8 * (SL_SHA1_BLOCK + SL_SHA1_BYTES)), big_endian));
+	_mm_store_si128(to + 3,
+	        _mm_shuffle_epi8(_mm_set_epi32(0, 0, 0, 8 * (SL_SHA1_BLOCK + SL_SHA1_BYTES)), big_endian));
 }
 
 /* The lane's stretch is over. True when the MAC is: it stands in l->end. */

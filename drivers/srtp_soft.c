@@ -21,7 +21,8 @@ static unsigned clear_len(const struct sl_srtp_op *op)
 	return op->ctx->flags & SL_SRTP_PLAIN_RTP ? op->len : op->header_len;
 }
 
-static bool crypt_cm(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
+static bool crypt_cm(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
 {
 	uint8_t iv[SL_SRTP_CM_IV];
 	unsigned clear = clear_len(op);
@@ -41,18 +42,20 @@ static bool tag_cm(const struct sl_srtp_session_keys *keys, const struct sl_srtp
 	return sl_srtp_bare_hmac(keys->auth, pieces, 2, tag);
 }
 
-static bool protect_aead(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
+static bool protect_aead(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
 {
 	uint8_t iv[SL_SRTP_GCM_IV];
 	unsigned clear = clear_len(op);
 	struct sl_srtp_piece aad = {op->rtp, clear};
 
 	sl_srtp_gcm_iv(iv, keys->salt, op->rtp + SL_RTP_SSRC_AT, op->index);
-	return sl_srtp_bare_seal(b, keys->key, key_len(op), iv, &aad, 1, op->rtp + clear, (size_t)op->len - clear,
-		op->rtp + op->len);
+	return sl_srtp_bare_seal(b, keys->key, key_len(op), iv, &aad, 1, op->rtp + clear,
+	        (size_t)op->len - clear, op->rtp + op->len);
 }
 
-void sl_srtp_soft_protect(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op)
+void sl_srtp_soft_protect(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op)
 {
 	uint8_t tag[SL_SRTP_AUTH_BYTES];
 
@@ -65,26 +68,30 @@ void sl_srtp_soft_protect(struct sl_srtp_bare *b, const struct sl_srtp_session_k
 	}
 }
 
-static bool unprotect_aead(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
+static bool unprotect_aead(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
 {
 	uint8_t iv[SL_SRTP_GCM_IV];
 	unsigned clear = clear_len(op);
 	struct sl_srtp_piece aad = {op->rtp, clear};
 
 	sl_srtp_gcm_iv(iv, keys->salt, op->rtp + SL_RTP_SSRC_AT, op->index);
-	return sl_srtp_bare_unseal(b, keys->key, key_len(op), iv, &aad, 1, op->rtp + clear, (size_t)op->len - clear,
-		op->rtp + op->len);
+	return sl_srtp_bare_unseal(b, keys->key, key_len(op), iv, &aad, 1, op->rtp + clear,
+	        (size_t)op->len - clear, op->rtp + op->len);
 }
 
-static bool unprotect_cm(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
+static bool unprotect_cm(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, const struct sl_srtp_op *op)
 {
 	uint8_t tag[SL_SRTP_AUTH_BYTES];
 
-	return tag_cm(keys, op, tag) && sl_srtp_tag_is(op->rtp + op->len + op->ctx->mki_len, tag, op->ctx->tag_len) &&
-		crypt_cm(b, keys, op);
+	return tag_cm(keys, op, tag) &&
+	       sl_srtp_tag_is(op->rtp + op->len + op->ctx->mki_len, tag, op->ctx->tag_len) &&
+	       crypt_cm(b, keys, op);
 }
 
-void sl_srtp_soft_unprotect(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op)
+void sl_srtp_soft_unprotect(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op)
 {
 	op->status = (is_aead(op) ? unprotect_aead(b, keys, op) : unprotect_cm(b, keys, op)) ? 0 : -EBADMSG;
 }

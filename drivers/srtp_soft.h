@@ -6,6 +6,9 @@
 
 #include "drivers/srtp_internal.h"
 
-/* op as in a burst, lengths checked; unprotect: op->len without MKI and tag already. Set op->len and op->status. */
-void sl_srtp_soft_protect(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op);
-void sl_srtp_soft_unprotect(struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op);
+/* op as in a burst, lengths checked; unprotect: op->len without MKI and tag already. Set op->len and
+ * op->status. */
+void sl_srtp_soft_protect(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op);
+void sl_srtp_soft_unprotect(
+        struct sl_srtp_bare *b, const struct sl_srtp_session_keys *keys, struct sl_srtp_op *op);

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What the x86 backend is made of: libipsec-mb, and kernels of our own for where its job queue costs as much as the
- * cryptography (srtp_ipsec_mb.c says which is used when, and what was measured). */
+/* What the x86 backend is made of: libipsec-mb, and kernels of our own for where its job queue costs as much
+ * as the cryptography (srtp_ipsec_mb.c says which is used when, and what was measured). */
 
 #include <intel-ipsec-mb.h>
 
@@ -17,15 +17,18 @@ enum {
 	SL_CACHE_LINE = 64,
 };
 
-/* AES-CM suites. First line: what counter and hash begin with; then the round keys, as many as the key has. */
+/* AES-CM suites. First line: what counter and hash begin with; then the round keys, as many as the key has.
+ */
 struct sl_cm_context {
 	struct sl_srtp_context common;
 	uint8_t salt[16];
-	uint8_t ipad[SL_SHA1_BYTES], opad[SL_SHA1_BYTES]; /* SHA-1 states behind the key's pads (RFC 2104), five host words */
+	uint8_t ipad[SL_SHA1_BYTES],
+	        opad[SL_SHA1_BYTES]; /* SHA-1 states behind the key's pads (RFC 2104), five host words */
 	_Alignas(SL_CACHE_LINE) uint8_t round_keys[SL_AES_ROUND_KEYS_MAX][SL_AES_BLOCK];
 };
 
-/* AEAD suites, our own layout: the powers of the hash key follow the round keys, of which the key's length tells how many. */
+/* AEAD suites, our own layout: the powers of the hash key follow the round keys, of which the key's length
+ * tells how many. */
 enum { SL_GCM_POWERS = 16 };
 struct sl_gcm_context {
 	struct sl_srtp_context common;
@@ -41,8 +44,8 @@ static inline unsigned sl_cm_rounds(const struct sl_cm_context *c)
 
 /* ---- srtp_ctr.c: AES in counter mode (RFC 3711 4.1.1) ---- */
 
-/* Encrypts or decrypts the payload of op, whose len says where it ends. Up to SL_AES_BLOCK - 1 bytes behind it are
- * overwritten. */
+/* Encrypts or decrypts the payload of op, whose len says where it ends. Up to SL_AES_BLOCK - 1 bytes behind
+ * it are overwritten. */
 typedef void sl_srtp_ctr_fn(const struct sl_cm_context *c, const struct sl_srtp_op *op);
 sl_srtp_ctr_fn sl_srtp_ctr_aesni, sl_srtp_ctr_vaes;
 
@@ -68,20 +71,24 @@ struct sl_srtp_jobs {
 	uint8_t digest[SL_SRTP_BURST][SL_SHA1_BYTES];
 };
 void sl_srtp_jobs_init(struct sl_srtp_jobs *j);
-void sl_srtp_jobs_protect(IMB_MGR *mgr, struct sl_srtp_jobs *j, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr);
-void sl_srtp_jobs_unprotect(IMB_MGR *mgr, struct sl_srtp_jobs *j, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr);
+void sl_srtp_jobs_protect(
+        IMB_MGR *mgr, struct sl_srtp_jobs *j, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr);
+void sl_srtp_jobs_unprotect(
+        IMB_MGR *mgr, struct sl_srtp_jobs *j, const struct sl_cm_burst *b, sl_srtp_ctr_fn *ctr);
 
 /* ---- srtp_gcm.c ---- */
 
 /* Powers of the hash key, from the round keys. */
 void sl_srtp_gcm_init(struct sl_gcm_context *c);
-/* The tag is at op->len, which stays; unprotect sets status. Up to SL_AES_BLOCK - 1 bytes behind the text are overwritten. */
+/* The tag is at op->len, which stays; unprotect sets status. Up to SL_AES_BLOCK - 1 bytes behind the text are
+ * overwritten. */
 void sl_srtp_gcm_protect(const struct sl_gcm_context *c, struct sl_srtp_op *op);
 void sl_srtp_gcm_unprotect(const struct sl_gcm_context *c, struct sl_srtp_op *op);
 
 /* ---- of all AES-CM bursts ---- */
 
-/* Are the first len (at most SL_SRTP_CM_TAG_WORDS) bytes the same? Constant time; SL_SRTP_CM_TAG_WORDS are read. */
+/* Are the first len (at most SL_SRTP_CM_TAG_WORDS) bytes the same? Constant time; SL_SRTP_CM_TAG_WORDS are
+ * read. */
 static inline bool sl_cm_tag_is(const uint8_t *a, const uint8_t *b, unsigned len)
 {
 	uint64_t a0, b0, differ;

@@ -43,5 +43,6 @@ struct system {
 void system_sluice(struct system *y, const char *name);
 void system_libsrtp2(struct system *y);
 
-/* Memory in huge pages where there are, else in small ones; *huge says which. Never freed before the end. */
-void *bench_memory(size_t bytes, bool *huge);
+/* Zeroed memory, in huge pages where there are. */
+void *bench_memory(size_t bytes);
+void bench_memory_free(void *p, size_t bytes);

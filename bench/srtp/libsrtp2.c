@@ -59,7 +59,8 @@ static srtp_err_status_t make(srtp_t *out, const struct stream *s, srtp_policy_t
 	return srtp_create(out, policy);
 }
 
-static int open_libsrtp2(struct system *y, const struct stream *streams, unsigned n, char *err, size_t err_len)
+static int open_libsrtp2(
+        struct system *y, const struct stream *streams, unsigned n, char *err, size_t err_len)
 {
 	struct state *st = (struct state *)calloc(1, sizeof *st);
 	srtp_policy_t policy = {0};
@@ -77,7 +78,7 @@ static int open_libsrtp2(struct system *y, const struct stream *streams, unsigne
 	st->n = n;
 	for (unsigned i = 0; i < n; i++)
 		if (!st->out || !st->in || make(&st->out[i], &streams[i], &policy) != srtp_err_status_ok ||
-		    make(&st->in[i], &streams[i], &policy) != srtp_err_status_ok) {
+		        make(&st->in[i], &streams[i], &policy) != srtp_err_status_ok) {
 			snprintf(err, err_len, "srtp_create failed");
 			return -ENOMEM;
 		}
@@ -128,6 +129,9 @@ static void close_libsrtp2(struct system *y)
 
 void system_libsrtp2(struct system *y)
 {
-	*y = (struct system){.name = "libsrtp2", .open = open_libsrtp2, .protect = protect, .unprotect = unprotect,
-		.close = close_libsrtp2};
+	*y = (struct system){.name = "libsrtp2",
+	        .open = open_libsrtp2,
+	        .protect = protect,
+	        .unprotect = unprotect,
+	        .close = close_libsrtp2};
 }

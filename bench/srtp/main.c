@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* sluice-bench-srtp: what protecting and unprotecting an SRTP packet costs, for our engine and libsrtp2, in one run. */
+/* sluice-bench-srtp: what protecting and unprotecting an SRTP packet costs, for our engine and libsrtp2, in
+ * one run. */
 
 #include <errno.h>
 #include <getopt.h>
@@ -20,20 +21,23 @@
 #include "drivers/srtp.h"
 
 static const char usage[] =
-	"sluice-bench-srtp: cycles a packet of SRTP, one core, no packets received or sent.\n"
-	"\n"
-	"  --systems A,B     ipsec-mb, ipsec-mb-jobs (its job queue only), a cryptodev such as\n"
-	"                    crypto_aesni_mb or crypto_openssl, libsrtp2 (ipsec-mb,libsrtp2)\n"
-	"  --suites A,B      names of RFC 4568 (AES_CM_128_HMAC_SHA1_80,AEAD_AES_128_GCM)\n"
-	"  --sizes A,B       bytes of an RTP packet with its 12 of header (172,1200)\n"
-	"  --streams A,B     different keys, drawn at random for each packet (1000,20000)\n"
-	"  --libsrtp2-streams N   but no more than so many for libsrtp2, to which they matter more (32)\n"
-	"  --burst N         packets a call, at most 64 (32)\n"
-	"  --rounds N        interleaved rounds of each system; the median counts (31)\n"
-	"  --core N          the core to run on (1)\n"
-	"  --hugepages       for cryptodevs (EAL's memory); contexts of ipsec-mb take them where there are\n"
-	"\n"
-	"Prints one JSON object a line; bench/README.md explains the keys.\n";
+        "sluice-bench-srtp: cycles a packet of SRTP, one core, no packets received or sent.\n"
+        "\n"
+        "  --systems A,B     ipsec-mb (as a worker would have it), ipsec-mb-jobs (hash and AEAD by "
+        "libipsec-mb),\n"
+        "                    ipsec-mb-shani (hash by SHA extensions), a cryptodev such as crypto_aesni_mb "
+        "or\n"
+        "                    crypto_openssl, libsrtp2 (ipsec-mb,libsrtp2)\n"
+        "  --suites A,B      names of RFC 4568 (AES_CM_128_HMAC_SHA1_80,AEAD_AES_128_GCM)\n"
+        "  --sizes A,B       bytes of an RTP packet with its 12 of header (172,1200)\n"
+        "  --streams A,B     different keys, drawn at random for each packet (1000,20000)\n"
+        "  --libsrtp2-streams N   but no more than so many for libsrtp2, to which they matter more (32)\n"
+        "  --burst N         packets a call, at most 64 (32)\n"
+        "  --rounds N        interleaved rounds of each system; the median counts (31)\n"
+        "  --core N          the core to run on (1)\n"
+        "  --hugepages       for cryptodevs (EAL's memory); contexts of ipsec-mb take them where there are\n"
+        "\n"
+        "Prints one JSON object a line; bench/README.md explains the keys.\n";
 
 enum { BATCHES = 20, BATCH_MIN = 32, ROUND_CYCLES = 50000000 }; /* a slow system gets fewer packets a round */
 enum { LIST_MAX = 8, ROUNDS_MAX = 1001, STREAMS_MAX = 1 << 20, HUGE_PAGE = 2 << 20, PAYLOAD_TYPE = 8 };
@@ -81,17 +85,25 @@ static void *need(void *p)
 	return p;
 }
 
-void *bench_memory(size_t bytes, bool *huge)
+static size_t whole_pages(size_t bytes)
+{
+	return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+void *bench_memory(size_t bytes)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-	size_t whole = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-	void *p = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB, -1, 0);
+	void *p = mmap(NULL, whole_pages(bytes), PROT_READ | PROT_WRITE, flags | MAP_HUGETLB, -1, 0);
 
-	*huge = p != MAP_FAILED;
+	hugepages = p != MAP_FAILED;
 	if (p == MAP_FAILED)
-		p = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags, -1, 0);
-	hugepages = *huge;
+		p = mmap(NULL, whole_pages(bytes), PROT_READ | PROT_WRITE, flags, -1, 0);
 	return need(p == MAP_FAILED ? NULL : p);
+}
+
+void bench_memory_free(void *p, size_t bytes)
+{
+	munmap(p, whole_pages(bytes));
 }
 
 /* ---- one run ---- */
@@ -117,13 +129,15 @@ static void make_packets(struct run *r, unsigned which, struct packet *p, unsign
 		uint8_t *rtp = r->packets + (size_t)i * PACKET_ROOM;
 		uint32_t stream = random32() % r->system[which].n_streams;
 		uint64_t index = r->next[which][stream]++;
-		const uint8_t header[HEADER_BYTES] = {0x80, PAYLOAD_TYPE, (uint8_t)(index >> 8), (uint8_t)index};
+		const uint8_t header[HEADER_BYTES] = {
+		        0x80, PAYLOAD_TYPE, (uint8_t)(index >> 8), (uint8_t)index};
 		uint32_t ssrc = __builtin_bswap32(r->streams[stream].ssrc);
 
 		memcpy(rtp, header, sizeof header);
 		memcpy(rtp + 8, &ssrc, sizeof ssrc);
 		memset(rtp + HEADER_BYTES, (int)stream, r->bytes - HEADER_BYTES);
-		p[i] = (struct packet){.rtp = rtp, .len = (uint16_t)r->bytes, .stream = stream, .index = index};
+		p[i] = (struct packet){
+		        .rtp = rtp, .len = (uint16_t)r->bytes, .stream = stream, .index = index};
 	}
 }
 
@@ -131,13 +145,14 @@ static void check(const struct run *r, unsigned which, const struct packet *p, u
 {
 	for (unsigned i = 0; i < n; i++)
 		if (p[i].failed || p[i].len != r->bytes || p[i].rtp[r->bytes - 1] != (uint8_t)p[i].stream) {
-			fprintf(stderr, "sluice-bench-srtp: %s: packet came back wrong\n", r->system[which].name);
+			fprintf(stderr, "sluice-bench-srtp: %s: packet came back wrong\n",
+			        r->system[which].name);
 			exit(1);
 		}
 }
 
-static double timed(struct system *y, void (*step)(struct system *, struct packet *, unsigned), struct packet *p,
-	unsigned n, unsigned burst)
+static double timed(struct system *y, void (*step)(struct system *, struct packet *, unsigned),
+        struct packet *p, unsigned n, unsigned burst)
 {
 	uint64_t begin = __rdtsc();
 
@@ -181,14 +196,19 @@ static void measure(struct run *r, unsigned which, unsigned round)
 	r->batch[which] = spent < ROUND_CYCLES ? BATCH_MAX : BATCH_MIN;
 }
 
-static void print(const struct run *r, unsigned which, const char *step, double cycles, double least, double libsrtp2)
+static void print(
+        const struct run *r, unsigned which, const char *step, double cycles, double least, double libsrtp2)
 {
 	const struct system *y = &r->system[which];
 
-	printf("{\"case\":\"srtp-%s\",\"system\":\"%s\",\"engine\":\"%s\",\"suite\":\"%s\",\"bytes\":%u,\"streams\":%u,"
-		"\"burst\":%u,\"cycles_per_packet\":%.1f,\"cycles_min\":%.1f,\"mops\":%.2f,\"rounds\":%u,\"tsc_hz\":%.0f,"
-		"\"hugepages\":%s", step, y->name, y->describe, sl_srtp_suite_info(r->suite)->sdp_name, r->bytes, y->n_streams,
-		r->o->burst, cycles, least, tsc_hz / cycles / 1e6, r->o->rounds, tsc_hz, hugepages ? "true" : "false");
+	printf("{\"case\":\"srtp-%s\",\"system\":\"%s\",\"engine\":\"%s\",\"suite\":\"%s\",\"bytes\":%u,"
+	       "\"streams\":%u,"
+	       "\"burst\":%u,\"cycles_per_packet\":%.1f,\"cycles_min\":%.1f,\"mops\":%.2f,\"rounds\":%u,"
+	       "\"tsc_hz\":%.0f,"
+	       "\"hugepages\":%s",
+	        step, y->name, y->describe, sl_srtp_suite_info(r->suite)->sdp_name, r->bytes, y->n_streams,
+	        r->o->burst, cycles, least, tsc_hz / cycles / 1e6, r->o->rounds, tsc_hz,
+	        hugepages ? "true" : "false");
 	if (libsrtp2 > 0)
 		printf(",\"libsrtp2_ratio\":%.2f", libsrtp2 / cycles);
 	printf("}\n");
@@ -274,14 +294,15 @@ static void measure_tsc(void)
 	from = __rdtsc();
 	nanosleep(&wait, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &b);
-	tsc_hz = (double)(__rdtsc() - from) / ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+	tsc_hz = (double)(__rdtsc() - from) /
+	         ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
 }
 
 static void start_eal(const struct options *o)
 {
 	char cores[16];
-	char *args[] = {"sluice-bench-srtp", "-l", cores, o->hugepages ? "--in-memory" : "--no-huge", "--no-shconf", "--no-pci",
-		"-m", "1024", "--no-telemetry", "--log-level=*:error"};
+	char *args[] = {"sluice-bench-srtp", "-l", cores, o->hugepages ? "--in-memory" : "--no-huge",
+	        "--no-shconf", "--no-pci", "-m", "1024", "--no-telemetry", "--log-level=*:error"};
 
 	snprintf(cores, sizeof cores, "%u", o->core);
 	if (rte_eal_init((int)(sizeof args / sizeof args[0]), args) < 0) {
@@ -307,7 +328,8 @@ static unsigned split(char *list, char **out)
 {
 	unsigned n = 0;
 
-	for (char *save, *word = strtok_r(list, ",", &save); word && n < LIST_MAX; word = strtok_r(NULL, ",", &save))
+	for (char *save, *word = strtok_r(list, ",", &save); word && n < LIST_MAX;
+	        word = strtok_r(NULL, ",", &save))
 		out[n++] = word;
 	return n;
 }
@@ -335,9 +357,10 @@ static unsigned suite_of(const char *name)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-	static const struct option longs[] = {{"systems", 1, NULL, 'y'}, {"suites", 1, NULL, 'u'}, {"sizes", 1, NULL, 'z'},
-		{"streams", 1, NULL, 's'}, {"burst", 1, NULL, 'b'}, {"libsrtp2-streams", 1, NULL, 'l'}, {"hugepages", 0, NULL, 'H'}, {"rounds", 1, NULL, 'r'}, {"core", 1, NULL, 'c'},
-		{"help", 0, NULL, 'h'}, {0}};
+	static const struct option longs[] = {{"systems", 1, NULL, 'y'}, {"suites", 1, NULL, 'u'},
+	        {"sizes", 1, NULL, 'z'}, {"streams", 1, NULL, 's'}, {"burst", 1, NULL, 'b'},
+	        {"libsrtp2-streams", 1, NULL, 'l'}, {"hugepages", 0, NULL, 'H'}, {"rounds", 1, NULL, 'r'},
+	        {"core", 1, NULL, 'c'}, {"help", 0, NULL, 'h'}, {0}};
 	static char systems[] = "ipsec-mb,libsrtp2", suites[] = "AES_CM_128_HMAC_SHA1_80,AEAD_AES_128_GCM";
 	static char sizes[] = "172,1200", streams[] = "1000,20000";
 	int c;
@@ -389,7 +412,8 @@ int main(int argc, char **argv)
 	for (unsigned u = 0; u < o.n_suites; u++)
 		for (unsigned z = 0; z < o.n_sizes; z++)
 			for (unsigned s = 0; s < o.n_streams; s++)
-				one_run(&o, suite_of(o.suites[u]), number(o.sizes[z], HEADER_BYTES, PACKET_ROOM - SL_SRTP_TAIL_MAX),
-					number(o.streams[s], 1, STREAMS_MAX));
+				one_run(&o, suite_of(o.suites[u]),
+				        number(o.sizes[z], HEADER_BYTES, PACKET_ROOM - SL_SRTP_TAIL_MAX),
+				        number(o.streams[s], 1, STREAMS_MAX));
 	return 0;
 }

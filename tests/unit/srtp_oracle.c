@@ -27,19 +27,20 @@ uint32_t random32(void)
 static void set_policy(unsigned suite, srtp_crypto_policy_t *rtp, srtp_crypto_policy_t *rtcp)
 {
 	static void (*const of_rtp[SL_SRTP_N_SUITES])(srtp_crypto_policy_t *) = {
-		[SL_SRTP_AES_CM_128_80] = srtp_crypto_policy_set_rtp_default,
-		[SL_SRTP_AES_CM_128_32] = srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32,
-		[SL_SRTP_AES_CM_192_80] = srtp_crypto_policy_set_aes_cm_192_hmac_sha1_80,
-		[SL_SRTP_AES_CM_192_32] = srtp_crypto_policy_set_aes_cm_192_hmac_sha1_32,
-		[SL_SRTP_AES_CM_256_80] = srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80,
-		[SL_SRTP_AES_CM_256_32] = srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32,
-		[SL_SRTP_AEAD_128_GCM] = srtp_crypto_policy_set_aes_gcm_128_16_auth,
-		[SL_SRTP_AEAD_256_GCM] = srtp_crypto_policy_set_aes_gcm_256_16_auth,
+	        [SL_SRTP_AES_CM_128_80] = srtp_crypto_policy_set_rtp_default,
+	        [SL_SRTP_AES_CM_128_32] = srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32,
+	        [SL_SRTP_AES_CM_192_80] = srtp_crypto_policy_set_aes_cm_192_hmac_sha1_80,
+	        [SL_SRTP_AES_CM_192_32] = srtp_crypto_policy_set_aes_cm_192_hmac_sha1_32,
+	        [SL_SRTP_AES_CM_256_80] = srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80,
+	        [SL_SRTP_AES_CM_256_32] = srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32,
+	        [SL_SRTP_AEAD_128_GCM] = srtp_crypto_policy_set_aes_gcm_128_16_auth,
+	        [SL_SRTP_AEAD_256_GCM] = srtp_crypto_policy_set_aes_gcm_256_16_auth,
 	};
 
 	of_rtp[suite](rtp);
 	of_rtp[suite](rtcp);
-	rtcp->auth_tag_len = sl_srtp_suite_info(suite)->rtcp_tag_len; /* ten bytes with the _32 suites too: RFC 3711 5.2 */
+	rtcp->auth_tag_len =
+	        sl_srtp_suite_info(suite)->rtcp_tag_len; /* ten bytes with the _32 suites too: RFC 3711 5.2 */
 }
 
 static srtp_t their_session(const struct pair *p)
@@ -100,9 +101,10 @@ void pair_set_roc(struct pair *p, uint32_t roc)
 
 /* ---- ours ---- */
 
-/* libsrtp2 2.5 derives AES-192 session keys with AES-256, the master key being lengthened by the first eight bytes of its
- * salt, and the salt by as many zeros. RFC 6188 4 wants AES-192, and its vectors are ours (test_srtp_vectors.c). So that it
- * can be the oracle of all the rest, such contexts are given libsrtp2's session keys. */
+/* libsrtp2 2.5 derives AES-192 session keys with AES-256, the master key being lengthened by the first eight
+ * bytes of its salt, and the salt by as many zeros. RFC 6188 4 wants AES-192, and its vectors are ours
+ * (test_srtp_vectors.c). So that it can be the oracle of all the rest, such contexts are given libsrtp2's
+ * session keys. */
 static bool derives_otherwise(const struct pair *p)
 {
 	return sl_srtp_suite_info(p->key.suite)->key_len == 24;
@@ -179,7 +181,8 @@ void pair_close(struct pair *p)
 
 /* ---- packets ---- */
 
-unsigned make_rtp(uint8_t *rtp, const struct pair *p, enum header_form form, uint16_t seq, unsigned payload, uint16_t *header_len)
+unsigned make_rtp(uint8_t *rtp, const struct pair *p, enum header_form form, uint16_t seq, unsigned payload,
+        uint16_t *header_len)
 {
 	unsigned csrcs = form == HEADER_CSRC || form == HEADER_BOTH ? 1 + random32() % 15 : 0;
 	unsigned words = random32() % 5, n = SL_RTP_HEADER_BYTES + 4 * csrcs;

@@ -12,7 +12,7 @@ struct pair {
 	struct sl_srtp *engine;
 	struct sl_srtp_key key;
 	uint32_t ssrc;
-	struct sl_srtp_context *out, *in;      /* ours */
+	struct sl_srtp_context *out, *in; /* ours */
 	struct sl_srtcp_context rtcp;
 	srtp_t their_out, their_in;
 	bool mki;
@@ -35,4 +35,5 @@ bool their_unprotect_rtcp(struct pair *p, uint8_t *rtcp, int *len);
 uint32_t random32(void);
 enum header_form { HEADER_BARE, HEADER_CSRC, HEADER_EXTENDED, HEADER_BOTH, HEADER_FORMS };
 /* An RTP packet of random payload; returns its length, *header_len as the packet path would find it. */
-unsigned make_rtp(uint8_t *rtp, const struct pair *p, enum header_form form, uint16_t seq, unsigned payload, uint16_t *header_len);
+unsigned make_rtp(uint8_t *rtp, const struct pair *p, enum header_form form, uint16_t seq, unsigned payload,
+        uint16_t *header_len);

@@ -20,10 +20,14 @@ enum { CONTEXTS = 64, SKIPPED = 77 };
 
 static const char *const devices[] = {"crypto_aesni_mb", "crypto_openssl"};
 
-static struct sl_srtp *open_device(const char *device, unsigned worker, unsigned n_workers, unsigned n_contexts, int *rc)
+static struct sl_srtp *open_device(
+        const char *device, unsigned worker, unsigned n_workers, unsigned n_contexts, int *rc)
 {
-	const struct sl_srtp_options o = {.backend = SL_SRTP_CRYPTODEV, .device = device, .worker = worker,
-		.n_workers = n_workers, .n_contexts = n_contexts};
+	const struct sl_srtp_options o = {.backend = SL_SRTP_CRYPTODEV,
+	        .device = device,
+	        .worker = worker,
+	        .n_workers = n_workers,
+	        .n_contexts = n_contexts};
 	struct sl_srtp *e = NULL;
 	char err[200] = "";
 
@@ -95,11 +99,11 @@ static int cases_of(const char *device, bool device_verifies)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refusals),
-		cmocka_unit_test(workers_and_sessions),
+	        cmocka_unit_test(refusals),
+	        cmocka_unit_test(workers_and_sessions),
 	};
-	char *args[] = {"test_srtp_cryptodev", "-l", "0", "--no-huge", "--no-shconf", "--no-pci", "-m", "128", "--no-telemetry",
-		"--log-level=*:error"};
+	char *args[] = {"test_srtp_cryptodev", "-l", "0", "--no-huge", "--no-shconf", "--no-pci", "-m", "128",
+	        "--no-telemetry", "--log-level=*:error"};
 	int failed = 0;
 
 	if (rte_eal_init((int)SL_COUNT(args), args) < 0)

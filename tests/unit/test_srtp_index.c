@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Indices and replay windows: libsrtp2's replay database (RFC 3711 3.3.1, 3.3.2) says the same of long random streams. */
+/* Indices and replay windows: libsrtp2's replay database (RFC 3711 3.3.1, 3.3.2) says the same of long random
+ * streams. */
 
 #include "tests/unit/unit.h"
 
@@ -102,7 +103,8 @@ static void stream(unsigned bits, unsigned loss, uint64_t first)
 		else if (what == 1 && sent > first + 2 * bits)
 			arrives(&r, sent - random32() % (2 * bits));
 		else if (what == 2)
-			arrives(&r, (uint64_t)1 << 60 | random32()); /* any number; what it authenticates as it is not */
+			arrives(&r, (uint64_t)1 << 60 |
+			                    random32()); /* any number; what it authenticates as it is not */
 		else
 			accepted += arrives(&r, recent[random32() % RECENT] = next(&sent, loss));
 	}
@@ -133,7 +135,8 @@ static void estimates(void **state)
 			uint64_t theirs;
 			srtp_rdbx_estimate_index(&r, &theirs, (uint16_t)seq);
 			if (sl_srtp_index_estimate(r.index, true, (uint16_t)seq) != theirs)
-				assert_int_equal(sl_srtp_index_estimate(r.index, true, (uint16_t)seq), theirs);
+				assert_int_equal(
+				        sl_srtp_index_estimate(r.index, true, (uint16_t)seq), theirs);
 		}
 	srtp_rdbx_dealloc(&r);
 }
@@ -142,11 +145,13 @@ static void estimates(void **state)
 
 static void loss_of_half_the_numbers(void **state)
 {
-	static const uint64_t tops[] = {0, 1, 0x7fff, 0x8000, 0xffff, 0x10000, 0x17fff, 0x18000, 0x1ffff, 0x123456789abc};
+	static const uint64_t tops[] = {
+	        0, 1, 0x7fff, 0x8000, 0xffff, 0x10000, 0x17fff, 0x18000, 0x1ffff, 0x123456789abc};
 
 	for (unsigned i = 0; i < SL_COUNT(tops); i++)
 		for (unsigned gap = 1; gap < SL_SRTP_SEQ_HALF; gap++)
-			assert_int_equal(sl_srtp_index_estimate(tops[i], true, (uint16_t)(tops[i] + gap)), tops[i] + gap);
+			assert_int_equal(sl_srtp_index_estimate(tops[i], true, (uint16_t)(tops[i] + gap)),
+			        tops[i] + gap);
 	/* Exactly half way round either could be meant: RFC 3711 3.3.1 stays in the ROC. */
 	assert_int_equal(sl_srtp_index_estimate(0x10005, true, 0x8005), 0x18005);
 	assert_int_equal(sl_srtp_index_estimate(0x18005, true, 0x0005), 0x10005);
@@ -155,11 +160,11 @@ static void loss_of_half_the_numbers(void **state)
 static void first_packets_out_of_order(void **state)
 {
 	static const uint64_t orders[][4] = {
-		{0xffff, 0x10000, 0x10001, 0xfffe},
-		{0xfffe, 0x10001, 0x10000, 0xffff},
-		{0xffff, 0xfffe, 0x10000, 0x10001},
-		{1, 0, 3, 2},
-		{3, 2, 1, 0},
+	        {0xffff, 0x10000, 0x10001, 0xfffe},
+	        {0xfffe, 0x10001, 0x10000, 0xffff},
+	        {0xffff, 0xfffe, 0x10000, 0x10001},
+	        {1, 0, 3, 2},
+	        {3, 2, 1, 0},
 	};
 
 	for (unsigned i = 0; i < SL_COUNT(orders); i++) {
@@ -173,7 +178,8 @@ static void first_packets_out_of_order(void **state)
 	}
 }
 
-/* The very first to arrive had already wrapped: it cannot be known, does not authenticate, and spoils nothing. */
+/* The very first to arrive had already wrapped: it cannot be known, does not authenticate, and spoils
+ * nothing. */
 static void first_packet_after_the_wrap(void **state)
 {
 	struct receiver r;
@@ -205,7 +211,8 @@ static void the_last_index(void **state)
 	assert_int_equal(top, SL_SRTP_INDEX_MAX);
 	for (uint32_t seq = 0; seq < SL_SRTP_SEQS; seq++)
 		assert_int_equal(sl_srtp_window_fresh(window, SL_SRTP_WINDOW_MIN, top, true,
-			sl_srtp_index_estimate(top, true, (uint16_t)seq)), false);
+		                         sl_srtp_index_estimate(top, true, (uint16_t)seq)),
+		        false);
 	assert_false(sl_srtp_window_fresh(window, SL_SRTP_WINDOW_MIN, 0, false, SL_SRTP_INDEX_MAX + 1));
 }
 
@@ -234,7 +241,8 @@ static void jumps(void **state)
 			sl_srtp_window_fill(window, bits);
 			top = sl_srtp_window_commit(window, bits, top, true, top + jump);
 			for (unsigned back = 1; back < bits; back++)
-				assert_int_equal(sl_srtp_window_fresh(window, bits, top, true, top - back), back < jump);
+				assert_int_equal(sl_srtp_window_fresh(window, bits, top, true, top - back),
+				        back < jump);
 			assert_false(sl_srtp_window_fresh(window, bits, top, true, top - bits));
 		}
 }
@@ -242,15 +250,15 @@ static void jumps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(long_streams),
-		cmocka_unit_test(estimates),
-		cmocka_unit_test(loss_of_half_the_numbers),
-		cmocka_unit_test(first_packets_out_of_order),
-		cmocka_unit_test(first_packet_after_the_wrap),
-		cmocka_unit_test(nothing_is_before_the_first),
-		cmocka_unit_test(the_last_index),
-		cmocka_unit_test(restored),
-		cmocka_unit_test(jumps),
+	        cmocka_unit_test(long_streams),
+	        cmocka_unit_test(estimates),
+	        cmocka_unit_test(loss_of_half_the_numbers),
+	        cmocka_unit_test(first_packets_out_of_order),
+	        cmocka_unit_test(first_packet_after_the_wrap),
+	        cmocka_unit_test(nothing_is_before_the_first),
+	        cmocka_unit_test(the_last_index),
+	        cmocka_unit_test(restored),
+	        cmocka_unit_test(jumps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
