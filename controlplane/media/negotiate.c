@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/media/negotiate.h"
 
+#include "dataplane/abi/validate.h"
 #include "dataplane/wire/rtp.h"
 
 #include <errno.h>
@@ -196,7 +197,8 @@ void sl_nego_types(const struct sl_sdp_media *md, struct sl_nego_types *out)
 			out->dtmf_pt = c->pt;
 			hz = c->hz;
 		}
-		if (c->hz == 0 || sl_rtp_static_clock(c->pt) == c->hz || out->n_clocks == SL_LEG_CLOCKS_MAX)
+		if (c->hz == 0 || c->hz > SL_LIMIT_CLOCK_HZ || sl_rtp_static_clock(c->pt) == c->hz ||
+		        out->n_clocks == SL_LEG_CLOCKS_MAX)
 			continue;
 		out->clocks[out->n_clocks].pt = c->pt;
 		out->clocks[out->n_clocks++].hz = c->hz;

@@ -48,6 +48,7 @@ SEEDS = {
     "restarts": [step("o", A), step("x"), step("r", a=3), step("n", B), step("x"), step("r", a=7), step("t", a=70),
                  step("t", a=70)],
     "slots": [step("r", a=3), step("o", A), step("r", a=0), step("x"), step("n", B)],
+    "clock_absurd": [step("o", A), step("n", sdp("192.0.2.20", "m=audio 6000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/80006000\r\n"))],
     "timeouts": [step("o", A), step("t", a=30), step("t", a=40), step("o", A), step("n", B), step("d", b=1), step("n", B),
                  step("t", a=6), step("t", a=6)],
     "refused": [step("o", b"v=0\r\n"), step("n", B), step("o", sdp("224.0.0.1", AUDIO_A)), step("O", A, b=1)],

@@ -229,6 +229,10 @@ static void legs_know_what_they_hear_and_send(void **state)
 	sl_nego_types(&media, &a);
 	assert_int_equal(a.audio_pt, 96);
 	assert_int_equal(a.dtmf_pt, 102); /* of the first codec's clock */
+	codec(1, 97, "absurd", 80006000); /* no clock that the dataplane would take */
+	struct sl_nego_types c;
+	sl_nego_types(&media, &c);
+	assert_int_equal(c.n_clocks, 1);
 	codec(0, 13, "CN", 8000);
 	codec(1, 0, "PCMU", 8000);
 	codec(2, 100, "telephone-event", 8000);
