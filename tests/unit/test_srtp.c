@@ -94,7 +94,6 @@ void *realloc(void *p, size_t n)
 	allocations++;
 	return __libc_realloc(p, n);
 }
-#endif
 
 /* Contexts, packets good and bad, SRTCP: what a worker does. */
 static void work(struct sl_srtp *e, struct sl_srtp_context *c, uint8_t *rtp, unsigned suite)
@@ -118,6 +117,7 @@ static void work(struct sl_srtp *e, struct sl_srtp_context *c, uint8_t *rtp, uns
 	assert_int_equal(sl_srtcp_unprotect(e, &rtcp, rtp, &len, &index), -EBADMSG);
 	sl_srtp_context_end(e, c);
 }
+#endif
 
 static void no_allocation_after_open(void **state)
 {
@@ -152,24 +152,32 @@ static int combination(unsigned features)
 	return failed;
 }
 
+/* Each way to count, hash and seal once, and what processors with everything do. */
+static const unsigned combinations[] = {
+        0,
+        SL_X86_SHANI,
+        SL_X86_VAES | SL_X86_AVX512,
+        SL_X86_SHANI | SL_X86_VAES | SL_X86_VPCLMUL,
+        SL_X86_SHANI | SL_X86_VAES | SL_X86_VPCLMUL | SL_X86_AVX512,
+};
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(open_and_close),
-		cmocka_unit_test(memory_of_the_caller),
-		cmocka_unit_test(no_allocation_after_open),
+	        cmocka_unit_test(open_and_close),
+	        cmocka_unit_test(memory_of_the_caller),
+	        cmocka_unit_test(no_allocation_after_open),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	struct sl_srtp *e = open_engine();
-	unsigned can = sl_srtp_ipsec_mb_features(e);
+	unsigned can =
+	        sl_srtp_ipsec_mb_features(e) | SL_X86_AVX512; /* which only says who hashes large bursts */
 
 	sl_srtp_close(e);
 	srtp_init();
-	/* SL_X86_AVX512 only says that libipsec-mb hashes large bursts, which works anywhere. */
-	can |= SL_X86_AVX512;
-	for (unsigned features = 0; features <= can; features++)
-		if ((features & ~can) == 0)
-			failed += combination(features);
+	for (unsigned i = 0; i < SL_COUNT(combinations); i++)
+		if ((combinations[i] & ~can) == 0)
+			failed += combination(combinations[i]);
 	srtp_shutdown();
 	return failed;
 }
