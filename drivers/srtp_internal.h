@@ -140,7 +140,7 @@ static inline void sl_srtp_append_aead(struct sl_srtp_op *op)
 }
 
 /* May this packet be protected, or unprotected? The latter takes MKI and tag off its length. */
-static inline bool sl_srtp_fits_protect(const struct sl_srtp_op *op)
+static inline bool sl_srtp_fits_protect(struct sl_srtp_op *op)
 {
 	return op->len >= op->header_len && op->len <= UINT16_MAX - SL_SRTP_TAIL_MAX;
 }

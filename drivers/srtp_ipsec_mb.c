@@ -224,11 +224,22 @@ struct sorted {
 	struct sl_cm_burst cm, gcm;
 };
 
-static void sort(struct sorted *to, struct sl_srtp_op *op)
+/* The packets that have room for what is done to them, by cipher; the others are told so. */
+static inline void sort(struct sorted *to, struct sl_srtp_op *ops, unsigned n, bool (*fits)(struct sl_srtp_op *op))
 {
-	struct sl_cm_burst *b = sl_srtp_kind(op->ctx->suite) >= SL_SRTP_GCM_128 ? &to->gcm : &to->cm;
-
-	b->op[b->n++] = op;
+	to->cm.n = to->gcm.n = 0;
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(ops[i].ctx);
+	for (unsigned i = 0; i < n; i++) {
+		struct sl_srtp_op *op = &ops[i];
+		if (!fits(op)) {
+			op->status = -EMSGSIZE;
+			continue;
+		}
+		op->status = 0;
+		struct sl_cm_burst *b = sl_srtp_kind(op->ctx->suite) >= SL_SRTP_GCM_128 ? &to->gcm : &to->cm;
+		b->op[b->n++] = op;
+	}
 }
 
 static void protect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
@@ -236,16 +247,7 @@ static void protect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
 	struct engine *e = engine_of(s);
 	struct sorted to;
 
-	to.cm.n = to.gcm.n = 0;
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(ops[i].ctx);
-	for (unsigned i = 0; i < n; i++) {
-		ops[i].status = 0;
-		if (sl_srtp_fits_protect(&ops[i]))
-			sort(&to, &ops[i]);
-		else
-			ops[i].status = -EMSGSIZE;
-	}
+	sort(&to, ops, n, sl_srtp_fits_protect);
 	gcm_protect(e, &to.gcm);
 	if (to.cm.n <= e->shani_max)
 		sl_srtp_shani_protect(&to.cm, e->ctr);
@@ -258,16 +260,7 @@ static void unprotect(struct sl_srtp *s, struct sl_srtp_op *ops, unsigned n)
 	struct engine *e = engine_of(s);
 	struct sorted to;
 
-	to.cm.n = to.gcm.n = 0;
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(ops[i].ctx);
-	for (unsigned i = 0; i < n; i++) {
-		ops[i].status = 0;
-		if (sl_srtp_cut_tail(&ops[i]))
-			sort(&to, &ops[i]);
-		else
-			ops[i].status = -EMSGSIZE;
-	}
+	sort(&to, ops, n, sl_srtp_cut_tail);
 	gcm_unprotect(e, &to.gcm);
 	if (to.cm.n <= e->shani_max)
 		sl_srtp_shani_unprotect(&to.cm, e->ctr);

@@ -84,9 +84,11 @@ int sl_nego_match_crypto(
 {
 	for (unsigned a = 0; a < md->n_crypto; a++) {
 		for (unsigned i = 0; i < n; i++) {
-			/* RFC 4568 5.1.3: tag and suite are the offer's. */
+			/* RFC 4568 5.1.3: tag and suite are the offer's; 6.3: so is whether packets are encrypted and
+			 * authenticated, which an answer cannot take back. */
 			if (md->crypto[a].tag != offered[i].tag ||
-			        md->crypto[a].key.suite != offered[i].key.suite)
+			        md->crypto[a].key.suite != offered[i].key.suite ||
+			        md->crypto[a].key.flags != offered[i].key.flags)
 				continue;
 			*answer = a;
 			return (int)i;

@@ -110,7 +110,7 @@ struct sl_sdp_media_edit {
 	bool set_proto;         /* of RTP sections only */
 	enum sl_sdp_proto proto;
 	enum { SL_SDP_MUX_KEEP, SL_SDP_MUX_ADD, SL_SDP_MUX_REMOVE } mux;
-	bool set_crypto;        /* replace all a=crypto by these (0 = none) */
+	bool set_crypto;        /* replace all a=crypto by these (0 = none); stray ones of the session level go, too */
 	unsigned n_crypto;
 	const struct sl_sdp_crypto *crypto;
 	enum sl_sdp_ice ice;

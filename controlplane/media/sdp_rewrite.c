@@ -16,6 +16,8 @@ static bool drop_session_attribute(const struct sl_sdp_writer *w, unsigned i)
 
 	if (a == SL_SDP_A_GROUP)
 		return e->remove_bundle && sl_slice_is(sl_sdp_token(&value), "BUNDLE");
+	if (a == SL_SDP_A_CRYPTO) /* has no place here (RFC 4568 4); a key that is meant for us is shown to nobody else */
+		return w->any_crypto;
 	if (sl_sdp_is_ice(a))
 		return w->any_relay && e->ice == SL_SDP_ICE_REMOVE;
 	return sl_sdp_is_dtls(a) && e->remove_dtls;
@@ -73,6 +75,7 @@ int sl_sdp_rewrite(const struct sl_sdp *sdp, const struct sl_sdp_edit *edit, cha
 	for (unsigned i = 0; i < sdp->n_media; i++) {
 		const struct sl_sdp_media_edit *e = &edit->media[i];
 		w.any_relay |= e->relay;
+		w.any_crypto |= e->set_crypto;
 		if (w.connection || !e->relay || sdp->media[i].has_connection || sl_sdp_is_rejected(sdp, &sdp->media[i], e))
 			continue;
 		w.connection = &e->local_rtp.ip;

@@ -12,7 +12,7 @@ struct sl_sdp_writer {
 	char *out;
 	size_t room, n;
 	bool full;
-	bool any_relay;
+	bool any_relay, any_crypto;
 	const struct sl_ip *connection; /* what the session's c= becomes; NULL = it stays */
 };
 

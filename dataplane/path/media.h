@@ -125,7 +125,7 @@ void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t
 
 /* ---- playout.c: clips and generated RFC 4733 ---- */
 
-/* 0 or -ENOMEM. zalloc NULL = calloc. Start thread. */
+/* 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
 int sl_playout_init(struct sl_worker *w, uint32_t n_legs, void *(*zalloc)(const char *what, size_t bytes));
 /* 0 or -ENOENT (no such clip), -EINVAL (not for this leg, or beyond the clip), -ENOSPC (queue full); text says which field. */
 int sl_playout_start(struct sl_worker *w, uint32_t leg, const struct sl_cmd_play *c, char *text, size_t text_len);

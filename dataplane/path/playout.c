@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <urcu-qsbr.h>
 
@@ -22,15 +21,9 @@ struct sl_playout {
 
 enum { GAP_BYTES = 8 * SL_PLAY_TURN_MS /* G.711 */ };
 
-static void *plain_zalloc(const char *what, size_t bytes)
-{
-	(void)what;
-	return calloc(1, bytes);
-}
-
 int sl_playout_init(struct sl_worker *w, uint32_t n_legs, void *(*zalloc)(const char *what, size_t bytes))
 {
-	struct sl_playout *p = (zalloc ? zalloc : plain_zalloc)("playout", sizeof *p + n_legs * sizeof p->nodes[0]);
+	struct sl_playout *p = zalloc("playout", sizeof *p + n_legs * sizeof p->nodes[0]);
 	if (!p)
 		return -ENOMEM;
 	sl_play_wheel_init(&p->wheel, p->nodes, n_legs, w->now.ms);

@@ -42,6 +42,11 @@ static void *zalloc(size_t bytes)
 	return memset(p, 0, (bytes + 63) & ~(size_t)63);
 }
 
+static void *named_zalloc(const char *what, size_t bytes)
+{
+	return zalloc(bytes);
+}
+
 static void eal_once(void)
 {
 	static bool done;
@@ -95,7 +100,7 @@ static void make_media(struct sl_worker *w)
 	w->media = zalloc(sizeof *w->media);
 	w->media->tables = zalloc(sizeof *w->media->tables);
 	must(sl_media_init(w->media->tables, &p) == 0);
-	must(sl_playout_init(w, N_LEGS, NULL) == 0);
+	must(sl_playout_init(w, N_LEGS, named_zalloc) == 0);
 }
 
 static void make_worker(unsigned i)
@@ -380,4 +385,68 @@ bool rig_event(struct sl_event *evt)
 		if (sl_ring_pop(&rig.events[i], evt) == 1)
 			return true;
 	return false;
+}
+
+/* ---- what many tests begin with ---- */
+
+int rig_setup(void **state)
+{
+	rig_start(1);
+	return 0;
+}
+
+int rig_setup_two(void **state)
+{
+	rig_start(2);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	rig_stop();
+	return 0;
+}
+
+struct sl_endpoint rig_endpoint(const char *text)
+{
+	struct sl_endpoint e;
+	must(sl_endpoint_parse(text, &e) == 0);
+	return e;
+}
+
+void rig_assert_to(const struct rig_packet *p, const char *text)
+{
+	struct sl_endpoint e = rig_endpoint(text);
+	assert_true(sl_endpoint_eq(&p->dst, &e));
+}
+
+void rig_set(const struct sl_cmd_leg *c)
+{
+	rig_command(SL_CMD_LEG_SET, c, sizeof *c);
+}
+
+void rig_pair(struct sl_cmd_leg *a, struct sl_cmd_leg *b, const char *a_remote, const char *b_remote)
+{
+	*a = rig_leg(0, 0, 1, a_remote);
+	*b = rig_leg(0, 0, 2, b_remote);
+	rig_set(a);
+	rig_set(b);
+	rig_join(a, b);
+	rig_join(b, a);
+}
+
+struct sl_srtp_key rig_key(uint8_t fill, unsigned suite)
+{
+	struct sl_srtp_key k = {.suite = (uint8_t)suite};
+	memset(k.key, fill, sl_srtp_suite_info(suite)->key_len);
+	memset(k.salt, fill + 1, sl_srtp_suite_info(suite)->salt_len);
+	return k;
+}
+
+struct sl_evt_leg rig_stats(const struct sl_cmd_leg *c)
+{
+	struct sl_evt_leg e;
+	const struct sl_media *m = rig.workers[0]->media->tables;
+	sl_media_describe(m, sl_media_leg(m, &c->leg), rig.now_ms, &e);
+	return e;
 }

@@ -45,3 +45,21 @@ unsigned rig_out(struct rig_packet *out, unsigned max);
 uint64_t rig_drops(enum sl_drop reason);
 /* The next event of a worker: false when there is none. */
 bool rig_event(struct sl_event *evt);
+
+/* ---- what many tests begin with ---- */
+
+int rig_setup(void **state);     /* one worker */
+int rig_setup_two(void **state); /* two */
+int rig_teardown(void **state);
+
+struct sl_endpoint rig_endpoint(const char *text);
+/* The packet went there. */
+void rig_assert_to(const struct rig_packet *p, const char *text);
+/* LEG_SET of c, whole. */
+void rig_set(const struct sl_cmd_leg *c);
+/* Legs a and b of worker 0, towards these, joined both ways. */
+void rig_pair(struct sl_cmd_leg *a, struct sl_cmd_leg *b, const char *a_remote, const char *b_remote);
+/* A master key of a suite, made of two bytes. */
+struct sl_srtp_key rig_key(uint8_t fill, unsigned suite);
+/* What a leg of worker 0 would tell about itself. */
+struct sl_evt_leg rig_stats(const struct sl_cmd_leg *c);

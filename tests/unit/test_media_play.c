@@ -78,11 +78,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void set(const struct sl_cmd_leg *c)
-{
-	rig_command(SL_CMD_LEG_SET, c, sizeof *c);
-}
-
 static void rtp(uint16_t seq, uint32_t ts)
 {
 	struct rig_packet p = rig_rtp(A, &a, PCMU, seq, ts, SSRC, PAYLOAD);
@@ -228,13 +223,13 @@ static void test_refused(void **state)
 	clip->frame_ms = 30;
 	assert_int_equal(play(CLIP, 1, 0), -EINVAL);
 	b.flags |= SL_LEG_RAW;
-	set(&b);
+	rig_set(&b);
 	clip->frame_ms = 20;
 	assert_int_equal(play(CLIP, 1, 0), -EINVAL);
 	assert_int_equal(dial(1, 100, 0), -EINVAL);
 	b.flags = 0;
 	b.dtmf_pt_out = 0;
-	set(&b);
+	rig_set(&b);
 	assert_int_equal(dial(1, 100, 0), -EINVAL);
 	rig_pass_ms(100);
 	assert_int_equal(rig_out(out, MAX), 0);
@@ -260,7 +255,7 @@ static void test_a_leg_that_plays_may_end(void **state)
 	rig_out(out, MAX);
 	rig_pass_ms(100);
 	assert_int_equal(rig_out(out, MAX), 0);
-	set(&b); /* its place is another's now */
+	rig_set(&b); /* its place is another's now */
 	rig_pass_ms(100);
 	assert_int_equal(rig_out(out, MAX), 0);
 }
@@ -268,7 +263,7 @@ static void test_a_leg_that_plays_may_end(void **state)
 static void test_encrypted(void **state)
 {
 	b.key_out = (struct sl_srtp_key){.suite = SL_SRTP_AES_CM_128_80, .key = {1}, .salt = {2}};
-	set(&b);
+	rig_set(&b);
 	rtp(10, 160);
 	assert_int_equal(play(CLIP, 1, 0), 0);
 	rig_pass_ms(20 * FRAMES + 1);
@@ -372,14 +367,14 @@ static void test_events_are_told_and_forwarded(void **state)
 static void test_blocked_events_are_told_all_the_same(void **state)
 {
 	a.flags |= SL_LEG_BLOCK_DTMF;
-	set(&a);
+	rig_set(&a);
 	event(1, 5000, 3, 0, 160);
 	event(2, 5000, 3, END, 320);
 	rtp(3, 6000);
 	assert_int_equal(rig_out(out, MAX), 1);
 	assert_int_equal(events_of(SL_LEG_DTMF, &seen), 1);
 	a.flags = SL_LEG_BLOCK_MEDIA;
-	set(&a);
+	rig_set(&a);
 	event(4, 9000, 4, END, 320);
 	assert_int_equal(rig_out(out, MAX), 0);
 	assert_int_equal(events_of(SL_LEG_DTMF, &seen), 1);
@@ -412,7 +407,7 @@ static void test_a_tap_gets_copies_in_the_clear(void **state)
 {
 	struct sl_bulk copy;
 	b.key_out = (struct sl_srtp_key){.suite = SL_SRTP_AEAD_128_GCM, .key = {1}, .salt = {2}};
-	set(&b);
+	rig_set(&b);
 	rtp(1, 160);
 	tap(&a, SL_TAP_RECEIVED);
 	tap(&b, SL_TAP_SENT);
@@ -478,7 +473,7 @@ static void test_a_blocked_leg_is_tapped(void **state)
 {
 	struct sl_bulk copy;
 	a.flags |= SL_LEG_BLOCK_MEDIA;
-	set(&a);
+	rig_set(&a);
 	tap(&a, SL_TAP_RECEIVED);
 	rtp(1, 160);
 	assert_int_equal(rig_out(out, MAX), 0);

@@ -22,33 +22,10 @@ enum { MAX = 40, PCMU = 0, PAYLOAD = 160, SSRC_A = 0xa0a0a0a0, SSRC_B = 0xb0b0b0
 static struct rig_packet out[MAX];
 static struct sl_cmd_leg a, b;
 
-static int setup(void **state)
-{
-	rig_start(1);
-	return 0;
-}
-
-static int setup_two(void **state)
-{
-	rig_start(2);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_stop();
-	return 0;
-}
-
-static void set(const struct sl_cmd_leg *c)
-{
-	rig_command(SL_CMD_LEG_SET, c, sizeof *c);
-}
-
 static void join_pair(void)
 {
-	set(&a);
-	set(&b);
+	rig_set(&a);
+	rig_set(&b);
 	rig_join(&a, &b);
 	rig_join(&b, &a);
 }
@@ -58,19 +35,6 @@ static void pair(void)
 	a = rig_leg(0, 0, 1, A);
 	b = rig_leg(0, 0, 2, B);
 	join_pair();
-}
-
-static struct sl_endpoint endpoint(const char *text)
-{
-	struct sl_endpoint e;
-	assert_int_equal(sl_endpoint_parse(text, &e), 0);
-	return e;
-}
-
-static void assert_to(const struct rig_packet *p, const char *text)
-{
-	struct sl_endpoint e = endpoint(text);
-	assert_true(sl_endpoint_eq(&p->dst, &e));
 }
 
 static uint32_t leg_of(const struct sl_cmd_leg *c, unsigned worker)
@@ -142,7 +106,7 @@ static void test_goes_from_port_to_port(void **state)
 	rtp(A, &a, 1, SSRC_A);
 	struct rig_packet p = sender_report(A_RTCP, &a);
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], B_RTCP);
+	rig_assert_to(&out[0], B_RTCP);
 	assert_int_equal(ntohs(out[0].src.port_be), b.rtcp_port);
 	assert_int_equal(out[0].tos, 46 << 2);
 	assert_int_equal(out[0].len, p.len);
@@ -161,10 +125,10 @@ static void test_muxed_on_one_side(void **state)
 	rtp(A, &a, 1, SSRC_A);
 	struct rig_packet p = sender_report(A, &a);
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], B_RTCP);
+	rig_assert_to(&out[0], B_RTCP);
 	p = receiver_report(B_RTCP, &b, SSRC_B, (struct sl_rtcp_block){.ssrc = SSRC_A});
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], A);
+	rig_assert_to(&out[0], A);
 	assert_int_equal(ntohs(out[0].src.port_be), a.leg.port);
 }
 
@@ -176,7 +140,7 @@ static void test_answers_go_where_it_came_from(void **state)
 	assert_int_equal(in(&p), 1);
 	p = receiver_report(B_RTCP, &b, SSRC_B, (struct sl_rtcp_block){.ssrc = SSRC_A});
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], "192.0.2.10:4999");
+	rig_assert_to(&out[0], "192.0.2.10:4999");
 }
 
 static void test_strangers_and_nonsense_are_refused(void **state)
@@ -205,14 +169,14 @@ static void test_blocked(void **state)
 	pair();
 	rtp(A, &a, 1, SSRC_A);
 	b.flags |= SL_LEG_NO_RTCP;
-	set(&b);
+	rig_set(&b);
 	struct rig_packet p = sender_report(A_RTCP, &a);
 	assert_int_equal(in(&p), 0);
 	assert_int_equal(rig_drops(SL_DROP_media_blocked), 1);
 	b.flags = 0;
 	a.flags = SL_LEG_BLOCK_MEDIA;
-	set(&a);
-	set(&b);
+	rig_set(&a);
+	rig_set(&b);
 	assert_int_equal(in(&p), 1);
 	assert_int_equal(first_of(&out[0]).type, SL_RTCP_RR); /* nobody hears it */
 }
@@ -223,12 +187,12 @@ static void test_fan_out_and_the_way_back(void **state)
 	static const uint8_t pli[12] = {0x81, 206, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0};
 	struct sl_cmd_leg s[SUBSCRIBERS];
 	a = rig_leg(0, 0, 1, A);
-	set(&a);
+	rig_set(&a);
 	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
 		s[i] = rig_leg(0, 0, 2 + i, C);
 		s[i].flags = SL_LEG_REWRITE_SSRC;
 		s[i].out_ssrc = 1000 + i;
-		set(&s[i]);
+		rig_set(&s[i]);
 		rig_join(&a, &s[i]);
 	}
 	rtp(A, &a, 1, SSRC_A);
@@ -250,14 +214,14 @@ static void test_fan_out_and_the_way_back(void **state)
 	p.len = sizeof pli;
 	sl_rtp_put32(p.data + 8, 1001);
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], A_RTCP);
+	rig_assert_to(&out[0], A_RTCP);
 	assert_int_equal(sl_rtp_get32(out[0].data + 8), SSRC_A);
 	/* Its reports are not the source's business. */
 	p = receiver_report("198.51.100.11:6001", &s[1], 9, (struct sl_rtcp_block){.ssrc = 1001, .lost = 3});
 	assert_int_equal(in(&p), 0);
 	assert_int_equal(stats(&s[1]).peer_lost, 3);
 	struct sl_cmd_leg alone = rig_leg(0, 0, 9, B);
-	set(&alone);
+	rig_set(&alone);
 	p = sender_report(B_RTCP, &alone);
 	assert_int_equal(in(&p), 0);
 	assert_int_equal(rig_drops(SL_DROP_media_no_route), 2);
@@ -273,11 +237,11 @@ static void test_between_workers(void **state)
 	rtp(A, &a, 1, SSRC_A);
 	struct rig_packet p = sender_report(A_RTCP, &a);
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], B_RTCP);
+	rig_assert_to(&out[0], B_RTCP);
 	assert_int_equal(sl_rtcp_sender_ssrc(out[0].data, out[0].len), 0x5555);
 	p = receiver_report(B_RTCP, &b, SSRC_B, (struct sl_rtcp_block){.ssrc = 0x5555});
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], A_RTCP);
+	rig_assert_to(&out[0], A_RTCP);
 	struct sl_rtcp_packet k = first_of(&out[0]);
 	struct sl_rtcp_block block;
 	sl_rtcp_block(out[0].data, &k, 0, &block);
@@ -297,7 +261,7 @@ static void test_round_trip_and_loss(void **state)
 		.lsr = sl_rtcp_ntp_middle(sr.ntp), .dlsr = 65536 / 2};
 	p = receiver_report(B_RTCP, &b, SSRC_B, block);
 	assert_int_equal(in(&p), 1);
-	assert_to(&out[0], A_RTCP); /* and on to who sent the SR, whose round trip it is as well */
+	rig_assert_to(&out[0], A_RTCP); /* and on to who sent the SR, whose round trip it is as well */
 	assert_memory_equal(out[0].data, p.data, p.len);
 	struct sl_evt_leg e = stats(&b);
 	assert_int_equal(e.rtt_us, 40000);
@@ -417,7 +381,7 @@ static void keys_by_mki_and_without(unsigned suite)
 	assert_int_equal(in(&p), 1);
 	a.key_in[0] = new;
 	a.key_in[1] = old;
-	set(&a);
+	rig_set(&a);
 	p = plain;
 	seal(&p, &old, 501);
 	assert_int_equal(in(&p), 1);
@@ -431,7 +395,7 @@ static void keys_by_mki_and_without(unsigned suite)
 	new.mki[1] = 2;
 	a.key_in[0] = old;
 	a.key_in[1] = new;
-	set(&a);
+	rig_set(&a);
 	for (unsigned i = 0; i < 2; i++) {
 		p = plain;
 		seal(&p, i ? &old : &new, 900);
@@ -461,12 +425,12 @@ static void test_no_key_nothing_leaves(void **state)
 	struct rig_packet plain = sender_report(A_RTCP, &a), p = plain;
 	b.key_out = (struct sl_srtp_key){0};
 	b.flags = SL_LEG_REQUIRE_SRTP;
-	set(&b);
+	rig_set(&b);
 	seal(&p, &key, 1);
 	assert_int_equal(in(&p), 0);
 	assert_int_equal(rig_drops(SL_DROP_srtp_no_key), 1);
 	b.key_out = key;
-	set(&b);
+	rig_set(&b);
 	p = plain;
 	seal(&p, &key, 2);
 	assert_int_equal(in(&p), 1);
@@ -520,7 +484,7 @@ static void test_restart_reuses_no_index(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_goes_from_port_to_port),
 		T(test_muxed_on_one_side),
@@ -528,7 +492,7 @@ int main(void)
 		T(test_strangers_and_nonsense_are_refused),
 		T(test_blocked),
 		T(test_fan_out_and_the_way_back),
-		cmocka_unit_test_setup_teardown(test_between_workers, setup_two, teardown),
+		cmocka_unit_test_setup_teardown(test_between_workers, rig_setup_two, rig_teardown),
 		T(test_round_trip_and_loss),
 		T(test_every_suite_in_and_out),
 		T(test_forged_cut_and_replayed),

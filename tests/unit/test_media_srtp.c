@@ -204,7 +204,7 @@ static void wrong_answers_change_nothing(void **state)
 
 	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_OK);
 	rig_clear(&r);
-	/* no key; a tag that was not offered; another suite than the tag's; no SRTP at all */
+	/* no key; a tag that was not offered; another suite than the tag's; less than was offered; no SRTP at all */
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SAVP("192.0.2.20", "6000", ""), NULL),
 	        SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
@@ -212,6 +212,12 @@ static void wrong_answers_change_nothing(void **state)
 	        SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
 	                         SAVP("192.0.2.20", "6000", CRYPTO("1", S32, KEY1)), NULL),
+	        SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SAVP("192.0.2.20", "6000", CRYPTO("1", S80, KEY1 " UNENCRYPTED_SRTP")), NULL),
+	        SL_MEDIA_ERR_SYNTAX);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL,
+	                         SAVP("192.0.2.20", "6000", CRYPTO("1", S80, KEY1 " UNAUTHENTICATED_SRTP")), NULL),
 	        SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_ERR_SYNTAX);
 	assert_int_equal(r.link.n_commands, 0);

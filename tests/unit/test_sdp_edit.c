@@ -255,6 +255,20 @@ static void keys_in_and_out(void **state)
 	       "m=audio 54400 RTP/AVPF 0 96 \na=rtpmap:0 PCMU/8000 \na=rtpmap:96 opus/48000\na=ptime:20 \na=sendrecv \n");
 }
 
+/* a=crypto has no place at the session level, but a key there that is meant for us must not reach the other side. */
+static void a_stray_key_is_shown_to_nobody(void **state)
+{
+	static const char text[] = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+				   "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY_B "\r\nm=audio 4000 RTP/SAVP 0\r\n";
+
+	parse(&sdp, text, sizeof text - 1);
+	memset(&edit, 0, sizeof edit);
+	assert_true(rewrite() == sizeof text - 1 && memcmp(out, text, sizeof text - 1) == 0); /* nothing asked */
+	edit.media[0].set_crypto = true;
+	rewrite();
+	assert_null(strstr(out, "crypto"));
+}
+
 /* Everything a browser needs and a phone does not. */
 static void a_browser_for_a_phone(void **state)
 {
@@ -489,6 +503,7 @@ int main(void)
 		cmocka_unit_test(connection_and_rtcp_where_they_were),
 		cmocka_unit_test(hold_stays_hold),
 		cmocka_unit_test(keys_in_and_out),
+		cmocka_unit_test(a_stray_key_is_shown_to_nobody),
 		cmocka_unit_test(a_browser_for_a_phone),
 		cmocka_unit_test(all_codecs_removed_is_a_rejection),
 		cmocka_unit_test(directions),
