@@ -21,6 +21,8 @@ static const struct sl_opt root_options[] = {
 	{ "dataplane", SL_OPT_OTHER },
 	{ "turn", SL_OPT_OTHER },
 	{ "media", SL_OPT_OTHER },
+	{ "sip", SL_OPT_OTHER },
+	{ "provision", SL_OPT_OTHER },
 	{ "control", SL_OPT_OTHER },
 };
 static const size_t n_root_options = sizeof root_options / sizeof root_options[0];
@@ -138,6 +140,8 @@ static int fill(struct sl_config *c, const config_t *file, unsigned n_cores, cha
 		sl_read_fail_at(&r, "turn", "is missing, and media as well; one of the two must be set, or there is nothing to do");
 	sl_read_turn(&r, turn, &c->turn);
 	sl_read_media(&r, media, &c->media);
+	sl_read_sip(&r, sl_read_subgroup(&r, root, "sip", false), &c->sip);
+	sl_read_provision(&r, sl_read_subgroup(&r, root, "provision", false), &c->provision);
 	sl_read_control(&r, sl_read_subgroup(&r, root, "control", false), &c->control);
 	if (!r.failed)
 		sl_check_config(&r, c, n_cores);
@@ -198,6 +202,8 @@ void sl_config_free(struct sl_config *c)
 	free(c->turn.secrets);
 	free(c->turn.peer_rules);
 	sl_opt_free(sl_media_options, sl_n_media_options, &c->media);
+	sl_free_sip(&c->sip);
+	sl_text_free(c->provision);
 	sl_opt_free(sl_control_options, sl_n_control_options, &c->control);
 	sl_opt_free(root_options, n_root_options, c);
 	free(c->path);
@@ -209,7 +215,7 @@ bool sl_config_is_exposed(const struct sl_config *c)
 {
 	struct stat st;
 
-	return (c->turn.n_users > 0 || c->turn.n_secrets > 0 || c->control.api_token != NULL) && stat(c->path, &st) == 0 &&
+	return (c->turn.n_users > 0 || c->turn.n_secrets > 0 || c->control.api_token != NULL || c->provision != NULL) && stat(c->path, &st) == 0 &&
 		(st.st_mode & S_IROTH) != 0;
 }
 
@@ -310,6 +316,24 @@ static const char *media_difference(const struct sl_conf_media *a, const struct 
 	return sl_opt_differs(sl_media_options, sl_n_media_options, a, b, &option) ? option : NULL;
 }
 
+static const char *sip_difference(const struct sl_conf_sip *a, const struct sl_conf_sip *b)
+{
+	const char *option;
+
+	if (a->n_listeners != b->n_listeners)
+		return "listeners";
+	for (unsigned i = 0; i < a->n_listeners; i++) {
+		const struct sl_conf_sip_listener *x = &a->listeners[i], *y = &b->listeners[i];
+
+		/* Certificates are read again. */
+		if (strcmp(x->name, y->name) != 0 || x->role != y->role || x->transport != y->transport ||
+			!sl_endpoint_eq(&x->address, &y->address) || !sl_endpoint_eq(&x->advertised, &y->advertised) ||
+			strcmp(x->media, y->media) != 0)
+			return "listeners";
+	}
+	return sl_opt_differs(sl_sip_options, sl_n_sip_options, a, b, &option) ? option : NULL;
+}
+
 bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *b, char *what, size_t what_len)
 {
 	const char *group = "dataplane", *option = dataplane_difference(&a->dataplane, &b->dataplane);
@@ -321,6 +345,10 @@ bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *
 	if (option == NULL) {
 		group = "media";
 		option = media_difference(&a->media, &b->media);
+	}
+	if (option == NULL) {
+		group = "sip";
+		option = sip_difference(&a->sip, &b->sip);
 	}
 	if (option == NULL)
 		return false;

@@ -22,6 +22,8 @@ enum {
 	SL_CONF_MAX_MEDIA_ADDRESSES = 16,
 	SL_CONF_MAX_NG_LISTENERS = 8,
 	SL_CONF_MAX_NG_ALLOW = 32,
+	SL_CONF_MAX_SIP_LISTENERS = 16,
+	SL_CONF_MAX_NAMESERVERS = 4,
 	SL_CONF_NAME_MAX = 15, /* fits an interface name */
 	SL_CONF_RELAY_BLOCK = 256, /* relay ports go to workers in aligned blocks of this size */
 };
@@ -139,6 +141,45 @@ struct sl_conf_media {
 	struct sl_prefix ng_allow[SL_CONF_MAX_NG_ALLOW]; /* who may steer us beside this machine */
 };
 
+enum sl_conf_sip_role {
+	SL_SIP_ACCESS,  /* users: digest wanted; NAT is expected */
+	SL_SIP_PEERING, /* trunks: a source that is none is refused */
+	SL_SIP_CORE,    /* our own network: both, and what is trusted beside them */
+};
+enum sl_conf_sip_transport { SL_CONF_SIP_UDP, SL_CONF_SIP_TCP, SL_CONF_SIP_TLS }; /* as enum sl_sip_transport */
+enum sl_conf_client_certificates { SL_CERT_OFF, SL_CERT_OPTIONAL, SL_CERT_REQUIRED };
+
+struct sl_conf_sip_listener {
+	char name[SL_CONF_NAME_MAX + 1];
+	unsigned role, transport;          /* enums above */
+	struct sl_endpoint address;        /* port 5060, TLS 5061 when none is given */
+	struct sl_endpoint advertised;     /* in Via and Contact; the same unless a NAT lies before us */
+	char media[SL_CONF_NAME_MAX + 1];  /* media interface of calls on this side */
+	char *certificate, *key, *ca_file; /* TLS; certificate: PEM, full chain */
+	unsigned client_certificates;      /* enum sl_conf_client_certificates */
+};
+
+/* SIP. Without the group nothing listens. Needs the group media. */
+struct sl_conf_sip {
+	unsigned n_listeners;
+	struct sl_conf_sip_listener listeners[SL_CONF_MAX_SIP_LISTENERS];
+	char *user_agent;              /* Server and User-Agent; empty = none is shown */
+	unsigned max_calls;            /* whole node */
+	unsigned max_connections;      /* TCP and TLS */
+	unsigned trace_mb;             /* of SIP trace; 0 = none */
+	unsigned cdr_retention_days;   /* 0 = for ever */
+	unsigned keepalive_s;          /* to UDP clients behind NAT; 0 = none */
+	unsigned overload_delay_ms;    /* new work is refused when messages wait longer than this */
+	unsigned overload_memory_mb;   /* or the process is larger; 0 = no such limit */
+	unsigned overload_retry_after_s;
+	unsigned auth_failures;        /* of a source or a user within auth_window, then blocked for auth_block */
+	unsigned auth_window_s, auth_block_s;
+	unsigned t1_ms;                /* RFC 3261 17.1.1.1 */
+	unsigned n_nameservers;        /* 0 = those of /etc/resolv.conf */
+	struct sl_endpoint nameservers[SL_CONF_MAX_NAMESERVERS];
+	unsigned region, node;         /* in ids */
+};
+
 struct sl_conf_control {
 	char *api_socket;      /* UNIX socket of the HTTP API */
 	bool has_api_tcp;
@@ -154,6 +195,10 @@ struct sl_config {
 	struct sl_conf_dataplane dataplane;
 	struct sl_conf_turn turn; /* n_listeners 0 = no TURN: the group is missing */
 	struct sl_conf_media media;
+	struct sl_conf_sip sip;       /* n_listeners 0 = no SIP: the group is missing */
+	/* The group "provision" as JSON text, for controlplane/provision (an object with a member "_line" each); NULL = there is none. The dataplane
+	 * does not look at it. */
+	char *provision;
 	struct sl_conf_control control;
 };
 

@@ -257,5 +257,7 @@ void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_
 	check_credentials(r, &c->turn);
 	if (c->media.n_addresses > 0)
 		sl_check_media(r, c);
+	if (c->sip.n_listeners > 0)
+		sl_check_sip(r, c);
 	check_control(r, c);
 }

@@ -95,16 +95,24 @@ extern const struct sl_opt sl_turn_options[], sl_user_options[], sl_control_opti
 extern const size_t sl_n_turn_options, sl_n_user_options, sl_n_control_options;
 extern const struct sl_opt sl_media_options[];
 extern const size_t sl_n_media_options;
+extern const struct sl_opt sl_sip_options[], sl_sip_listener_options[];
+extern const size_t sl_n_sip_options, sl_n_sip_listener_options;
 
 void sl_read_dataplane(struct sl_reader *r, const config_setting_t *group, struct sl_conf_dataplane *dp);
 void sl_read_turn(struct sl_reader *r, const config_setting_t *group, struct sl_conf_turn *turn);
 void sl_read_media(struct sl_reader *r, const config_setting_t *group, struct sl_conf_media *m);
+void sl_read_sip(struct sl_reader *r, const config_setting_t *group, struct sl_conf_sip *sip);
+void sl_free_sip(struct sl_conf_sip *sip);
+/* *json: the group as JSON text, malloc'd; NULL when there is none. */
+void sl_read_provision(struct sl_reader *r, const config_setting_t *group, char **json);
 void sl_read_control(struct sl_reader *r, const config_setting_t *group, struct sl_conf_control *control);
 
 /* What no single option can tell; called when every option by itself is right. n_cores: of the machine. */
 void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_cores);
 /* Its part about the group "media"; called when the group is there. */
 void sl_check_media(struct sl_reader *r, const struct sl_config *c);
+/* And about the group "sip". */
+void sl_check_sip(struct sl_reader *r, const struct sl_config *c);
 
 enum { SL_OPTION_NAME_MAX = 64 };
 /* The name of an option with its indices, for the length of a statement. */

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/store/store.h"
 
+#include "controlplane/store/schema.h"
+
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -15,26 +17,38 @@
 #include <openssl/crypto.h>
 #include <sqlite3.h>
 
-enum { MAILBOX = 1024, BUSY_MS = 2000 };
+enum { MAILBOX = 16384, BUSY_MS = 2000, STATEMENTS_MAX = 64 };
+
+/* One prepared statement of the store's thread. */
+struct statement {
+	const char *sql;
+	sqlite3_stmt *st;
+};
+
+struct sl_store_db {
+	sqlite3 *db;
+	unsigned n_statements;
+	struct statement statements[STATEMENTS_MAX];
+};
 
 struct sl_store {
-	sqlite3 *db; /* the store's thread, once it runs */
+	struct sl_store_db db; /* the store's thread, once it runs */
 	struct sl_mailbox *inbox, *brain;
 	pthread_t thread;
-	bool stop; /* the store's thread */
+	bool stop;             /* the store's thread */
+	struct job *group, **last; /* the store's thread: done, not committed */
+	size_t waiting;        /* the brain: submitted, not answered */
 };
 
 /* One thing asked; belongs to the store's thread on the way there, to the brain's on the way back. */
 struct job {
+	struct job *next;
 	struct sl_store *store;
-	struct sl_user *user; /* put: keys and all; delete: only the name is read */
+	sl_store_work work;
 	sl_store_done done;
-	sl_store_users users_done;
-	void *ctx;
+	void *arg;
 	int error;
-	char text[160];
-	struct sl_user **users;
-	size_t n, capacity;
+	char text[SL_STORE_TEXT];
 };
 
 /* ---- schema: entry i brings user_version i to i + 1; never edited, only appended to ---- */
@@ -48,6 +62,7 @@ static const char *const migrations[] = {
         " userhash BLOB NOT NULL CHECK (length(userhash) = 32),"
         " created INTEGER NOT NULL" /* seconds since 1970 */
         ") WITHOUT ROWID",
+        SL_SCHEMA_PROVISION SL_SCHEMA_REGISTRAR SL_SCHEMA_REPORT,
 };
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };
 
@@ -89,138 +104,112 @@ static int migrate(sqlite3 *db, const char *path, char *text, size_t text_len)
 
 /* ---- the store's thread ---- */
 
-static void fail(struct job *j, int error)
+struct sqlite3 *sl_store_sqlite(struct sl_store_db *db)
 {
-	j->error = error;
-	snprintf(j->text, sizeof j->text, "%s", sqlite3_errmsg(j->store->db));
-	sl_log(SL_LOG_ERROR, "store: %s", j->text);
+	return db->db;
 }
 
-static void send_back(struct job *j, sl_mail_fn fn)
+struct sqlite3_stmt *sl_store_statement(struct sl_store_db *db, const char *sql)
 {
-	struct timespec nap = {0, 1000000};
-
-	/* The answer must arrive; the brain always comes back to its mailbox. */
-	while (sl_mailbox_post(j->store->brain, fn, j) < 0)
-		nanosleep(&nap, NULL);
+	for (unsigned i = 0; i < db->n_statements; i++) {
+		if (db->statements[i].sql == sql)
+			return db->statements[i].st;
+	}
+	struct statement s = {.sql = sql};
+	if (db->n_statements == STATEMENTS_MAX ||
+	        sqlite3_prepare_v3(db->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s.st, NULL) != SQLITE_OK)
+		return NULL;
+	db->statements[db->n_statements++] = s;
+	return s.st;
 }
 
-static void free_job(struct job *j)
+static bool run_sql(struct sl_store_db *db, const char *sql)
 {
-	sl_user_unref(j->user);
-	free(j->users);
-	free(j);
+	sqlite3_stmt *st = sl_store_statement(db, sql);
+	bool ok = st && sqlite3_step(st) == SQLITE_DONE;
+
+	if (st)
+		sqlite3_reset(st);
+	return ok;
+}
+
+static int failed(struct sl_store_db *db, char *text)
+{
+	snprintf(text, SL_STORE_TEXT, "%s", sqlite3_errmsg(db->db));
+	sl_log(SL_LOG_ERROR, "store: %s", text);
+	return -EIO;
+}
+
+/* In a savepoint: what it did goes when it fails, and nothing else. */
+static int run_work(struct sl_store_db *db, sl_store_work work, void *arg, char *text)
+{
+	if (!run_sql(db, "SAVEPOINT work"))
+		return failed(db, text);
+	int error = work(db, arg, text);
+	if (error && !run_sql(db, "ROLLBACK TO work"))
+		failed(db, text);
+	return run_sql(db, "RELEASE work") || error ? error : failed(db, text);
 }
 
 static void answer(void *arg)
 {
 	struct job *j = arg;
 
-	if (j->users_done)
-		j->users_done(j->ctx, j->error, j->text, j->users, j->n);
-	else
-		j->done(j->ctx, j->error, j->text);
-	free_job(j);
+	j->store->waiting--;
+	j->done(j->arg, j->error, j->text);
+	free(j);
 }
 
-/* The schema bounds every length, but not every file was written under it. */
-static bool row_is_sane(sqlite3_stmt *st)
+static void send_back(struct job *j)
 {
-	int name_len = sqlite3_column_bytes(st, 0);
+	struct timespec nap = {0, 1000000};
 
-	return name_len >= 1 && name_len <= SL_MSG_USERNAME_MAX && sqlite3_column_text(st, 1) &&
-	       sqlite3_column_bytes(st, 2) == 16 && sqlite3_column_bytes(st, 3) == 32 &&
-	       sqlite3_column_bytes(st, 4) == 32;
+	/* The answer must arrive; the brain always comes back to its mailbox. */
+	while (sl_mailbox_post(j->store->brain, answer, j) < 0)
+		nanosleep(&nap, NULL);
 }
 
-static bool add_row(struct job *j, sqlite3_stmt *st)
-{
-	if (!row_is_sane(st)) {
-		sl_log(SL_LOG_WARNING, "store: a user's row is damaged and left out");
-		return true;
-	}
-	if (j->n == j->capacity) {
-		size_t capacity = j->capacity ? j->capacity * 2 : 64;
-		struct sl_user **grown = realloc(j->users, capacity * sizeof *grown);
-		if (!grown)
-			return false;
-		j->users = grown;
-		j->capacity = capacity;
-	}
-
-	struct sl_user *u = calloc(1, sizeof *u);
-	if (!u)
-		return false;
-	u->refs = 1;
-	u->keys.name_len = (uint16_t)sqlite3_column_bytes(st, 0);
-	memcpy(u->keys.name, sqlite3_column_blob(st, 0), u->keys.name_len);
-	snprintf(u->realm, sizeof u->realm, "%s", (const char *)sqlite3_column_text(st, 1));
-	memcpy(u->keys.key_md5, sqlite3_column_blob(st, 2), sizeof u->keys.key_md5);
-	memcpy(u->keys.key_sha256, sqlite3_column_blob(st, 3), sizeof u->keys.key_sha256);
-	memcpy(u->keys.userhash, sqlite3_column_blob(st, 4), sizeof u->keys.userhash);
-	u->created_unix_s = sqlite3_column_int64(st, 5);
-	j->users[j->n++] = u;
-	return true;
-}
-
-static void do_load(void *arg)
+/* A letter: the first of a group begins the transaction. */
+static void do_work(void *arg)
 {
 	struct job *j = arg;
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(j->store->db,
-	        "SELECT name, realm, key_md5, key_sha256, userhash, created FROM users", -1, &st, NULL);
+	struct sl_store *s = j->store;
 
-	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-		rc = sqlite3_step(st);
-		if (rc == SQLITE_ROW && !add_row(j, st))
-			rc = SQLITE_NOMEM;
+	if (!s->group && !run_sql(&s->db, "BEGIN IMMEDIATE")) {
+		j->error = failed(&s->db, j->text);
+		send_back(j);
+		return;
 	}
-	if (rc != SQLITE_DONE)
-		fail(j, -EIO);
-	sqlite3_finalize(st);
-	send_back(j, answer);
+	j->error = run_work(&s->db, j->work, j->arg, j->text);
+	j->next = NULL;
+	*s->last = j;
+	s->last = &j->next;
 }
 
-static void do_put(void *arg)
+static void end_group(struct sl_store *s)
 {
-	struct job *j = arg;
-	const struct sl_user *u = j->user;
-	sqlite3_stmt *st = NULL;
+	struct job *j = s->group;
+	char text[SL_STORE_TEXT] = "";
+	int error = 0;
 
-	/* One statement is one transaction: when step says DONE it is committed. */
-	if (sqlite3_prepare_v2(j->store->db,
-	            "INSERT OR REPLACE INTO users (name, realm, key_md5, key_sha256, userhash, created)"
-	            " VALUES (?, ?, ?, ?, ?, ?)",
-	            -1, &st, NULL) != SQLITE_OK ||
-	        sqlite3_bind_blob(st, 1, u->keys.name, u->keys.name_len, SQLITE_STATIC) != SQLITE_OK ||
-	        sqlite3_bind_text(st, 2, u->realm, -1, SQLITE_STATIC) != SQLITE_OK ||
-	        sqlite3_bind_blob(st, 3, u->keys.key_md5, sizeof u->keys.key_md5, SQLITE_STATIC) !=
-	                SQLITE_OK ||
-	        sqlite3_bind_blob(st, 4, u->keys.key_sha256, sizeof u->keys.key_sha256, SQLITE_STATIC) !=
-	                SQLITE_OK ||
-	        sqlite3_bind_blob(st, 5, u->keys.userhash, sizeof u->keys.userhash, SQLITE_STATIC) !=
-	                SQLITE_OK ||
-	        sqlite3_bind_int64(st, 6, u->created_unix_s) != SQLITE_OK || sqlite3_step(st) != SQLITE_DONE)
-		fail(j, -EIO);
-	sqlite3_finalize(st);
-	send_back(j, answer);
-}
-
-static void do_delete(void *arg)
-{
-	struct job *j = arg;
-	sqlite3_stmt *st = NULL;
-
-	if (sqlite3_prepare_v2(j->store->db, "DELETE FROM users WHERE name = ?", -1, &st, NULL) !=
-	                SQLITE_OK ||
-	        sqlite3_bind_blob(st, 1, j->user->keys.name, j->user->keys.name_len, SQLITE_STATIC) !=
-	                SQLITE_OK ||
-	        sqlite3_step(st) != SQLITE_DONE)
-		fail(j, -EIO);
-	else if (sqlite3_changes(j->store->db) == 0)
-		j->error = -ENOENT;
-	sqlite3_finalize(st);
-	send_back(j, answer);
+	if (!j)
+		return;
+	if (!run_sql(&s->db, "COMMIT")) {
+		error = failed(&s->db, text);
+		if (!sqlite3_get_autocommit(s->db.db))
+			run_sql(&s->db, "ROLLBACK");
+	}
+	s->group = NULL;
+	s->last = &s->group;
+	while (j) {
+		struct job *next = j->next;
+		if (error && !j->error) {
+			j->error = error;
+			memcpy(j->text, text, sizeof j->text);
+		}
+		send_back(j);
+		j = next;
+	}
 }
 
 static void do_stop(void *arg)
@@ -237,12 +226,20 @@ static void *run(void *arg)
 	while (!s->stop) {
 		struct pollfd p = {sl_mailbox_fd(s->inbox), POLLIN, 0};
 		poll(&p, 1, -1);
-		sl_mailbox_run(s->inbox, 64);
+		sl_mailbox_run(s->inbox, SL_STORE_GROUP);
+		end_group(s);
 	}
 	return NULL;
 }
 
 /* ---- the brain's side ---- */
+
+static void close_database(struct sl_store_db *db)
+{
+	for (unsigned i = 0; i < db->n_statements; i++)
+		sqlite3_finalize(db->statements[i].st);
+	sqlite3_close(db->db);
+}
 
 struct sl_store *sl_store_open(const char *path, struct sl_mailbox *brain, char *text, size_t text_len)
 {
@@ -252,26 +249,27 @@ struct sl_store *sl_store_open(const char *path, struct sl_mailbox *brain, char 
 		sl_log(SL_LOG_WARNING, "%s holds keys as good as passwords, and is open to everybody (mode %03o): chmod o= %s",
 		        path, st.st_mode & 0777, path);
 	mode_t before = umask(0077); /* keys are as good as passwords: for our user only */
-	int rc = s ? sqlite3_open_v2(path, &s->db,
+	int rc = s ? sqlite3_open_v2(path, &s->db.db,
 	                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL)
 	           : SQLITE_NOMEM;
 
 	if (rc == SQLITE_OK) {
-		sqlite3_busy_timeout(s->db, BUSY_MS);
-		rc = sqlite3_exec(s->db,
+		sqlite3_busy_timeout(s->db.db, BUSY_MS);
+		rc = sqlite3_exec(s->db.db,
 		        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON",
 		        NULL, NULL, NULL);
 	}
 	umask(before);
 	if (rc != SQLITE_OK) {
 		snprintf(text, text_len, "%s: %s (option 'control.database')", path,
-		        s && s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
+		        s && s->db.db ? sqlite3_errmsg(s->db.db) : sqlite3_errstr(rc));
 		goto err;
 	}
-	if (migrate(s->db, path, text, text_len) < 0)
+	if (migrate(s->db.db, path, text, text_len) < 0)
 		goto err;
 	snprintf(text, text_len, "cannot start the store's thread");
 	s->brain = brain;
+	s->last = &s->group;
 	s->inbox = sl_mailbox_new(MAILBOX);
 	if (!s->inbox || pthread_create(&s->thread, NULL, run, s) != 0)
 		goto err;
@@ -279,7 +277,7 @@ struct sl_store *sl_store_open(const char *path, struct sl_mailbox *brain, char 
 err:
 	if (s) {
 		sl_mailbox_free(s->inbox);
-		sqlite3_close(s->db);
+		close_database(&s->db);
 	}
 	free(s);
 	return NULL;
@@ -293,63 +291,32 @@ void sl_store_close(struct sl_store *s)
 		poll(NULL, 0, 1);
 	pthread_join(s->thread, NULL);
 	sl_mailbox_free(s->inbox);
-	sqlite3_close(s->db);
+	close_database(&s->db);
 	free(s);
 }
 
-static int send_job(struct sl_store *s, struct job *j, sl_mail_fn fn)
+int sl_store_submit(struct sl_store *s, sl_store_work work, sl_store_done done, void *arg)
 {
+	struct job *j = malloc(sizeof *j);
+
 	if (!j)
 		return -ENOMEM;
-	j->store = s;
-	int rc = sl_mailbox_post(s->inbox, fn, j);
+	*j = (struct job){.store = s, .work = work, .done = done, .arg = arg};
+	int rc = sl_mailbox_post(s->inbox, do_work, j);
 	if (rc < 0)
-		free_job(j);
+		free(j);
+	else
+		s->waiting++;
 	return rc;
 }
 
-int sl_store_load_users(struct sl_store *s, sl_store_users done, void *ctx)
+int sl_store_now(struct sl_store *s, sl_store_work work, void *arg, char *text)
 {
-	struct job *j = calloc(1, sizeof *j);
-
-	if (j)
-		*j = (struct job){.users_done = done, .ctx = ctx};
-	return send_job(s, j, do_load);
+	text[0] = '\0';
+	return run_work(&s->db, work, arg, text);
 }
 
-static struct job *user_job(sl_store_done done, void *ctx)
+size_t sl_store_waiting(const struct sl_store *s)
 {
-	struct job *j = calloc(1, sizeof *j);
-
-	if (!j)
-		return NULL;
-	*j = (struct job){.done = done, .ctx = ctx, .user = calloc(1, sizeof *j->user)};
-	if (!j->user) {
-		free(j);
-		return NULL;
-	}
-	return j;
-}
-
-int sl_store_put_user(struct sl_store *s, const struct sl_user *u, sl_store_done done, void *ctx)
-{
-	struct job *j = user_job(done, ctx);
-
-	if (j) {
-		*j->user = *u; /* a copy: reference counts belong to the brain */
-		j->user->refs = 1;
-	}
-	return send_job(s, j, do_put);
-}
-
-int sl_store_delete_user(struct sl_store *s, const char *name, size_t len, sl_store_done done, void *ctx)
-{
-	struct job *j = len <= SL_MSG_USERNAME_MAX ? user_job(done, ctx) : NULL;
-
-	if (j) {
-		j->user->refs = 1;
-		j->user->keys.name_len = (uint16_t)len;
-		memcpy(j->user->keys.name, name, len);
-	}
-	return send_job(s, j, do_delete);
+	return s->waiting;
 }

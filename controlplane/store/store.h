@@ -20,10 +20,36 @@ struct sl_store *sl_store_open(const char *path, struct sl_mailbox *brain, char 
 /* Finish what was asked, answer it, end the thread, close. NULL is fine. */
 void sl_store_close(struct sl_store *s);
 
+/* ---- work of any module ---- */
+
+/* The store's thread takes all work that waits (at most SL_STORE_GROUP pieces) into one transaction, commits it, and answers each: so a
+ * commit's price is shared, and what comes alone is committed at once. */
+enum { SL_STORE_GROUP = 512 };
+
+struct sl_store_db; /* the store's thread only */
+struct sqlite3 *sl_store_sqlite(struct sl_store_db *db);
+/* A prepared statement, made once for each sql (a constant: known by its address) and reset; NULL: *error of the work is set. Not to be
+ * finalized, and reset by whoever used it. */
+struct sqlite3_stmt *sl_store_statement(struct sl_store_db *db, const char *sql);
+
+/* Runs on the store's thread inside the group's transaction; returns 0 or negative errno (with words in text, room for SL_STORE_TEXT). A
+ * piece of work that fails is undone by itself (a savepoint), the others are committed. Must not begin or end transactions. */
+enum { SL_STORE_TEXT = 160 };
+typedef int (*sl_store_work)(struct sl_store_db *db, void *arg, char *text);
+
 /* error: 0 or negative errno; text says more, never NULL. */
 typedef void (*sl_store_done)(void *ctx, int error, const char *text);
 /* users: n references, which the callee takes over; the array is the store's. */
 typedef void (*sl_store_users)(void *ctx, int error, const char *text, struct sl_user **users, size_t n);
+
+/* Brain's thread: run work(db, arg), then done(arg, error, text) on the brain, after the commit. arg belongs to the store until done. 0,
+ * -ENOBUFS (the store is far behind: try again later), -ENOMEM. */
+int sl_store_submit(struct sl_store *s, sl_store_work work, sl_store_done done, void *arg);
+/* The same in the calling thread, at once: only before anything was submitted (start-up). 0 or negative errno with text. */
+int sl_store_now(struct sl_store *s, sl_store_work work, void *arg, char *text);
+size_t sl_store_waiting(const struct sl_store *s); /* pieces of work not answered yet */
+
+/* ---- TURN's users ---- */
 
 /* Brain's thread. Each returns 0 and answers later, or -ENOBUFS / -ENOMEM and does not. */
 int sl_store_load_users(struct sl_store *s, sl_store_users done, void *ctx);
