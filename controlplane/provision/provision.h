@@ -227,5 +227,12 @@ json_t *sl_prov_list(const struct sl_prov *p, enum sl_prov_kind kind, const char
 /* Everything of the store as one object, with HA1s (an export is as secret as the database); an import replaces all of it or nothing. */
 json_t *sl_prov_export(const struct sl_prov *p);
 void sl_prov_import(struct sl_prov *p, json_t *all, sl_prov_done done, void *ctx);
-/* The token's scopes: a bit per kind and more (http/README.md); 0 = no such token. tenant: "" = all. */
+/* What a token may (http/README.md), as named in its "scopes". */
+enum sl_prov_scope {
+	SL_SCOPE_READ = 1,      /* "read": look at everything but tokens and the export */
+	SL_SCOPE_CALLS = 2,     /* "calls": end calls, remove registrations */
+	SL_SCOPE_PROVISION = 4, /* "provision": put and delete resources, but tokens */
+	SL_SCOPE_ADMIN = 8,     /* "admin": everything */
+};
+/* The token's scopes (enum sl_prov_scope); 0 = no such token. tenant: "" = all. Found by the hash of token, so time tells nothing. */
 uint32_t sl_prov_token_scopes(const struct sl_prov *p, const char *token, char tenant[SL_PROV_NAME_MAX + 1]);
