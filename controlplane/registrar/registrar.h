@@ -10,20 +10,22 @@
 #include "controlplane/sip/sip.h"
 #include "controlplane/store/store.h"
 
+/* Bytes of text, with the NUL. */
 enum { SL_BINDING_URI_MAX = 384, SL_BINDING_PATH_MAX = 512, SL_BINDING_INSTANCE_MAX = 80 };
 
+/* Texts lie in one piece of memory behind it: short ones cost little. Never NULL, "" = none. */
 struct sl_binding {
-	char contact[SL_BINDING_URI_MAX];        /* URI as registered */
-	char path[SL_BINDING_PATH_MAX];          /* Path header's value; "" = none */
-	char instance[SL_BINDING_INSTANCE_MAX];  /* +sip.instance, without <>; "" = none */
-	char user_agent[64], call_id[128];
+	const char *contact;                     /* URI as registered, at most SL_BINDING_URI_MAX */
+	const char *path;                        /* Path header's value */
+	const char *instance;                    /* +sip.instance, without <> */
+	const char *user_agent, *call_id;
+	const char *pub_gruu;                    /* only where the client supports gruu */
 	struct sl_sip_flow flow;                 /* it came over this one: requests go back there */
 	uint32_t cseq, reg_id;                   /* reg_id 0 = none */
 	uint16_t q;                              /* thousandths */
 	bool nat;                                /* Contact's address is not the source's: the flow is used, keep-alives are sent */
 	uint8_t methods;                         /* kept for later; 0 = all */
 	int64_t created_unix_ms, updated_unix_ms, expires_unix_ms;
-	char pub_gruu[SL_BINDING_URI_MAX];       /* "" = none */
 };
 
 struct sl_registrar_options {
