@@ -200,6 +200,8 @@ unsigned sl_calls_restore(struct sl_calls *cs);
 struct sl_call *sl_call_new(struct sl_calls *cs, const char *tenant, const char *from, const char *to);
 /* Embed struct sl_leg as the first member of a kind's own structure, zeroed; this makes it a leg of c. 0, -ENOSPC. */
 int sl_leg_init(struct sl_leg *l, struct sl_call *c, const struct sl_leg_ops *ops, enum sl_leg_direction d);
+/* The leg leaves its bridge and its call and becomes one of `to` (transfer, Replaces): its record, events and CDR follow. 0, -ENOSPC. */
+int sl_leg_move(struct sl_leg *l, struct sl_call *to);
 /* Hand the call over: the one before is freed, legs stay. */
 void sl_call_control(struct sl_call *c, const struct sl_controller *k, void *control);
 /* A kind of leg says what happened; sets states and CDR times that follow from it, then tells the controller. */

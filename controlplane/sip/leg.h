@@ -49,6 +49,8 @@ void sl_sip_leg_dialog(const struct sl_leg *l, const char **call_id, const char 
 /* Does the other side take this method or extension (Allow, Supported)? Unknown = yes for methods, no for extensions. */
 bool sl_sip_leg_allows(const struct sl_leg *l, const char *method);
 bool sl_sip_leg_supports(const struct sl_leg *l, const char *extension);
+/* Has anything come back at all, even a 100? What a trunk's timeout asks. */
+bool sl_sip_leg_heard(const struct sl_leg *l);
 /* The last SDP sent to it: what a late offer is answered with, what hold compares. Empty = none. */
 struct sl_slice sl_sip_leg_last_sdp(const struct sl_leg *l);
 
