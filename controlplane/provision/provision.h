@@ -55,9 +55,11 @@ struct sl_prov_header_rule {
 	char name[48], value[200];
 };
 
+/* Names as in rtpmap: "G729". The lists belong to the resource (a user or snapshot that is held holds them). */
+typedef char sl_prov_codec[24];
 struct sl_prov_codecs {
 	unsigned n_strip, n_only;
-	char strip[16][24], only[16][24]; /* names as in rtpmap: "G729" */
+	sl_prov_codec *strip, *only;
 };
 
 struct sl_prov_tenant {
@@ -158,6 +160,8 @@ struct sl_prov_snapshot {
 	void *index; /* routing's: prefix trie and source table, built once */
 };
 
+typedef char sl_prov_number[24];
+
 /* A user: mutable only by being replaced; reference counted (single thread). */
 struct sl_prov_user {
 	unsigned refs;
@@ -167,17 +171,27 @@ struct sl_prov_user {
 	uint8_t ha1_md5[16], ha1_sha256[32];
 	bool enabled;
 	unsigned n_numbers;
-	char numbers[8][24];         /* E.164 of this user: reached by them, and may show them */
+	sl_prov_number *numbers;     /* E.164 of this user: reached by them, and may show them */
 	struct sl_prov_limits limits;
 	unsigned max_contacts;       /* 0 = the domain's */
 	unsigned n_allow, n_deny;
-	char allow[8][24], deny[8][24]; /* destination prefixes beyond the own domain; allow empty = all */
+	sl_prov_number *allow, *deny; /* destination prefixes beyond the own domain; allow empty = all */
 	uint8_t srtp;
 	struct sl_prov_codecs codecs;
-	void *runtime;               /* routing's: live counts; moves to the replacing object */
+	struct sl_route_live *runtime; /* routing's: live counts, shared with the object that replaces this one; NULL = none yet */
+};
+
+enum sl_prov_scope {
+	SL_SCOPE_READ = 1 << 0,      /* look at everything of the tenant */
+	SL_SCOPE_CALLS = 1 << 1,     /* hang up calls, remove registrations */
+	SL_SCOPE_PROVISION = 1 << 2, /* change tenants, domains, users, trunks, routes */
+	SL_SCOPE_ADMIN = 1 << 3,     /* all of it, tokens, import and export, reload */
 };
 
 struct sl_prov;
+
+/* Is the group `provision` of c right by itself? 0, or -EINVAL with one line "FILE:LINE: ..." in text. Any thread; for --check. */
+int sl_prov_check(const struct sl_config *c, char *text, size_t text_len);
 
 struct sl_prov_options {
 	const struct sl_config *config;
@@ -193,7 +207,9 @@ int sl_prov_reconfigure(struct sl_prov *p, const struct sl_config *config, char 
 
 /* ---- looking ---- */
 
-const struct sl_prov_snapshot *sl_prov_now(const struct sl_prov *p); /* hold it by ref to keep it */
+/* Hold it by ref to keep it. Made when it is first asked for after a change: whoever watches had better look at his next tick, so that a
+ * burst of changes costs one snapshot. */
+const struct sl_prov_snapshot *sl_prov_now(const struct sl_prov *p);
 const struct sl_prov_snapshot *sl_prov_ref(const struct sl_prov_snapshot *s);
 void sl_prov_unref(const struct sl_prov_snapshot *s);
 const struct sl_prov_tenant *sl_prov_tenant(const struct sl_prov_snapshot *s, const char *name);
@@ -205,7 +221,7 @@ struct sl_prov_user *sl_prov_user(const struct sl_prov *p, const char *name, siz
 struct sl_prov_user *sl_prov_user_by_number(const struct sl_prov *p, const char *tenant, const char *number);
 struct sl_prov_user *sl_prov_user_ref(struct sl_prov_user *u);
 void sl_prov_user_unref(struct sl_prov_user *u);
-/* A new generation is in force: called after each change (trunk probing and registration follow it). At most 8. */
+/* A new generation is in force: called after each change (trunk probing and registration follow it). At most 8: else -ENOSPC. */
 int sl_prov_watch(struct sl_prov *p, void (*fn)(void *ctx), void *ctx);
 
 /* ---- changing: each answers once, after the commit ---- */

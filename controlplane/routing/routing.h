@@ -18,7 +18,8 @@ struct sl_route_query {
 	char caller[SL_ROUTE_NUMBER_MAX];      /* user part that the caller shows */
 	char called[SL_ROUTE_NUMBER_MAX];      /* user part of the request-URI, or a tel number; npdi/rn already applied: */
 	char rn[SL_ROUTE_NUMBER_MAX];          /* RFC 4694: routing number when npdi; "" = none; routes are looked up by it */
-	char domain[SL_PROV_NAME_MAX + 1];     /* host of the request-URI; one of ours is looked up among users first */
+	char domain[SL_PROV_NAME_MAX + 1];     /* host of the request-URI; one of ours is looked up among users first; "" = an address of ours:
+	                                          the trunk's default domain, or that of from_user, is taken */
 	int64_t unix_s;                        /* time of day is an argument */
 	bool may_leave;                        /* authenticated: the call may go out by a trunk (toll fraud) */
 	bool dry;                              /* `route test`: draws no weights at random, counts nothing */
@@ -69,6 +70,8 @@ struct sl_route_use {
 int sl_route_use_begin(struct sl_routing *r, struct sl_route_use *u, bool emergency, int64_t now_ms, const struct sl_prov_limits **hit,
         const char **whose);
 void sl_route_use_end(struct sl_routing *r, struct sl_route_use *u); /* fine when not begun */
+/* The trunk's side failed this attempt (a status that fails over, or silence): counted for its view. */
+void sl_route_use_failed(struct sl_routing *r, const struct sl_route_use *u);
 
 /* ---- state of trunks' targets ---- */
 
