@@ -25,6 +25,7 @@
 
 struct sl_sip;
 struct sl_registrar;
+struct sl_mailbox;
 
 enum sl_sip_transport { SL_SIP_UDP, SL_SIP_TCP, SL_SIP_TLS };
 const char *sl_sip_transport_name(enum sl_sip_transport t); /* "udp" */
@@ -51,6 +52,8 @@ struct sl_sip_caller {
 	char tls_identity[128];            /* verified certificate's name; "" = none */
 };
 
+enum { SL_SIP_CRASH_BYTES = 4096 };
+
 struct sl_sip_options {
 	const struct sl_config *config;
 	su_root_t *root;
@@ -61,6 +64,8 @@ struct sl_sip_options {
 	struct sl_calls *calls;
 	struct sl_trace *trace;
 	struct sl_registrar *registrar;
+	struct sl_mailbox *brain; /* for the edge's thread; needed when a listener is TLS */
+	void *crash_page;         /* SL_SIP_CRASH_BYTES that survive our death, zeroed at first: the message under way; NULL = none */
 	/* A new call: the leg is made (TRYING, 100 sent), the call has no controller yet. Decide by sl_call_control() before returning. replaces: the
 	 * leg whose dialog a Replaces header named (RFC 3891), already checked to be the same tenant's; NULL = none. */
 	void (*invite)(void *ctx, struct sl_call *c, struct sl_leg *l, const struct sl_sip_caller *who, const sip_t *sip, struct sl_leg *replaces);
@@ -98,8 +103,11 @@ struct sl_sip_hop {
 	char tls_name[128];     /* TLS: the name that the certificate must have; "" = none is checked */
 };
 const char *sl_sip_hop_text(const struct sl_sip_hop *h, char out[SL_CDR_ADDRESS_MAX]); /* "udp:192.0.2.10:5060" */
-/* What nta needs to send there: the route URL (home's), and tags for NTATAG_TPORT and TPTAG_IDENT. tport may come out NULL. */
+/* What nta needs to send there: the route URL (home's) and the transport for NTATAG_TPORT, which also picks the listener. 0; -ENOTCONN: the
+ * flow has gone; -ENOENT no such listener; -ENOMEM. */
 int sl_sip_hop_route(struct sl_sip *s, su_home_t *home, const struct sl_sip_hop *h, url_t **route, tport_t **tport);
+/* A TLS hop: the Route that must come first in every request sent there (the edge takes it off); NULL for UDP and TCP, or no memory. */
+sip_route_t *sl_sip_hop_header(struct sl_sip *s, su_home_t *home, const struct sl_sip_hop *h);
 /* Our Contact towards that hop, user part `user` ("" = none): what reaches us from there, by listener (advertised address, transport). */
 sip_contact_t *sl_sip_contact(struct sl_sip *s, su_home_t *home, const struct sl_sip_hop *h, const char *user);
 /* The hop that goes back along a flow. */
