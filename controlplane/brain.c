@@ -3,6 +3,7 @@
 #include "controlplane/brain.h"
 
 #include "controlplane/http/api.h"
+#include "controlplane/loop.h"
 #include "dataplane/abi/keeper.h"
 #include "dataplane/abi/log.h"
 
@@ -20,7 +21,12 @@
 #define SU_WAKEUP_ARG_T struct sl_brain
 #include <sofia-sip/su_wait.h>
 
-enum { MAILBOX = 1024, LETTERS_PER_TURN = 64, ALIVE_TICKS = 10 };
+enum {
+	MAILBOX = 32768, /* more than the store takes: its answers always find room */
+	LETTERS_PER_TURN = 64,
+	ALIVE_TICKS = 10,
+	TURN_MS = 1000, /* the timer ends it earlier */
+};
 
 /* The loop is Sofia's, which SIP will need. Our own timer is one timerfd among its descriptors: Sofia rounds
  * the time to its timers down to whole milliseconds and spins through the rest. */
@@ -58,7 +64,7 @@ static void unwatch(struct sl_brain *b, int index)
 static void stop(struct sl_brain *b, int status)
 {
 	b->exit_status = status;
-	su_root_break(b->loop->root);
+	b->stopping = true;
 }
 
 /* ---- wake-ups ---- */
@@ -100,6 +106,7 @@ static int on_timer(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 	sl_dp_tick(b->dp, now_ms);
 	if (b->media)
 		sl_media_tick(b->media, now_ms);
+	sl_brain_tick_sip(b, now_ms);
 	sl_brain_user_ops_tick(b, now_ms);
 	reload_by_signal(b);
 	if (b->loop->ticks++ % ALIVE_TICKS == 0)
@@ -205,12 +212,31 @@ static int open_hands(struct sl_brain *b)
 	b->dp = sl_dp_new(b->config->dataplane.socket, c->client_name, &ops);
 	if (!b->dp || sl_brain_config_users(b->config, &b->config_users) < 0 ||
 	        !(b->store = sl_store_open(c->database, b->mail, text, sizeof text)) ||
-	        !(b->http = sl_http_open(&http, b->mail, text, sizeof text)) ||
-	        sl_store_load_users(b->store, users_loaded, b) < 0) {
+	        !(b->http = sl_http_open(&http, b->mail, text, sizeof text))) {
 		sl_log(SL_LOG_ERROR, "%s", text);
 		return -1;
 	}
 	return 0;
+}
+
+/* Once everybody has read what it keeps in the store: from here on it is the store's thread that does. */
+static int load_users(struct sl_brain *b)
+{
+	if (sl_store_load_users(b->store, users_loaded, b) == 0)
+		return 0;
+	sl_log(SL_LOG_ERROR, "no memory");
+	return -1;
+}
+
+/* Sofia's loop, a turn at a time: what a turn has changed of calls is in the journal before the next one. */
+static void run_loop(struct sl_brain *b)
+{
+	sl_loop_is_brain();
+	while (!b->stopping) {
+		su_root_step(b->loop->root, TURN_MS);
+		if (b->calls)
+			sl_calls_commit(b->calls);
+	}
 }
 
 /* Media sessions are found again in the journal, and ng is served, as soon as we are there: calls do not wait for users
@@ -247,6 +273,7 @@ static void close_all(struct sl_brain *b)
 {
 	struct sl_brain_loop *l = b->loop;
 
+	sl_brain_close_sip(b); /* what it has for the store is committed */
 	/* The store first: what it was asked is committed, and answered while there is somebody to tell. */
 	sl_store_close(b->store);
 	if (b->mail)
@@ -270,21 +297,23 @@ static void close_all(struct sl_brain *b)
 	sl_config_free(b->config);
 }
 
-int sl_brain_run(struct sl_config *config, int stored_fd, int journal_fd)
+int sl_brain_run(struct sl_config *config, const struct sl_brain_kept *kept)
 {
 	struct sl_brain_loop loop = {
 	        .signal_fd = -1, .timer_fd = -1, .watched_sock = -1, .watched_event_fd = -1, .watched_ng = -1};
 	struct sl_brain b = {.config = config,
-	        .stored_fd = stored_fd,
-	        .journal_fd = journal_fd,
+	        .stored_fd = kept->config,
+	        .journal_fd = kept->media,
+	        .calls_fd = kept->calls,
+	        .crash_fd = kept->crash,
 	        .loop = &loop,
 	        .start_ms = sl_now_ms()};
 
 	su_init();
-	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_media(&b) < 0)
+	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_media(&b) < 0 || sl_brain_open_sip(&b, loop.root) < 0 || load_users(&b) < 0)
 		b.exit_status = SL_KEEPER_EXIT_CONFIG;
 	else
-		su_root_run(loop.root);
+		run_loop(&b);
 	close_all(&b);
 	su_deinit();
 	return b.exit_status;

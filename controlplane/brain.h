@@ -15,6 +15,15 @@
 #include "controlplane/mailbox.h"
 #include "controlplane/media/media.h"
 #include "controlplane/ng/ng.h"
+#include "controlplane/b2bua/b2bua.h"
+#include "controlplane/call/call.h"
+#include "controlplane/provision/provision.h"
+#include "controlplane/registrar/registrar.h"
+#include "controlplane/report/cdr.h"
+#include "controlplane/report/trace.h"
+#include "controlplane/routing/routing.h"
+#include "controlplane/routing/trunks.h"
+#include "controlplane/sip/sip.h"
 #include "controlplane/store/store.h"
 
 enum {
@@ -31,8 +40,24 @@ struct sl_brain {
 	struct sl_store *store;
 	struct sl_http *http;
 	int journal_fd; /* the keeper's, for media sessions; -1 = none: they end with us */
+	int calls_fd;   /* the same for calls */
+	int crash_fd;   /* and a page of what was at work when the one before us died */
 	struct sl_media *media; /* NULL: the configuration has no media */
 	struct sl_ng *ng;       /* NULL: nothing listens for it */
+
+	/* SIP and what stands on it: all NULL when the configuration has no group sip (brain_sip.c). */
+	struct sl_timers *timers;
+	struct sl_asks *asks;
+	struct sl_call_events *events;
+	struct sl_trace *trace;
+	struct sl_prov *prov;
+	struct sl_cdrs *cdrs;
+	struct sl_calls *calls;
+	struct sl_routing *routing;
+	struct sl_registrar *registrar;
+	struct sl_sip *sip;
+	struct sl_b2bua *b2bua;
+	struct sl_trunks *trunks;
 
 	struct sl_users config_users, store_users;
 	bool users_known;            /* the store has told its users */
@@ -44,11 +69,18 @@ struct sl_brain {
 	int64_t start_ms; /* CLOCK_MONOTONIC */
 	struct sl_brain_loop *loop;
 	int exit_status;
+	bool stopping;
 };
 
-/* Run the working half until SIGTERM; owns config. stored_fd: the keeper's copy of the configuration, journal_fd: its
- * memfd for media sessions (controlplane/journal.h); -1 = none. Returns the exit status. */
-int sl_brain_run(struct sl_config *config, int stored_fd, int journal_fd);
+/* What the keeper holds for the working half; -1 = none. */
+struct sl_brain_kept {
+	int config;        /* the configuration as last accepted (config/stored.h) */
+	int media, calls;  /* journals (controlplane/journal.h) */
+	int crash;         /* a page: the message being processed (sip/crash.c) */
+};
+
+/* Run the working half until SIGTERM; owns config. Returns the exit status. */
+int sl_brain_run(struct sl_config *config, const struct sl_brain_kept *kept);
 
 int64_t sl_now_ms(void); /* CLOCK_MONOTONIC */
 
@@ -62,6 +94,16 @@ void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx);
 int sl_brain_config_users(const struct sl_config *config, struct sl_users *out);
 int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
         const struct sl_users *config_users, struct sl_desired *out);
+
+/* ---- brain_sip.c ---- */
+
+/* Everything of SIP, in the order in which it stands on each other; calls are found again. 0, or -1 after saying why. Nothing without a group sip. */
+int sl_brain_open_sip(struct sl_brain *b, su_root_t *root);
+void sl_brain_close_sip(struct sl_brain *b);
+void sl_brain_tick_sip(struct sl_brain *b, int64_t now_ms);
+/* Is the new configuration's part good? 0, or -EINVAL with text; nothing has changed. */
+int sl_brain_check_sip(struct sl_brain *b, const struct sl_config *config, char *text, size_t text_len);
+void sl_brain_reconfigure_sip(struct sl_brain *b);
 
 /* ---- user_ops.c ---- */
 

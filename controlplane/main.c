@@ -7,12 +7,14 @@
 #include "dataplane/abi/keeper.h"
 #include "dataplane/abi/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 enum { WATCHDOG_MS = 10000 };
 
@@ -44,8 +46,7 @@ static const char usage[] =
 struct options {
 	const char *config;
 	bool check;
-	int working_half; /* the keeper's descriptor of the configuration; -1 = this is the keeper */
-	int journal;      /* and that of media sessions */
+	struct sl_brain_kept kept; /* config -1 = this is the keeper */
 	struct sl_keeper keeper;
 };
 
@@ -85,7 +86,7 @@ static int parse(int argc, char **argv, struct options *o)
 			o->keeper.log_file = optarg;
 			break;
 		case OPT_WORKING_HALF:
-			if (sscanf(optarg, "%d,%d", &o->working_half, &o->journal) != 2)
+			if (sscanf(optarg, "%d,%d,%d,%d", &o->kept.config, &o->kept.media, &o->kept.calls, &o->kept.crash) != 4)
 				return 2;
 			break;
 		case 'h':
@@ -113,17 +114,23 @@ static void look_at_modes(const struct sl_config *c)
 		        c->path, c->path);
 }
 
-enum { KEEP_CONFIG, KEEP_JOURNAL, N_KEPT };
+enum { KEEP_CONFIG, KEEP_MEDIA, KEEP_CALLS, KEEP_CRASH, N_KEPT, CRASH_BYTES = 4096 };
 
-/* What a crash of the working half must not take: the configuration as accepted, and media sessions. */
+/* What a crash of the working half must not take: the configuration as accepted, media sessions, calls, and what it was doing. */
 static int open_kept(const struct options *o, const struct sl_config *config, int kept[N_KEPT])
 {
+	static const char *const what[] = {"a copy of the configuration", "a journal of media sessions", "a journal of calls",
+	        "a note of what crashed"};
+
 	kept[KEEP_CONFIG] = sl_config_stored_new(o->config, config->control.api_token);
-	kept[KEEP_JOURNAL] = sl_journal_memfd("sluice-media");
+	kept[KEEP_MEDIA] = sl_journal_memfd("sluice-media");
+	kept[KEEP_CALLS] = sl_journal_memfd("sluice-calls");
+	kept[KEEP_CRASH] = sl_journal_memfd("sluice-crash");
+	if (kept[KEEP_CRASH] >= 0 && ftruncate(kept[KEEP_CRASH], CRASH_BYTES) < 0)
+		kept[KEEP_CRASH] = -errno;
 	for (unsigned i = 0; i < N_KEPT; i++) {
 		if (kept[i] < 0) {
-			sl_log(SL_LOG_ERROR, "cannot keep %s: %s",
-			        i == KEEP_CONFIG ? "a copy of the configuration" : "a journal of media sessions", strerror(-kept[i]));
+			sl_log(SL_LOG_ERROR, "cannot keep %s: %s", what[i], strerror(-kept[i]));
 			return -1;
 		}
 	}
@@ -132,7 +139,7 @@ static int open_kept(const struct options *o, const struct sl_config *config, in
 
 static int run_keeper(struct options *o, const struct sl_config *config)
 {
-	char numbers[32];
+	char numbers[64];
 	char *argv[] = {"sluice-controlplane", "--config", (char *)o->config, "--working-half", numbers, NULL};
 	int kept[N_KEPT];
 
@@ -144,7 +151,7 @@ static int run_keeper(struct options *o, const struct sl_config *config)
 	look_at_modes(config);
 	if (open_kept(o, config, kept) < 0)
 		return 1;
-	snprintf(numbers, sizeof numbers, "%d,%d", kept[KEEP_CONFIG], kept[KEEP_JOURNAL]);
+	snprintf(numbers, sizeof numbers, "%d,%d,%d,%d", kept[KEEP_CONFIG], kept[KEEP_MEDIA], kept[KEEP_CALLS], kept[KEEP_CRASH]);
 	o->keeper.inherit = kept;
 	o->keeper.n_inherit = N_KEPT;
 	return sl_keeper_run(&o->keeper);
@@ -153,12 +160,14 @@ static int run_keeper(struct options *o, const struct sl_config *config)
 /* A working half that starts again goes on with what was accepted last, whatever the file says by now. */
 static int load(const struct options *o, struct sl_config **config, char *text, size_t text_len)
 {
-	if (o->working_half < 0)
+	const int inherited[] = {o->kept.config, o->kept.media, o->kept.calls, o->kept.crash};
+
+	if (o->kept.config < 0)
 		return sl_config_load(o->config, config, text, text_len);
-	fcntl(o->working_half, F_SETFD, FD_CLOEXEC);
-	fcntl(o->journal, F_SETFD, FD_CLOEXEC);
+	for (unsigned i = 0; i < sizeof inherited / sizeof inherited[0]; i++)
+		fcntl(inherited[i], F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_DUMPABLE, 0); /* keys never leave memory for a disk */
-	if (sl_config_stored_load(o->working_half, o->config, config, text, text_len) == 0)
+	if (sl_config_stored_load(o->kept.config, o->config, config, text, text_len) == 0)
 		return 0;
 	sl_log(SL_LOG_WARNING, "the keeper's copy of the configuration cannot be read (%s): reading %s", text,
 	        o->config);
@@ -167,7 +176,7 @@ static int load(const struct options *o, struct sl_config **config, char *text, 
 
 int main(int argc, char **argv)
 {
-	struct options o = {.config = "/etc/sluice/sluice.conf", .working_half = -1, .journal = -1};
+	struct options o = {.config = "/etc/sluice/sluice.conf", .kept = {-1, -1, -1, -1}};
 	struct sl_config *config;
 	char text[400];
 	int status = parse(argc, argv, &o);
@@ -179,8 +188,8 @@ int main(int argc, char **argv)
 		return SL_KEEPER_EXIT_CONFIG;
 	}
 	sl_log_set_level((enum sl_log_level)sl_log_level_of(config->log_level));
-	if (o.working_half >= 0)
-		return sl_brain_run(config, o.working_half, o.journal);
+	if (o.kept.config >= 0)
+		return sl_brain_run(config, &o.kept);
 	if (o.check)
 		printf("%s: good\n", o.config);
 	else

@@ -91,6 +91,7 @@ static void take_over(struct reload *r)
 		sl_media_reconfigure(b->media, b->config);
 	if (b->ng)
 		sl_ng_reconfigure(b->ng, b->config);
+	sl_brain_reconfigure_sip(b);
 	snprintf(b->last_reload, sizeof b->last_reload, "reloaded");
 	sl_log(SL_LOG_INFO, "configuration reloaded from %s", b->config->path);
 }
@@ -188,6 +189,8 @@ static bool needs_restart(const struct reload *r, char *text, size_t text_len)
 		option = ng_changed(&r->b->config->media, &r->config->media);
 	if (option)
 		snprintf(text, text_len, "option '%s' cannot change while the control plane runs: restart it", option);
+	else if (sl_brain_check_sip(r->b, r->config, text, text_len) < 0)
+		return true;
 	else if (sl_config_needs_restart(r->b->config, r->config, what, sizeof what))
 		snprintf(text, text_len, "option '%s' cannot change by a reload: restart the dataplane, then the control plane", what);
 	else

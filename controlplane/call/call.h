@@ -211,6 +211,10 @@ void sl_leg_tell(struct sl_leg *l, const struct sl_leg_event *e);
 void sl_call_changed(struct sl_call *c);
 /* End of a turn of the brain's loop, before anything is sent that promises durability. */
 void sl_calls_commit(struct sl_calls *cs);
+/* Now and then (every 50 ms): the time up to which calls are known to have lived. */
+void sl_calls_tick(struct sl_calls *cs);
+/* Milliseconds since 1970, as ids, records and CDRs have them. */
+int64_t sl_call_unix_ms(void);
 /* The last leg has ended: CDRs go to the store, the call after them. cause: why. */
 void sl_call_close(struct sl_call *c, const struct sl_cause *cause);
 

@@ -181,13 +181,6 @@ struct sl_prov_user {
 	struct sl_route_live *runtime; /* routing's: live counts, shared with the object that replaces this one; NULL = none yet */
 };
 
-enum sl_prov_scope {
-	SL_SCOPE_READ = 1 << 0,      /* look at everything of the tenant */
-	SL_SCOPE_CALLS = 1 << 1,     /* hang up calls, remove registrations */
-	SL_SCOPE_PROVISION = 1 << 2, /* change tenants, domains, users, trunks, routes */
-	SL_SCOPE_ADMIN = 1 << 3,     /* all of it, tokens, import and export, reload */
-};
-
 struct sl_prov;
 
 /* Is the group `provision` of c right by itself? 0, or -EINVAL with one line "FILE:LINE: ..." in text. Any thread; for --check. */

@@ -29,6 +29,7 @@ struct sl_binding {
 };
 
 struct sl_registrar_options {
+	const struct sl_config *config; /* group sip: what brute force meets */
 	struct sl_prov *prov;
 	struct sl_store *store;
 	struct sl_timers *timers;
@@ -39,6 +40,7 @@ struct sl_registrar_options {
 /* Reads the bindings back (in the calling thread, before the store's thread is asked anything else of it). NULL with text. */
 struct sl_registrar *sl_registrar_open(const struct sl_registrar_options *o, char *text, size_t text_len);
 void sl_registrar_close(struct sl_registrar *r); /* what is not committed yet is */
+void sl_registrar_reconfigure(struct sl_registrar *r, const struct sl_config *config);
 /* Once SIP is there: the agent to answer with. */
 void sl_registrar_set_sip(struct sl_registrar *r, struct sl_sip *s);
 void sl_registrar_tick(struct sl_registrar *r, int64_t now_ms);

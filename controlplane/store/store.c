@@ -62,7 +62,7 @@ static const char *const migrations[] = {
         " userhash BLOB NOT NULL CHECK (length(userhash) = 32),"
         " created INTEGER NOT NULL" /* seconds since 1970 */
         ") WITHOUT ROWID",
-        SL_SCHEMA_PROVISION SL_SCHEMA_REGISTRAR SL_SCHEMA_REPORT,
+        SL_SCHEMA_PROVISION SL_SCHEMA_REGISTRAR SL_SCHEMA_REPORT SL_SCHEMA_HTTP,
 };
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };
 
@@ -314,6 +314,15 @@ int sl_store_now(struct sl_store *s, sl_store_work work, void *arg, char *text)
 {
 	text[0] = '\0';
 	return run_work(&s->db, work, arg, text);
+}
+
+void sl_store_flush(struct sl_store *s)
+{
+	while (s->waiting) {
+		struct pollfd p = {sl_mailbox_fd(s->brain), POLLIN, 0};
+		poll(&p, 1, -1);
+		sl_mailbox_run(s->brain, SL_STORE_GROUP);
+	}
 }
 
 size_t sl_store_waiting(const struct sl_store *s)

@@ -48,6 +48,8 @@ int sl_store_submit(struct sl_store *s, sl_store_work work, sl_store_done done, 
 /* The same in the calling thread, at once: only before anything was submitted (start-up). 0 or negative errno with text. */
 int sl_store_now(struct sl_store *s, sl_store_work work, void *arg, char *text);
 size_t sl_store_waiting(const struct sl_store *s); /* pieces of work not answered yet */
+/* Wait until everything submitted is answered (letters of others to the brain are run too): for the end of the program only. */
+void sl_store_flush(struct sl_store *s);
 
 /* ---- TURN's users ---- */
 

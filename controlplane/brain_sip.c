@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* SIP's part of the brain: what stands on what, opened and closed in that order. */
+
+#include "controlplane/brain.h"
+
+#include "controlplane/sip/leg.h"
+#include "dataplane/abi/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void media_ended(void *ctx, const struct sl_media_session *s, const char *why)
+{
+	struct sl_brain *b = ctx;
+
+	sl_calls_media_ended(b->calls, s->call_id, why);
+}
+
+static void media_dtmf(void *ctx, const struct sl_media_session *s, const struct sl_media_party *p, unsigned event, unsigned duration_ms,
+        unsigned volume)
+{
+	struct sl_brain *b = ctx;
+
+	sl_calls_media_dtmf(b->calls, s->call_id, p->tag, event, duration_ms);
+}
+
+/* The page that the keeper holds: what the process before this one was doing when it died. */
+static void *map_crash_page(int fd)
+{
+	void *page = fd >= 0 ? mmap(NULL, SL_SIP_CRASH_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+	return page == MAP_FAILED ? NULL : page;
+}
+
+/* What knows nothing of SIP messages. */
+static int open_below(struct sl_brain *b, char *text, size_t text_len)
+{
+	const struct sl_conf_sip *conf = &b->config->sip;
+
+	sl_id_set_node((uint8_t)conf->region, (uint8_t)conf->node);
+	b->timers = sl_timers_new();
+	b->asks = b->timers ? sl_asks_new(b->timers) : NULL;
+	b->events = sl_call_events_new();
+	b->trace = sl_trace_new((size_t)conf->trace_mb << 20);
+	if (!b->asks || !b->events || !b->trace)
+		return -1;
+	struct sl_prov_options prov = {.config = b->config, .store = b->store, .events = b->events};
+	if (!(b->prov = sl_prov_open(&prov, text, text_len)) ||
+	        !(b->cdrs = sl_cdrs_open(b->store, conf->cdr_retention_days, text, text_len)))
+		return -1;
+	struct sl_calls_options calls = {.timers = b->timers,
+	        .asks = b->asks,
+	        .events = b->events,
+	        .media = b->media,
+	        .cdrs = b->cdrs,
+	        .trace = b->trace,
+	        .journal_fd = b->calls_fd,
+	        .max_calls = conf->max_calls};
+	if (!(b->calls = sl_calls_open(&calls, text, text_len)))
+		return -1;
+	struct sl_routing_options routing = {.prov = b->prov, .asks = b->asks, .events = b->events};
+	b->routing = sl_routing_open(&routing);
+	return b->routing ? 0 : -1;
+}
+
+static int open_above(struct sl_brain *b, su_root_t *root, char *text, size_t text_len)
+{
+	struct sl_registrar_options registrar = {.config = b->config,
+	        .prov = b->prov,
+	        .store = b->store,
+	        .timers = b->timers,
+	        .asks = b->asks,
+	        .events = b->events};
+
+	if (!(b->registrar = sl_registrar_open(&registrar, text, text_len)))
+		return -1;
+	struct sl_b2bua_options b2bua = {.config = b->config,
+	        .calls = b->calls,
+	        .prov = b->prov,
+	        .routing = b->routing,
+	        .registrar = b->registrar,
+	        .media = b->media,
+	        .events = b->events,
+	        .asks = b->asks};
+	if (!(b->b2bua = sl_b2bua_open(&b2bua)))
+		return -1;
+	struct sl_sip_options sip = {.config = b->config,
+	        .root = root,
+	        .timers = b->timers,
+	        .asks = b->asks,
+	        .events = b->events,
+	        .prov = b->prov,
+	        .calls = b->calls,
+	        .trace = b->trace,
+	        .registrar = b->registrar,
+	        .brain = b->mail,
+	        .crash_page = map_crash_page(b->crash_fd),
+	        .invite = sl_b2bua_invite,
+	        .request = sl_b2bua_request,
+	        .ctx = b->b2bua};
+	if (!(b->sip = sl_sip_open(&sip, text, text_len)))
+		return -1;
+	sl_registrar_set_sip(b->registrar, b->sip);
+	sl_b2bua_set_sip(b->b2bua, b->sip);
+	sl_sip_leg_register_kind(b->sip);
+	sl_calls_restore(b->calls);
+	b->trunks = sl_trunks_open(b->sip, b->routing);
+	return b->trunks ? 0 : -1;
+}
+
+int sl_brain_open_sip(struct sl_brain *b, su_root_t *root)
+{
+	struct sl_media_hooks hooks = {.ctx = b, .ended = media_ended, .dtmf = media_dtmf};
+	char text[400] = "no memory";
+
+	if (b->config->sip.n_listeners == 0)
+		return 0;
+	if (open_below(b, text, sizeof text) < 0 || open_above(b, root, text, sizeof text) < 0) {
+		sl_log(SL_LOG_ERROR, "%s", text);
+		return -1;
+	}
+	sl_media_set_hooks(b->media, &hooks);
+	return 0;
+}
+
+void sl_brain_close_sip(struct sl_brain *b)
+{
+	const struct sl_media_hooks none = {0};
+
+	if (b->media)
+		sl_media_set_hooks(b->media, &none);
+	sl_trunks_close(b->trunks);
+	sl_calls_close(b->calls); /* no farewells: dialogs stay in the journal */
+	sl_b2bua_close(b->b2bua);
+	sl_sip_close(b->sip);
+	sl_registrar_close(b->registrar);
+	sl_routing_close(b->routing);
+	sl_cdrs_close(b->cdrs);
+	if (b->store)
+		sl_store_flush(b->store); /* whoever asked is told while what it asked about is there */
+	sl_prov_close(b->prov);
+	sl_trace_free(b->trace);
+	sl_call_events_free(b->events);
+	sl_asks_free(b->asks);
+	sl_timers_free(b->timers);
+	b->prov = NULL;
+	b->calls = NULL;
+	b->sip = NULL;
+}
+
+void sl_brain_tick_sip(struct sl_brain *b, int64_t now_ms)
+{
+	if (!b->sip)
+		return;
+	sl_timers_run(b->timers, now_ms);
+	sl_sip_tick(b->sip, now_ms);
+	sl_registrar_tick(b->registrar, now_ms);
+	sl_trunks_tick(b->trunks, now_ms);
+	sl_calls_tick(b->calls);
+	sl_cdrs_tick(b->cdrs, sl_call_unix_ms());
+}
+
+int sl_brain_check_sip(struct sl_brain *b, const struct sl_config *config, char *text, size_t text_len)
+{
+	if ((config->sip.n_listeners > 0) != (b->sip != NULL)) {
+		snprintf(text, text_len, "option 'sip' cannot come or go while the control plane runs: restart it");
+		return -EINVAL;
+	}
+	return b->sip ? sl_prov_check(config, text, text_len) : 0;
+}
+
+void sl_brain_reconfigure_sip(struct sl_brain *b)
+{
+	char text[400];
+
+	if (!b->sip)
+		return;
+	if (sl_prov_reconfigure(b->prov, b->config, text, sizeof text) < 0)
+		sl_log(SL_LOG_ERROR, "group provision not reloaded, the old one goes on: %s", text);
+	sl_sip_reconfigure(b->sip, b->config);
+	sl_registrar_reconfigure(b->registrar, b->config);
+	sl_b2bua_reconfigure(b->b2bua, b->config);
+}
