@@ -51,21 +51,41 @@ typedef void (*sl_cdrs_done)(void *ctx, int error);
 
 /* retention_days 0 = for ever. NULL with text. */
 struct sl_cdrs *sl_cdrs_open(struct sl_store *store, unsigned retention_days, char *text, size_t text_len);
+/* After the store was closed, so nothing is under way: what waits to be tried again is forgotten (journals have it). NULL is fine. */
 void sl_cdrs_close(struct sl_cdrs *c);
-void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms); /* retention */
+void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms); /* retention, trying again; each 50 ms or so */
 /* Commit n records (copied), all or nothing; one that is there already is left as it is. done after the commit, on the brain; a store that
  * fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0 or -ENOMEM (try again). */
 int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_t n, sl_cdrs_done done, void *ctx);
 /* Not yet committed. */
 size_t sl_cdrs_pending(const struct sl_cdrs *c);
 
-/* Listing, newest first: `json` is an array of objects, or with csv one text. NULL or "" = any. Answered later, on the brain. */
+/* X(NAME, what it counts) */
+#define SL_CDR_COUNTERS(X)                                                                                                  \
+	X(committed, "call detail records committed")                                                                       \
+	X(retries, "commits of call detail records that failed and were tried again")                                      \
+	X(expired, "call detail records deleted by age")                                                                    \
+	X(listings, "listings of call detail records asked for")
+struct sl_cdr_counts {
+#define X(name, text) uint64_t name;
+	SL_CDR_COUNTERS(X)
+#undef X
+};
+void sl_cdrs_counts(const struct sl_cdrs *c, struct sl_cdr_counts *out);
+/* Another retention, of a reloaded configuration. */
+void sl_cdrs_set_retention(struct sl_cdrs *c, unsigned days);
+
+/* Listing, newest first: {"cdrs": [...], "next": what `after` must be for the next page, or null}, or with csv a head and lines (RFC 4180). ""
+ * = any. Answered later, on the brain; rows are looked at in slices, so that a long search does not keep commits waiting. */
 struct sl_cdr_query {
 	char tenant[SL_CDR_NAME_MAX], call[SL_ID_TEXT], user[SL_CDR_NAME_MAX], trunk[SL_CDR_NAME_MAX], number[SL_CDR_NAME_MAX];
 	int64_t from_unix_ms, to_unix_ms; /* begun in this time; 0 = open */
-	char after[SL_ID_TEXT];           /* page: those older than this one */
-	unsigned limit;
+	char after[SL_ID_TEXT];           /* page: those older than this one ("CD..."); "" = from the newest */
+	unsigned limit;                   /* 1..SL_CDR_LIST_MAX */
 	bool csv;
 };
-typedef void (*sl_cdrs_listed)(void *ctx, int error, const char *text, size_t len); /* text: JSON or CSV */
+enum { SL_CDR_LIST_MAX = 10000 };
+/* text: JSON or CSV; of an error: words. */
+typedef void (*sl_cdrs_listed)(void *ctx, int error, const char *text, size_t len);
+/* 0, -EINVAL (an id that is none), -ENOBUFS, -ENOMEM: done is not called then. */
 int sl_cdrs_list(struct sl_cdrs *c, const struct sl_cdr_query *q, sl_cdrs_listed done, void *ctx);

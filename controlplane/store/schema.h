@@ -15,5 +15,28 @@
 /* registrar/ */
 #define SL_SCHEMA_REGISTRAR ""
 
-/* report/ */
-#define SL_SCHEMA_REPORT ""
+/* report/: one row for each leg. Ids begin with milliseconds since 1970, so the index of legs is the order of time as well. */
+#define SL_SCHEMA_REPORT                                                                                                    \
+	"CREATE TABLE cdrs ("                                                                                               \
+	" leg BLOB PRIMARY KEY NOT NULL CHECK (length(leg) = 16), call BLOB NOT NULL CHECK (length(call) = 16),"            \
+	" tenant TEXT NOT NULL, user TEXT NOT NULL, trunk TEXT NOT NULL, route TEXT NOT NULL,"                              \
+	" from_uri TEXT NOT NULL, to_uri TEXT NOT NULL, direction INTEGER NOT NULL,"                                        \
+	" begun_ms INTEGER NOT NULL, ringing_ms INTEGER NOT NULL, answered_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL," \
+	" status INTEGER NOT NULL, q850 INTEGER NOT NULL, cause TEXT NOT NULL, ended_by INTEGER NOT NULL,"                  \
+	" restored INTEGER NOT NULL, unfinished INTEGER NOT NULL,"                                                          \
+	" sip_call_id TEXT NOT NULL, remote TEXT NOT NULL, user_agent TEXT NOT NULL, codec TEXT NOT NULL,"                  \
+	" packets_in INTEGER NOT NULL, bytes_in INTEGER NOT NULL, packets_out INTEGER NOT NULL, bytes_out INTEGER NOT NULL," \
+	" lost INTEGER NOT NULL, jitter_us INTEGER NOT NULL, round_trip_us INTEGER NOT NULL,"                               \
+	" mos_x100 INTEGER NOT NULL, mos_min_x100 INTEGER NOT NULL,"                                                        \
+	" attempts TEXT NOT NULL);" /* JSON: an array; "" = none */                                                         \
+	"CREATE INDEX cdrs_call ON cdrs (call, leg);"                                                                       \
+	"CREATE INDEX cdrs_user ON cdrs (user, leg) WHERE user <> '';"
+
+/* http/: answers of requests with an Idempotency-Key */
+#define SL_SCHEMA_HTTP                                                                                                      \
+	"CREATE TABLE answers ("                                                                                            \
+	" owner BLOB NOT NULL, key TEXT NOT NULL," /* whose key: a hash of the token; what he chose */                      \
+	" request BLOB NOT NULL,"                  /* hash of method, path, arguments and body */                           \
+	" status INTEGER NOT NULL, etag TEXT NOT NULL, body BLOB NOT NULL, created INTEGER NOT NULL,"                       \
+	" PRIMARY KEY (owner, key)) WITHOUT ROWID;"                                                                         \
+	"CREATE INDEX answers_created ON answers (created);"
