@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/brain.h"
 
+#include "controlplane/call/call.h"
 #include "controlplane/http/api.h"
 #include "controlplane/loop.h"
 #include "dataplane/abi/keeper.h"

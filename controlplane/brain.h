@@ -15,15 +15,6 @@
 #include "controlplane/mailbox.h"
 #include "controlplane/media/media.h"
 #include "controlplane/ng/ng.h"
-#include "controlplane/b2bua/b2bua.h"
-#include "controlplane/call/call.h"
-#include "controlplane/provision/provision.h"
-#include "controlplane/registrar/registrar.h"
-#include "controlplane/report/cdr.h"
-#include "controlplane/report/trace.h"
-#include "controlplane/routing/routing.h"
-#include "controlplane/routing/trunks.h"
-#include "controlplane/sip/sip.h"
 #include "controlplane/store/store.h"
 
 enum {
@@ -46,7 +37,7 @@ struct sl_brain {
 	struct sl_ng *ng;       /* NULL: nothing listens for it */
 
 	/* SIP and what stands on it: all NULL when the configuration has no group sip (brain_sip.c). */
-	struct sl_timers *timers;
+	struct sl_timers *timers; /* their headers are in the folders of their names */
 	struct sl_asks *asks;
 	struct sl_call_events *events;
 	struct sl_trace *trace;
@@ -98,7 +89,7 @@ int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
 /* ---- brain_sip.c ---- */
 
 /* Everything of SIP, in the order in which it stands on each other; calls are found again. 0, or -1 after saying why. Nothing without a group sip. */
-int sl_brain_open_sip(struct sl_brain *b, su_root_t *root);
+int sl_brain_open_sip(struct sl_brain *b, void *root); /* su_root_t */
 void sl_brain_close_sip(struct sl_brain *b);
 void sl_brain_tick_sip(struct sl_brain *b, int64_t now_ms);
 /* Is the new configuration's part good? 0, or -EINVAL with text; nothing has changed. */

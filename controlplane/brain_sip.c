@@ -5,7 +5,16 @@
 
 #include "controlplane/brain.h"
 
+#include "controlplane/b2bua/b2bua.h"
+#include "controlplane/call/call.h"
+#include "controlplane/provision/provision.h"
+#include "controlplane/registrar/registrar.h"
+#include "controlplane/report/cdr.h"
+#include "controlplane/report/trace.h"
+#include "controlplane/routing/routing.h"
+#include "controlplane/routing/trunks.h"
 #include "controlplane/sip/leg.h"
+#include "controlplane/sip/sip.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -112,7 +121,7 @@ static int open_above(struct sl_brain *b, su_root_t *root, char *text, size_t te
 	return b->trunks ? 0 : -1;
 }
 
-int sl_brain_open_sip(struct sl_brain *b, su_root_t *root)
+int sl_brain_open_sip(struct sl_brain *b, void *root)
 {
 	struct sl_media_hooks hooks = {.ctx = b, .ended = media_ended, .dtmf = media_dtmf};
 	char text[400] = "no memory";

@@ -29,8 +29,8 @@ void sl_id_new(struct sl_id *id)
 	struct timespec ts;
 
 	if (pool.left == 0) {
-		if (getrandom(pool.bytes, sizeof pool.bytes / 2, 0) < 0 || /* up to 256 bytes it is never cut short */
-		        getrandom(pool.bytes[POOL / 2], sizeof pool.bytes / 2, 0) < 0)
+		if (getrandom((uint8_t *)pool.bytes, sizeof pool.bytes / 2, 0) < 0 || /* up to 256 bytes it is never cut short */
+		        getrandom((uint8_t *)pool.bytes + sizeof pool.bytes / 2, sizeof pool.bytes / 2, 0) < 0)
 			abort(); /* cannot be: the pool is initialised, the call is not interrupted */
 		pool.left = POOL;
 	}

@@ -21,6 +21,7 @@ int sl_leg_init(struct sl_leg *l, struct sl_call *c, const struct sl_leg_ops *op
 	l->direction = d;
 	if (r) {
 		l->id = r->id;
+		l->direction = (enum sl_leg_direction)r->direction;
 		l->state = r->state;
 		memcpy(l->media_tag, r->media_tag, sizeof l->media_tag);
 		memcpy(l->media_branch, r->media_branch, sizeof l->media_branch);
