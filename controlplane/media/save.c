@@ -3,6 +3,7 @@
 
 /* Sessions in the journal: written whole after every change, read back at start with every field checked. */
 
+#include "controlplane/blob.h"
 #include "controlplane/media/internal.h"
 
 #include <stdio.h>
@@ -21,66 +22,35 @@ enum {
 	NOBODY = 0xff,
 };
 
-/* ---- a cursor each way; an error sticks and is looked at once ---- */
+/* ---- texts: a byte of length; what must be below a limit ---- */
 
-struct out {
-	uint8_t *p, *end;
-	bool full;
-};
-struct in {
-	const uint8_t *p, *end;
-	bool bad;
-};
-
-static void put(struct out *o, const void *data, size_t n)
-{
-	if ((size_t)(o->end - o->p) < n) {
-		o->full = true;
-		return;
-	}
-	if (n)
-		memcpy(o->p, data, n);
-	o->p += n;
-}
-
-static void get(struct in *in, void *data, size_t n)
-{
-	if ((size_t)(in->end - in->p) < n) {
-		in->bad = true;
-		memset(data, 0, n);
-		return;
-	}
-	memcpy(data, in->p, n);
-	in->p += n;
-}
-
-static void put_text(struct out *o, const char *text)
+static void put_text(struct sl_blob_out *o, const char *text)
 {
 	uint8_t n = (uint8_t)strlen(text); /* at most SL_MEDIA_ID_MAX */
 
-	put(o, &n, 1);
-	put(o, text, n);
+	sl_blob_put(o, &n, 1);
+	sl_blob_put(o, text, n);
 }
 
-static void get_text(struct in *in, char *text, size_t room)
+static void get_text(struct sl_blob_in *in, char *text, size_t room)
 {
 	uint8_t n;
 
-	get(in, &n, 1);
+	sl_blob_get(in, &n, 1);
 	if (n >= room) {
 		in->bad = true;
 		n = 0;
 	}
-	get(in, text, n);
+	sl_blob_get(in, text, n);
 	text[n] = '\0';
 	in->bad |= strlen(text) != n;
 }
 
-static uint8_t get_below(struct in *in, unsigned limit)
+static uint8_t get_below(struct sl_blob_in *in, unsigned limit)
 {
 	uint8_t v;
 
-	get(in, &v, 1);
+	sl_blob_get(in, &v, 1);
 	if (v >= limit) {
 		in->bad = true;
 		return 0;
@@ -114,7 +84,7 @@ static uint8_t index_of(const struct session *s, const struct party *p)
 	return NOBODY;
 }
 
-static void put_section(struct out *o, const struct session *s, const struct section *x)
+static void put_section(struct sl_blob_out *o, const struct session *s, const struct section *x)
 {
 	uint8_t has_leg = section_has_leg(x), source = index_of(s, x->source);
 
@@ -123,31 +93,31 @@ static void put_section(struct out *o, const struct session *s, const struct sec
 #define X(field, limit)                                                                                      \
 	{                                                                                                    \
 		uint8_t byte = (uint8_t)x->field;                                                            \
-		put(o, &byte, 1);                                                                            \
+		sl_blob_put(o, &byte, 1);                                                                            \
 	}
 	SECTION_BYTES(X)
 #undef X
-	put(o, &source, 1);
-	put(o, &x->types, sizeof x->types);
-	put(o, &x->theirs, sizeof x->theirs);
-	put(o, &x->ours, sizeof x->ours);
-	put(o, x->offered, x->n_offered * sizeof x->offered[0]);
+	sl_blob_put(o, &source, 1);
+	sl_blob_put(o, &x->types, sizeof x->types);
+	sl_blob_put(o, &x->theirs, sizeof x->theirs);
+	sl_blob_put(o, &x->ours, sizeof x->ours);
+	sl_blob_put(o, x->offered, x->n_offered * sizeof x->offered[0]);
 	put_text(o, x->play.times ? "" : x->play_name);
-	put(o, &has_leg, 1);
+	sl_blob_put(o, &has_leg, 1);
 	if (has_leg)
-		put(o, &x->pub.leg.set, sizeof x->pub.leg.set);
+		sl_blob_put(o, &x->pub.leg.set, sizeof x->pub.leg.set);
 }
 
-static void check_key(struct in *in, const struct sl_sdp_crypto *c)
+static void check_key(struct sl_blob_in *in, const struct sl_sdp_crypto *c)
 {
 	in->bad |= c->key.suite >= SL_SRTP_N_SUITES || c->key.mki_len > SL_SRTP_MKI_MAX;
 }
 
-static void get_keys(struct in *in, struct section *x)
+static void get_keys(struct sl_blob_in *in, struct section *x)
 {
-	get(in, &x->theirs, sizeof x->theirs);
-	get(in, &x->ours, sizeof x->ours);
-	get(in, x->offered, x->n_offered * sizeof x->offered[0]);
+	sl_blob_get(in, &x->theirs, sizeof x->theirs);
+	sl_blob_get(in, &x->ours, sizeof x->ours);
+	sl_blob_get(in, x->offered, x->n_offered * sizeof x->offered[0]);
 	check_key(in, &x->theirs);
 	check_key(in, &x->ours);
 	for (unsigned i = 0; i < x->n_offered; i++)
@@ -155,12 +125,12 @@ static void get_keys(struct in *in, struct section *x)
 }
 
 /* The command it was is what a leg is: the dataplane's own rules say whether it can be sent again. */
-static void get_leg(const struct sl_media *m, struct in *in, struct section *x)
+static void get_leg(const struct sl_media *m, struct sl_blob_in *in, struct section *x)
 {
 	struct sl_command cmd = {.h = {.type = SL_CMD_LEG_SET}};
 	char text[80];
 
-	get(in, &cmd.leg, sizeof cmd.leg);
+	sl_blob_get(in, &cmd.leg, sizeof cmd.leg);
 	if (in->bad || sl_command_validate(&cmd, text, sizeof text) < 0 ||
 	        cmd.leg.leg.address >= m->conf->n_addresses ||
 	        (cmd.leg.rtcp_port && cmd.leg.rtcp_port != cmd.leg.leg.port + 1)) {
@@ -172,14 +142,14 @@ static void get_leg(const struct sl_media *m, struct in *in, struct section *x)
 	x->pub.leg.rtcp_port = cmd.leg.rtcp_port;
 }
 
-static void get_section(const struct sl_media *m, struct in *in, struct section *x, uint8_t *source)
+static void get_section(const struct sl_media *m, struct sl_blob_in *in, struct section *x, uint8_t *source)
 {
 	get_text(in, x->pub.type, sizeof x->pub.type);
 	get_text(in, x->pub.codec, sizeof x->pub.codec);
 #define X(field, limit) x->field = get_below(in, limit);
 	SECTION_BYTES(X)
 #undef X
-	get(in, source, 1);
+	sl_blob_get(in, source, 1);
 	/* Not as bools and enumerations: a byte that is neither is no value. */
 	uint8_t known;
 	_Static_assert(
@@ -188,7 +158,7 @@ static void get_section(const struct sl_media *m, struct in *in, struct section 
 	in->bad |= known > 1;
 	if (in->bad)
 		return;
-	get(in, &x->types, sizeof x->types);
+	sl_blob_get(in, &x->types, sizeof x->types);
 	in->bad |= x->types.n_clocks > SL_LEG_CLOCKS_MAX;
 	get_keys(in, x);
 	get_text(in, x->play_name, sizeof x->play_name);
@@ -198,7 +168,7 @@ static void get_section(const struct sl_media *m, struct in *in, struct section 
 
 /* ---- parties and sessions ---- */
 
-static void put_party(struct out *o, const struct session *s, const struct party *p)
+static void put_party(struct sl_blob_out *o, const struct session *s, const struct party *p)
 {
 	uint8_t peer = index_of(s, p->peer), n = (uint8_t)p->pub.n_sections;
 	uint16_t sdp_len = (uint16_t)p->sdp_len;
@@ -207,30 +177,30 @@ static void put_party(struct out *o, const struct session *s, const struct party
 	put_text(o, p->pub.via_branch);
 	put_text(o, p->pub.label);
 	put_text(o, p->interface);
-	put(o, &p->pub.created_unix_ms, sizeof p->pub.created_unix_ms);
-	put(o, &p->pub.flags, sizeof p->pub.flags);
-	put(o, &p->offered_ms, sizeof p->offered_ms);
-	put(o, &peer, 1);
-	put(o, &sdp_len, sizeof sdp_len);
-	put(o, p->sdp, sdp_len);
-	put(o, &n, 1);
+	sl_blob_put(o, &p->pub.created_unix_ms, sizeof p->pub.created_unix_ms);
+	sl_blob_put(o, &p->pub.flags, sizeof p->pub.flags);
+	sl_blob_put(o, &p->offered_ms, sizeof p->offered_ms);
+	sl_blob_put(o, &peer, 1);
+	sl_blob_put(o, &sdp_len, sizeof sdp_len);
+	sl_blob_put(o, p->sdp, sdp_len);
+	sl_blob_put(o, &n, 1);
 	for (unsigned i = 0; i < n; i++)
 		put_section(o, s, section_at(p, i));
 }
 
-static void put_session(struct out *o, const struct session *s)
+static void put_session(struct sl_blob_out *o, const struct session *s)
 {
 	uint8_t n = (uint8_t)s->pub.n_parties, recording = s->pub.recording;
 
 	put_text(o, s->pub.call_id);
-	put(o, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
-	put(o, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
-	put(o, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
-	put(o, &s->worker, 1);
-	put(o, &recording, 1);
-	put(o, &s->record_format, 1);
+	sl_blob_put(o, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
+	sl_blob_put(o, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
+	sl_blob_put(o, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
+	sl_blob_put(o, &s->worker, 1);
+	sl_blob_put(o, &recording, 1);
+	sl_blob_put(o, &s->record_format, 1);
 	put_text(o, s->record_name);
-	put(o, &n, 1);
+	sl_blob_put(o, &n, 1);
 	for (unsigned i = 0; i < n; i++)
 		put_party(o, s, party_at(s, i));
 }
@@ -240,20 +210,20 @@ struct relations {
 	uint8_t peer[SL_MEDIA_MAX_PARTIES], source[SL_MEDIA_MAX_PARTIES][SL_MEDIA_MAX_SECTIONS];
 };
 
-static void get_sdp(struct in *in, struct party *p)
+static void get_sdp(struct sl_blob_in *in, struct party *p)
 {
 	uint16_t n;
 
-	get(in, &n, sizeof n);
+	sl_blob_get(in, &n, sizeof n);
 	if (n > SL_MEDIA_SDP_KEPT || n > in->end - in->p)
 		in->bad = true;
 	if (in->bad || n == 0 || !(p->sdp = malloc(n)))
 		return;
 	p->sdp_len = n;
-	get(in, p->sdp, n);
+	sl_blob_get(in, p->sdp, n);
 }
 
-static void get_party(struct sl_media *m, struct in *in, struct session *s, uint8_t *peer, uint8_t *source)
+static void get_party(struct sl_media *m, struct sl_blob_in *in, struct session *s, uint8_t *peer, uint8_t *source)
 {
 	const struct sl_slice none = {0};
 	struct party *p = sl_party_new(s, none, none);
@@ -266,10 +236,10 @@ static void get_party(struct sl_media *m, struct in *in, struct session *s, uint
 	get_text(in, p->pub.via_branch, sizeof p->pub.via_branch);
 	get_text(in, p->pub.label, sizeof p->pub.label);
 	get_text(in, p->interface, sizeof p->interface);
-	get(in, &p->pub.created_unix_ms, sizeof p->pub.created_unix_ms);
-	get(in, &p->pub.flags, sizeof p->pub.flags);
-	get(in, &p->offered_ms, sizeof p->offered_ms);
-	get(in, peer, 1);
+	sl_blob_get(in, &p->pub.created_unix_ms, sizeof p->pub.created_unix_ms);
+	sl_blob_get(in, &p->pub.flags, sizeof p->pub.flags);
+	sl_blob_get(in, &p->offered_ms, sizeof p->offered_ms);
+	sl_blob_get(in, peer, 1);
 	get_sdp(in, p);
 	unsigned n = get_below(in, SL_MEDIA_MAX_SECTIONS + 1);
 	for (unsigned i = 0; i < n && !in->bad; i++) {
@@ -281,7 +251,7 @@ static void get_party(struct sl_media *m, struct in *in, struct session *s, uint
 	}
 }
 
-static struct party *party_of(struct in *in, const struct session *s, uint8_t at, const struct party *self)
+static struct party *party_of(struct sl_blob_in *in, const struct session *s, uint8_t at, const struct party *self)
 {
 	if (at == NOBODY)
 		return NULL;
@@ -292,7 +262,7 @@ static struct party *party_of(struct in *in, const struct session *s, uint8_t at
 	return party_at(s, at);
 }
 
-static void relate(struct in *in, struct session *s, const struct relations *r)
+static void relate(struct sl_blob_in *in, struct session *s, const struct relations *r)
 {
 	for (unsigned k = 0; k < s->pub.n_parties; k++) {
 		struct party *p = party_at(s, k);
@@ -304,7 +274,7 @@ static void relate(struct in *in, struct session *s, const struct relations *r)
 
 static struct session *get_session(struct sl_media *m, const void *record, size_t len)
 {
-	struct in in = {record, (const uint8_t *)record + len, false};
+	struct sl_blob_in in = {record, (const uint8_t *)record + len, false};
 	struct relations r;
 	char call_id[SL_MEDIA_ID_MAX + 1];
 
@@ -315,10 +285,10 @@ static struct session *get_session(struct sl_media *m, const void *record, size_
 	struct session *s = sl_session_new(m, name);
 	if (!s)
 		return NULL;
-	get(&in, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
-	get(&in, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
-	get(&in, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
-	get(&in, &s->worker, 1);
+	sl_blob_get(&in, &s->pub.created_unix_ms, sizeof s->pub.created_unix_ms);
+	sl_blob_get(&in, &s->pub.last_signal_unix_ms, sizeof s->pub.last_signal_unix_ms);
+	sl_blob_get(&in, &s->pub.delete_at_ms, sizeof s->pub.delete_at_ms);
+	sl_blob_get(&in, &s->worker, 1);
 	s->pub.recording = get_below(&in, 2);
 	s->record_format = get_below(&in, SL_NO + 1);
 	get_text(&in, s->record_name, sizeof s->record_name);
@@ -432,7 +402,7 @@ void sl_session_save(struct sl_media *m, struct session *s)
 		return;
 	if (s->slot < 0 && (s->slot = sl_journal_take(m->journal)) < 0)
 		return; /* cannot be: there are as many as sessions */
-	struct out o = {.p = sl_journal_begin(m->journal, (uint32_t)s->slot, &room)};
+	struct sl_blob_out o = {.p = sl_journal_begin(m->journal, (uint32_t)s->slot, &room)};
 	const uint8_t *begin = o.p;
 	o.end = o.p + room;
 	put_session(&o, s);
