@@ -54,7 +54,7 @@ struct sl_cdrs *sl_cdrs_open(struct sl_store *store, unsigned retention_days, ch
 /* After the store was closed, so nothing is under way: what waits to be tried again is forgotten (journals have it). NULL is fine. */
 void sl_cdrs_close(struct sl_cdrs *c);
 void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms); /* retention, trying again; each 50 ms or so */
-/* Commit n records (copied), all or nothing; one that is there already is left as it is. done after the commit, on the brain; a store that
+/* Commit n records (copied), all or nothing; one that is there already is left as it is, unless it is unfinished. done after the commit, on the brain; a store that
  * fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0 or -ENOMEM (try again). */
 int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_t n, sl_cdrs_done done, void *ctx);
 /* Not yet committed. */

@@ -19,8 +19,9 @@ int sl_cdr_row_failed(struct sl_store_db *db, char *text)
 	return -EIO;
 }
 
-/* A record that is there already stays as it is: a commit that was answered by a crash is made again. */
-static const char insert_sql[] = "INSERT OR IGNORE INTO cdrs ("
+/* A record that is there already stays as it is: a commit that was answered by a crash is made again. But one of a call that was still
+ * going on (unfinished) gives way to a later one: the call went on after all. */
+static const char insert_sql[] = "INSERT INTO cdrs ("
 #define X(kind, column, member) #column ","
                                  SL_CDR_COLUMNS(X)
 #undef X
@@ -28,7 +29,11 @@ static const char insert_sql[] = "INSERT OR IGNORE INTO cdrs ("
 #define X(kind, column, member) "?,"
                                  SL_CDR_COLUMNS(X)
 #undef X
-                                         "NULL)";
+                                         "NULL) ON CONFLICT (leg) DO UPDATE SET "
+#define X(kind, column, member) #column "=excluded." #column ","
+                                 SL_CDR_COLUMNS(X)
+#undef X
+                                         "rowid=rowid WHERE unfinished <> 0";
 
 #define BIND_ID(st, i, m) sqlite3_bind_blob(st, i, (m).b, SL_ID_BYTES, SQLITE_STATIC)
 #define BIND_TEXT(st, i, m) sqlite3_bind_text(st, i, m, (int)strnlen(m, sizeof(m)), SQLITE_STATIC)

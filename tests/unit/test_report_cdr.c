@@ -209,6 +209,27 @@ static void a_record_is_written_once(void **state)
 	json_decref(all);
 }
 
+/* An orderly stop writes what it knows of calls that go on; the next process writes their end. */
+static void an_unfinished_record_gives_way(void **state)
+{
+	struct rig *r = *state;
+	struct sl_cdr c = record_at(now_ms(), 1);
+
+	c.unfinished = 1;
+	c.status = 0;
+	commit(r, &c, 1);
+	c.unfinished = 0;
+	c.status = 487;
+	commit(r, &c, 1);
+	c.status = 200;
+	commit(r, &c, 1);
+	json_t *all = list(r, &(struct sl_cdr_query){.limit = 10}), *o = json_array_get(json_object_get(all, "cdrs"), 0);
+	assert_int_equal(json_array_size(json_object_get(all, "cdrs")), 1);
+	assert_int_equal(json_integer_value(json_object_get(o, "status")), 487);
+	assert_true(json_is_false(json_object_get(o, "unfinished")));
+	json_decref(all);
+}
+
 static void listing_filters_and_pages(void **state)
 {
 	struct rig *r = *state;
@@ -366,6 +387,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(a_record_comes_back_as_it_was, open_rig, close_rig),
 	        cmocka_unit_test_setup_teardown(a_record_is_written_once, open_rig, close_rig),
+	        cmocka_unit_test_setup_teardown(an_unfinished_record_gives_way, open_rig, close_rig),
 	        cmocka_unit_test_setup_teardown(listing_filters_and_pages, open_rig, close_rig),
 	        cmocka_unit_test_setup_teardown(a_long_search_goes_on_in_slices, open_rig, close_rig),
 	        cmocka_unit_test_setup_teardown(csv_is_quoted_and_runs_no_formulas, open_rig, close_rig),
