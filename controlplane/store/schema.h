@@ -13,7 +13,13 @@
 	" PRIMARY KEY (kind, name)) WITHOUT ROWID;"
 
 /* registrar/ */
-#define SL_SCHEMA_REGISTRAR ""
+#define SL_SCHEMA_REGISTRAR                                                                                                 \
+	"CREATE TABLE bindings ("                                                                                           \
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, contact TEXT NOT NULL, path TEXT NOT NULL,"             \
+	" instance TEXT NOT NULL, user_agent TEXT NOT NULL, call_id TEXT NOT NULL, pub_gruu TEXT NOT NULL,"                 \
+	" flow BLOB NOT NULL, cseq INTEGER NOT NULL, reg_id INTEGER NOT NULL, q INTEGER NOT NULL, nat INTEGER NOT NULL,"    \
+	" created INTEGER NOT NULL, updated INTEGER NOT NULL, expires INTEGER NOT NULL);" /* milliseconds since 1970 */     \
+	"CREATE TABLE registrar_keys (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
 
 /* report/: one row for each leg. Ids begin with milliseconds since 1970, so the index of legs is the order of time as well. */
 #define SL_SCHEMA_REPORT                                                                                                    \

@@ -37,6 +37,7 @@ struct sl_store {
 	pthread_t thread;
 	bool stop;             /* the store's thread */
 	struct job *group, **last; /* the store's thread: done, not committed */
+	bool begun, no_begin;      /* the store's thread: the group's transaction; it could not be begun */
 	size_t waiting;        /* the brain: submitted, not answered */
 };
 
@@ -175,12 +176,10 @@ static void do_work(void *arg)
 	struct job *j = arg;
 	struct sl_store *s = j->store;
 
-	if (!s->group && !run_sql(&s->db, "BEGIN IMMEDIATE")) {
-		j->error = failed(&s->db, j->text);
-		send_back(j);
-		return;
-	}
-	j->error = run_work(&s->db, j->work, j->arg, j->text);
+	/* Tried once a group: each attempt may wait for others to let the file go. */
+	if (!s->begun && !s->no_begin)
+		s->begun = !(s->no_begin = !run_sql(&s->db, "BEGIN IMMEDIATE"));
+	j->error = s->begun ? run_work(&s->db, j->work, j->arg, j->text) : failed(&s->db, j->text);
 	j->next = NULL;
 	*s->last = j;
 	s->last = &j->next;
@@ -194,11 +193,12 @@ static void end_group(struct sl_store *s)
 
 	if (!j)
 		return;
-	if (!run_sql(&s->db, "COMMIT")) {
+	if (s->begun && !run_sql(&s->db, "COMMIT")) {
 		error = failed(&s->db, text);
 		if (!sqlite3_get_autocommit(s->db.db))
 			run_sql(&s->db, "ROLLBACK");
 	}
+	s->begun = s->no_begin = false;
 	s->group = NULL;
 	s->last = &s->group;
 	while (j) {
