@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* What nta has no owner for comes here: requests outside any dialog, requests of dialogs that are gone, stray ACKs and responses. The
+ * checks go from cheap to dear, and nothing is kept for a message that is refused. */
+
+#include "controlplane/registrar/registrar.h"
+#include "controlplane/sip/dispatch.h"
+#include "controlplane/sip/internal.h"
+#include "controlplane/sip/leg.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <sofia-sip/nta_tag.h>
+#include <sofia-sip/sip_status.h>
+#include <sofia-sip/sip_tag.h>
+#include <sofia-sip/sip_util.h>
+
+static const char allow[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, INFO, UPDATE, PRACK, REFER";
+static const char supported[] = "100rel, timer, replaces, path, gruu, outbound";
+static const char accepted[] = "application/sdp";
+
+/* ---- refusing ---- */
+
+static uint64_t *counter_of(struct sl_sip_counts *c, int status)
+{
+	switch (status) {
+	case 400: case 413: case 414: case 505:
+		return &c->refused_syntax;
+	case 482: case 483:
+		return &c->refused_loop;
+	case 416: case 420: case 421:
+		return &c->refused_extension;
+	case 503:
+		return &c->refused_overload;
+	case 403:
+		return &c->refused_unknown_source;
+	case 405: case 489: case 501:
+		return &c->refused_method;
+	case 481:
+		return &c->refused_dialog;
+	case 401: case 407:
+		return &c->challenged;
+	default:
+		return &c->refused_limit;
+	}
+}
+
+/* RFC 3261 8.2.7: every retransmission of a request that is answered without a transaction gets the same To tag. */
+static sip_to_t *tagged_to(struct sl_sip *s, su_home_t *home, const sip_t *sip)
+{
+	uint64_t h = sl_siphash(&s->key, sip->sip_call_id->i_id, strlen(sip->sip_call_id->i_id)) + sip->sip_cseq->cs_seq;
+	sip_to_t *to = sip_to_dup(home, sip->sip_to);
+	char tag[24];
+
+	if (sip->sip_from->a_tag)
+		h ^= sl_siphash(&s->key, sip->sip_from->a_tag, strlen(sip->sip_from->a_tag));
+	if (to && to->a_tag == NULL) {
+		snprintf(tag, sizeof tag, "tag=%016llx", (unsigned long long)h);
+		if (sip_to_tag(home, to, tag) < 0)
+			return NULL;
+	}
+	return to;
+}
+
+void sl_sip_refuse(struct sl_sip *s, msg_t *msg, const sip_t *sip, int status, const char *phrase, tag_type_t tag, tag_value_t value, ...)
+{
+	const char *server = s->config->sip.user_agent;
+	ta_list ta;
+
+	(*counter_of(&s->counts, status))++;
+	ta_start(ta, tag, value);
+	nta_msg_treply(s->agent, msg, status, phrase, SIPTAG_TO(tagged_to(s, msg_home(msg), sip)),
+	        TAG_IF(server && server[0], SIPTAG_SERVER_STR(server)), ta_tags(ta));
+	(void)ta_end(ta);
+}
+
+static int drop(struct sl_sip *s, msg_t *msg)
+{
+	s->counts.dropped++;
+	msg_destroy(msg);
+	return 0;
+}
+
+/* ---- what can be said of a request by itself ---- */
+
+static bool is_supported(const char *tag)
+{
+	static const char *const tags[] = {"100rel", "timer", "replaces", "path", "gruu", "outbound", "norefersub", "histinfo", "privacy"};
+
+	for (unsigned i = 0; i < sizeof tags / sizeof tags[0]; i++) {
+		if (strcasecmp(tag, tags[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_unsupported(const msg_param_t *items, char *out, size_t room)
+{
+	size_t n = strlen(out);
+
+	for (; items && *items && n + strlen(*items) + 3 < room; items++) {
+		if (!is_supported(*items))
+			n += (size_t)snprintf(out + n, room - n, "%s%s", n ? ", " : "", *items);
+	}
+}
+
+enum sl_dispatch sl_dispatch_look(const sip_t *sip, char unsupported[SL_DISPATCH_UNSUPPORTED])
+{
+	const sip_request_t *rq = sip->sip_request;
+
+	unsupported[0] = '\0';
+	if (rq->rq_method == sip_method_ack)
+		return SL_DISPATCH_DROP; /* of a 2xx whose dialog is gone, or of a refusal that was stateless */
+	if (rq->rq_method == sip_method_unknown || rq->rq_method == sip_method_invalid)
+		return SL_DISPATCH_501;
+	if (rq->rq_method == sip_method_cancel)
+		return SL_DISPATCH_481;
+	if (rq->rq_url->url_type != url_sip && rq->rq_url->url_type != url_sips && rq->rq_url->url_type != url_tel)
+		return SL_DISPATCH_416;
+	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0 && rq->rq_method != sip_method_options)
+		return SL_DISPATCH_483;
+	if (sip->sip_to->a_tag)
+		return SL_DISPATCH_481;
+	if (sip->sip_require)
+		add_unsupported(sip->sip_require->k_items, unsupported, SL_DISPATCH_UNSUPPORTED);
+	if (sip->sip_proxy_require)
+		add_unsupported(sip->sip_proxy_require->k_items, unsupported, SL_DISPATCH_UNSUPPORTED);
+	if (unsupported[0])
+		return SL_DISPATCH_420;
+	switch (rq->rq_method) {
+	case sip_method_register:
+		return SL_DISPATCH_REGISTER;
+	case sip_method_invite:
+		return SL_DISPATCH_INVITE;
+	case sip_method_options:
+		return rq->rq_url->url_user ? SL_DISPATCH_REQUEST : SL_DISPATCH_OPTIONS;
+	case sip_method_message:
+	case sip_method_subscribe:
+	case sip_method_publish:
+	case sip_method_notify:
+		return SL_DISPATCH_REQUEST;
+	case sip_method_refer:
+		return SL_DISPATCH_405;
+	default:
+		return SL_DISPATCH_481; /* BYE, INFO, UPDATE, PRACK: only within a dialog */
+	}
+}
+
+/* A request that is our own, come back unchanged: same Call-ID and CSeq, our branch in its Vias, same request-URI (RFC 3261 16.3, item 4). One
+ * with another request-URI is a spiral, and welcome; Max-Forwards ends that. */
+static bool is_loop(struct sl_sip *s, msg_t *msg, const sip_t *sip)
+{
+	for (const sip_via_t *v = sip->sip_via->v_next; v; v = v->v_next) {
+		nta_outgoing_t *orq = nta_outgoing_find(s->agent, msg, sip, v);
+
+		if (orq && url_cmp(nta_outgoing_request_uri(orq), sip->sip_request->rq_url) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- what to do with it ---- */
+
+static int refuse_look(struct sl_sip *s, msg_t *msg, const sip_t *sip, enum sl_dispatch d, const char *unsupported)
+{
+	switch (d) {
+	case SL_DISPATCH_501:
+		sl_sip_refuse(s, msg, sip, SIP_501_NOT_IMPLEMENTED, SIPTAG_ALLOW_STR(allow), TAG_END());
+		break;
+	case SL_DISPATCH_405:
+		sl_sip_refuse(s, msg, sip, SIP_405_METHOD_NOT_ALLOWED, SIPTAG_ALLOW_STR(allow), TAG_END());
+		break;
+	case SL_DISPATCH_481:
+		sl_sip_refuse(s, msg, sip, SIP_481_NO_TRANSACTION, TAG_END());
+		break;
+	case SL_DISPATCH_416:
+		sl_sip_refuse(s, msg, sip, SIP_416_UNSUPPORTED_URI, TAG_END());
+		break;
+	case SL_DISPATCH_483:
+		sl_sip_refuse(s, msg, sip, SIP_483_TOO_MANY_HOPS, TAG_END());
+		break;
+	case SL_DISPATCH_420:
+		sl_sip_refuse(s, msg, sip, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED_STR(unsupported), SIPTAG_SUPPORTED_STR(supported), TAG_END());
+		break;
+	default:
+		return drop(s, msg);
+	}
+	return 0;
+}
+
+static int refuse_overload(struct sl_sip *s, msg_t *msg, const sip_t *sip)
+{
+	unsigned after = s->config->sip.overload_retry_after_s;
+	char text[16];
+
+	/* Spread, or all come back at once. */
+	snprintf(text, sizeof text, "%u", after + (unsigned)(sl_prng_next(&s->prng) % (after / 2 + 1)));
+	sl_sip_refuse(s, msg, sip, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR(text), TAG_END());
+	return 0;
+}
+
+static bool is_admitted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_flow *flow)
+{
+	enum sl_overload_class class = SL_OVERLOAD_STRANGER;
+
+	sl_sip_overload_look(s, flow);
+	if (s->overload.level == SL_OVERLOAD_NONE)
+		return true;
+	if (sip->sip_request->rq_method == sip_method_invite && sl_sip_is_emergency(s, sip))
+		class = SL_OVERLOAD_ALWAYS;
+	else if (sl_sip_is_registered(s, sip, flow))
+		class = SL_OVERLOAD_REGISTERED;
+	return sl_overload_admits(&s->overload, class);
+}
+
+static int answer_options(struct sl_sip *s, msg_t *msg, const sip_t *sip)
+{
+	const char *server = s->config->sip.user_agent;
+
+	nta_msg_treply(s->agent, msg, SIP_200_OK, SIPTAG_TO(tagged_to(s, msg_home(msg), sip)), SIPTAG_ALLOW_STR(allow),
+	        SIPTAG_ACCEPT_STR(accepted), SIPTAG_SUPPORTED_STR(supported), TAG_IF(server && server[0], SIPTAG_SERVER_STR(server)), TAG_END());
+	return 0;
+}
+
+/* OPTIONS to ourselves is how trunks and phones see whether we live. A trunk's listener tells strangers nothing. */
+static int options(struct sl_sip *s, msg_t *msg, const sip_t *sip, struct sl_sip_caller *who)
+{
+	struct sl_prov_user *user = NULL;
+
+	if (s->listeners[who->flow.listener].role == SL_SIP_PEERING && sl_sip_identify(s, msg, sip, who, &user) == SL_ID_ANSWERED)
+		return 0;
+	sl_prov_user_unref(user);
+	return answer_options(s, msg, sip);
+}
+
+/* RFC 3891 3. 0 with *leg (NULL: there is no Replaces), or the status to refuse with. */
+static int find_replaced(struct sl_sip *s, const sip_t *sip, const struct sl_sip_caller *who, struct sl_leg **leg)
+{
+	const sip_replaces_t *r = sip->sip_replaces;
+
+	*leg = NULL;
+	if (r == NULL)
+		return 0;
+	if (r->rp_call_id == NULL || r->rp_to_tag == NULL || r->rp_from_tag == NULL)
+		return 400;
+	*leg = sl_sip_leg_find(s, r->rp_call_id, r->rp_from_tag, r->rp_to_tag);
+	if (*leg == NULL || who->tenant == NULL || strcmp((*leg)->call->tenant, who->tenant->name) != 0)
+		return 481;
+	if ((*leg)->state >= SL_LS_ENDING)
+		return 603;
+	if ((*leg)->state == SL_LS_UP)
+		return r->rp_early_only ? 486 : 0;
+	return (*leg)->direction == SL_LEG_OUT ? 0 : 481; /* an early dialog that we did not begin cannot be replaced */
+}
+
+static int invite(struct sl_sip *s, msg_t *msg, const sip_t *sip, const struct sl_sip_caller *who)
+{
+	struct sl_leg *replaced, *l;
+	int status = find_replaced(s, sip, who, &replaced);
+
+	if (status) {
+		sl_sip_refuse(s, msg, sip, status, sip_status_phrase(status), TAG_END());
+		return 0;
+	}
+	l = sl_sip_leg_incoming(s, msg, sip, who);
+	if (l)
+		s->o.invite(s->o.ctx, l->call, l, who, sip, replaced);
+	return 0;
+}
+
+static int request(struct sl_sip *s, msg_t *msg, const sip_t *sip, const struct sl_sip_caller *who)
+{
+	nta_incoming_t *irq = nta_incoming_create(s->agent, NULL, msg, (sip_t *)sip, TAG_END());
+
+	if (irq == NULL) {
+		s->counts.dropped++; /* no memory; nta took msg */
+		return 0;
+	}
+	s->counts.out_of_dialog++;
+	if (sip->sip_request->rq_method == sip_method_subscribe && sip->sip_event && sip->sip_event->o_type &&
+	        strcasecmp(sip->sip_event->o_type, "reg") == 0 && who->user)
+		sl_registrar_subscribe(s->o.registrar, irq, sip, who);
+	else
+		s->o.request(s->o.ctx, irq, who, sip);
+	return 0;
+}
+
+/* Nobody downstream shall see what the edge says to us, and nobody may say it in its place: sl_sip_flow_of() has read it. */
+static void take_off_flow(msg_t *msg, sip_t *sip)
+{
+	for (sip_unknown_t *u = sip->sip_unknown, *next; u; u = next) {
+		next = u->un_next;
+		if (strcasecmp(u->un_name, SL_EDGE_FLOW_HEADER) == 0)
+			msg_header_remove(msg, (msg_pub_t *)sip, (msg_header_t *)u);
+	}
+}
+
+static int known(struct sl_sip *s, msg_t *msg, const sip_t *sip, struct sl_sip_caller *who, enum sl_dispatch d)
+{
+	struct sl_prov_user *user;
+
+	if (sl_sip_identify(s, msg, sip, who, &user) == SL_ID_ANSWERED)
+		return 0;
+	if (d == SL_DISPATCH_INVITE)
+		invite(s, msg, sip, who);
+	else
+		request(s, msg, sip, who);
+	sl_prov_user_unref(user);
+	return 0;
+}
+
+static int dispatch(struct sl_sip *s, msg_t *msg, sip_t *sip)
+{
+	char unsupported[SL_DISPATCH_UNSUPPORTED];
+	struct sl_sip_caller who = {0};
+	enum sl_dispatch d = sl_dispatch_look(sip, unsupported);
+
+	if (d < SL_DISPATCH_REGISTER)
+		return refuse_look(s, msg, sip, d, unsupported);
+	sl_sip_flow_of(s, msg, sip, &who.flow);
+	if (who.flow.transport == SL_SIP_TLS) {
+		if (who.flow.connection == 0)
+			return drop(s, msg); /* on the edge's socket, but not from the edge */
+		sl_sip_edge_identity(s, sip, who.tls_identity);
+	}
+	take_off_flow(msg, sip);
+	if (!is_admitted(s, sip, &who.flow))
+		return refuse_overload(s, msg, sip);
+	if (is_loop(s, msg, sip)) {
+		sl_sip_refuse(s, msg, sip, SIP_482_LOOP_DETECTED, TAG_END());
+		return 0;
+	}
+	switch (d) {
+	case SL_DISPATCH_REGISTER:
+		if (s->listeners[who.flow.listener].role == SL_SIP_PEERING)
+			sl_sip_refuse(s, msg, sip, SIP_403_FORBIDDEN, TAG_END());
+		else
+			sl_registrar_register(s->o.registrar, msg, sip, &who.flow);
+		return 0;
+	case SL_DISPATCH_OPTIONS:
+		return options(s, msg, sip, &who);
+	default:
+		return known(s, msg, sip, &who, d);
+	}
+}
+
+int sl_sip_message(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+	struct sl_sip *s = (struct sl_sip *)magic;
+
+	(void)agent;
+	if (sip == NULL)
+		return drop(s, msg);
+	/* A response that belongs to no transaction: a late or forked 2xx is a leg's to end (RFC 3261 13.2.2.4), the rest is dropped (18.1.2). */
+	if (sip->sip_request == NULL)
+		return sip->sip_status && sl_sip_leg_response(s, msg, sip) ? 0 : drop(s, msg);
+	return dispatch(s, msg, sip);
+}
