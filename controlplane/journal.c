@@ -14,35 +14,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The memfd: a page that says what it is; the directory, with room for as many slots as there may ever be, so
- * that a journal can grow in place; the aux memory; the records. Opening reads the directory and the records
+/* The memfd: a page that says what it is; the directory, with room for as many areas as there may ever be, so
+ * that a journal can grow in place; the aux memory; the areas. Opening reads the directory and the records
  * in use, no hole: reading one would fill it. */
 
-#define MAGIC UINT64_C(0x324c4e524a4c5332)
-enum { PAGE = 4096, N_HALVES = 2 };
-#define NO_SLOT UINT32_MAX
+#define MAGIC UINT64_C(0x334c4e524a4c5332)
+enum { PAGE = 4096, SPARE = 8 /* areas beyond one a slot: changes under way */, AREAS_MAX = SL_JOURNAL_SLOTS_MAX + SPARE };
+#define NONE UINT32_MAX
 
 struct file_header {
 	uint64_t magic;
 	struct sl_journal_shape shape;
 };
 
-/* Directory entry of half a slot. Of two valid halves the one with the higher generation counts; len 0:
- * erased. */
-struct half {
-	_Atomic uint64_t generation; /* 0 = not valid: stored first when the half is written, and last
-	                                (release) the number */
+/* Directory entry of an area. Of two valid ones of a slot (a kill came between) the higher generation counts. */
+struct area {
+	_Atomic uint64_t generation; /* 0 = not valid: stored first when it is written, and last (release) the number */
 	uint64_t check_generation;   /* the same, under the CRC */
+	uint32_t slot;
 	uint32_t len;
 	uint32_t crc;
-	uint32_t most; /* the longest record since the slot was erased: what there is to wipe */
 	uint32_t pad;
 };
 
 struct slot {
-	uint64_t generation; /* of the valid half; 0 = never written */
+	uint64_t generation;    /* of its record; 0 = none */
+	uint32_t area, pending; /* its record; begun and not committed. NONE */
 	uint32_t next_free;
-	uint8_t valid; /* which half */
 	bool used;
 };
 
@@ -51,6 +49,8 @@ struct sl_journal {
 	uint8_t *mem;
 	size_t bytes;
 	struct slot *slots;
+	uint32_t *free_areas; /* a stack */
+	uint32_t n_free_areas;
 	uint32_t first_free, n_used;
 	uint64_t n_corrupt;
 	bool locked;
@@ -63,7 +63,7 @@ static size_t directory_at(void)
 
 static size_t aux_at(void)
 {
-	return directory_at() + (size_t)SL_JOURNAL_SLOTS_MAX * N_HALVES * sizeof(struct half);
+	return directory_at() + ((size_t)AREAS_MAX * sizeof(struct area) + PAGE - 1) / PAGE * PAGE;
 }
 
 static size_t records_at(const struct sl_journal_shape *s)
@@ -71,28 +71,33 @@ static size_t records_at(const struct sl_journal_shape *s)
 	return aux_at() + ((size_t)s->aux_bytes + PAGE - 1) / PAGE * PAGE;
 }
 
-static size_t size_of(const struct sl_journal_shape *s)
+static uint32_t areas_of(const struct sl_journal_shape *s)
 {
-	return records_at(s) + (size_t)s->n_slots * N_HALVES * s->half_bytes;
+	return s->n_slots + SPARE;
 }
 
-static struct half *half_of(const struct sl_journal *j, uint32_t slot, unsigned which)
+static size_t size_of(const struct sl_journal_shape *s)
 {
-	void *at = j->mem + directory_at() + ((size_t)slot * N_HALVES + which) * sizeof(struct half);
+	return records_at(s) + (size_t)areas_of(s) * s->area_bytes;
+}
+
+static struct area *area_of(const struct sl_journal *j, uint32_t i)
+{
+	void *at = j->mem + directory_at() + (size_t)i * sizeof(struct area);
 	return at;
 }
 
-static uint8_t *record_of(const struct sl_journal *j, uint32_t slot, unsigned which)
+static uint8_t *record_of(const struct sl_journal *j, uint32_t i)
 {
-	return j->mem + records_at(&j->shape) + ((size_t)slot * N_HALVES + which) * j->shape.half_bytes;
+	return j->mem + records_at(&j->shape) + (size_t)i * j->shape.area_bytes;
 }
 
-static uint32_t crc_of(const struct half *h, const uint8_t *record)
+static uint32_t crc_of(const struct area *a, const uint8_t *record)
 {
 	const struct {
 		uint64_t generation;
-		uint32_t len, record;
-	} all = {h->check_generation, h->len, sl_crc32(record, h->len)};
+		uint32_t slot, len, record, pad;
+	} all = {a->check_generation, a->slot, a->len, sl_crc32(record, a->len), 0};
 
 	return sl_crc32(&all, sizeof all);
 }
@@ -106,35 +111,50 @@ int sl_journal_memfd(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The generation of a half that is whole, else 0. */
-static uint64_t generation_of(const struct sl_journal *j, uint32_t slot, unsigned which)
+static bool is_whole(const struct sl_journal *j, uint32_t i)
 {
-	const struct half *h = half_of(j, slot, which);
-	uint64_t generation = atomic_load_explicit(&h->generation, memory_order_acquire);
+	const struct area *a = area_of(j, i);
 
-	if (generation == 0 || generation != h->check_generation || h->len > j->shape.half_bytes ||
-	        h->crc != crc_of(h, record_of(j, slot, which)))
-		return 0;
-	return generation;
+	return a->generation == a->check_generation && a->slot < j->shape.n_slots && a->len <= j->shape.area_bytes &&
+	       a->crc == crc_of(a, record_of(j, i));
 }
 
-/* A slot whose halves were both written and are both invalid is damaged: a kill leaves one of them alone. */
+/* Its bytes go, then it may be used again. */
+static void release_area(struct sl_journal *j, uint32_t i)
+{
+	struct area *a = area_of(j, i);
+
+	atomic_store_explicit(&a->generation, 0, memory_order_seq_cst);
+	explicit_bzero(record_of(j, i), a->len <= j->shape.area_bytes ? a->len : j->shape.area_bytes);
+	a->len = 0;
+	j->free_areas[j->n_free_areas++] = i;
+}
+
+/* An area that says it is valid and is not has been damaged: a kill leaves none like that. */
 static void look_at(struct sl_journal *j, uint32_t i)
 {
-	struct slot *s = &j->slots[i];
-	uint64_t g[N_HALVES] = {generation_of(j, i, 0), generation_of(j, i, 1)};
+	struct area *a = area_of(j, i);
+	uint64_t generation = atomic_load_explicit(&a->generation, memory_order_acquire);
+	bool whole = generation && is_whole(j, i);
+	struct slot *s = whole ? &j->slots[a->slot] : NULL;
 
-	s->valid = g[1] > g[0];
-	s->generation = g[s->valid];
-	s->used = s->generation && half_of(j, i, s->valid)->len;
-	j->n_used += s->used;
-	if (s->generation == 0 && half_of(j, i, 0)->check_generation && half_of(j, i, 1)->check_generation)
-		j->n_corrupt++;
+	j->n_corrupt += generation && !whole;
+	if (!whole || s->generation > generation) {
+		release_area(j, i);
+		return;
+	}
+	if (s->used)
+		release_area(j, s->area);
+	else
+		j->n_used++;
+	s->used = true;
+	s->generation = generation;
+	s->area = i;
 }
 
 static void list_free(struct sl_journal *j)
 {
-	j->first_free = NO_SLOT;
+	j->first_free = NONE;
 	for (uint32_t i = j->shape.n_slots; i-- > 0;) {
 		if (j->slots[i].used)
 			continue;
@@ -171,7 +191,7 @@ static bool is_ours(const struct sl_journal *j, int fd, struct file_header *h, o
 	return pread(fd, h, sizeof *h, 0) == (ssize_t)sizeof *h && h->magic == MAGIC &&
 	       memcmp(found->kind, wanted->kind, sizeof found->kind) == 0 &&
 	       found->version == wanted->version && found->n_slots <= SL_JOURNAL_SLOTS_MAX &&
-	       found->half_bytes == wanted->half_bytes && found->aux_bytes == wanted->aux_bytes &&
+	       found->area_bytes == wanted->area_bytes && found->aux_bytes == wanted->aux_bytes &&
 	       (size_t)size >= size_of(found);
 }
 
@@ -215,7 +235,8 @@ static int open_memory(struct sl_journal *j, int fd, char *text, size_t text_len
 	madvise(j->mem, j->bytes, MADV_DONTDUMP);
 	j->locked = mlock2(j->mem, j->bytes, MLOCK_ONFAULT) == 0;
 	j->slots = calloc(j->shape.n_slots, sizeof *j->slots);
-	return j->slots ? 0 : -ENOMEM;
+	j->free_areas = calloc(areas_of(&j->shape), sizeof *j->free_areas);
+	return j->slots && j->free_areas ? 0 : -ENOMEM;
 }
 
 struct sl_journal *sl_journal_open(int fd, const struct sl_journal_shape *shape, char *text, size_t text_len)
@@ -235,6 +256,8 @@ struct sl_journal *sl_journal_open(int fd, const struct sl_journal_shape *shape,
 		return NULL;
 	}
 	for (uint32_t i = 0; i < j->shape.n_slots; i++)
+		j->slots[i].area = j->slots[i].pending = NONE;
+	for (uint32_t i = areas_of(&j->shape); i-- > 0;) /* the first free ones on top */
 		look_at(j, i);
 	list_free(j);
 	return j;
@@ -247,6 +270,7 @@ void sl_journal_close(struct sl_journal *j)
 	if (j->mem != MAP_FAILED)
 		munmap(j->mem, j->bytes);
 	free(j->slots);
+	free(j->free_areas);
 	free(j);
 }
 
@@ -256,7 +280,7 @@ int sl_journal_take(struct sl_journal *j)
 {
 	uint32_t slot = j->first_free;
 
-	if (slot == NO_SLOT)
+	if (slot == NONE)
 		return -ENOSPC;
 	j->first_free = j->slots[slot].next_free;
 	j->slots[slot].used = true;
@@ -266,49 +290,42 @@ int sl_journal_take(struct sl_journal *j)
 
 void *sl_journal_begin(struct sl_journal *j, uint32_t slot, size_t *room)
 {
-	unsigned which = !j->slots[slot].valid;
+	struct slot *s = &j->slots[slot];
 
-	atomic_store_explicit(&half_of(j, slot, which)->generation, 0, memory_order_seq_cst);
-	*room = j->shape.half_bytes;
-	return record_of(j, slot, which);
+	if (s->pending == NONE) /* there is one: no more than SPARE changes are under way at a time */
+		s->pending = j->free_areas[--j->n_free_areas];
+	/* Until it is committed all of it may be written. */
+	area_of(j, s->pending)->len = j->shape.area_bytes;
+	*room = j->shape.area_bytes;
+	return record_of(j, s->pending);
 }
 
 void sl_journal_commit(struct sl_journal *j, uint32_t slot, size_t len)
 {
 	struct slot *s = &j->slots[slot];
-	unsigned which = !s->valid;
-	struct half *h = half_of(j, slot, which);
+	struct area *a = area_of(j, s->pending);
+	uint32_t before = s->area;
 
-	h->check_generation = ++s->generation;
-	h->len = (uint32_t)len;
-	h->most = h->len > h->most ? h->len : h->most;
-	h->crc = crc_of(h, record_of(j, slot, which));
-	atomic_store_explicit(&h->generation, s->generation, memory_order_release);
-	s->valid = (uint8_t)which;
+	a->check_generation = ++s->generation;
+	a->slot = slot;
+	a->len = (uint32_t)len;
+	a->crc = crc_of(a, record_of(j, s->pending));
+	atomic_store_explicit(&a->generation, s->generation, memory_order_release);
+	s->area = s->pending;
+	s->pending = NONE;
+	if (before != NONE)
+		release_area(j, before);
 }
 
-/* The erased mark is a record of no bytes in the other half; only then is the old one wiped. */
 void sl_journal_erase(struct sl_journal *j, uint32_t slot)
 {
 	struct slot *s = &j->slots[slot];
-	struct half *old;
-	size_t room;
 
-	if (s->generation) {
-		sl_journal_begin(j, slot, &room);
-		sl_journal_commit(j, slot, 0);
-		for (unsigned which = 0; which < N_HALVES; which++) {
-			old = half_of(j, slot, which);
-			explicit_bzero(record_of(j, slot, which), old->most < room ? old->most : room);
-			old->most = 0;
-		}
-		old = half_of(j, slot, !s->valid);
-		atomic_store_explicit(&old->generation, 0, memory_order_relaxed);
-		old->check_generation = 0;
-		old->len = 0;
-	}
-	s->used = false;
-	s->next_free = j->first_free;
+	if (s->area != NONE)
+		release_area(j, s->area);
+	if (s->pending != NONE)
+		release_area(j, s->pending);
+	*s = (struct slot){.area = NONE, .pending = NONE, .next_free = j->first_free};
 	j->first_free = slot;
 	j->n_used--;
 }
@@ -317,10 +334,10 @@ const void *sl_journal_read(const struct sl_journal *j, uint32_t slot, size_t *l
 {
 	const struct slot *s = &j->slots[slot];
 
-	if (!s->used || s->generation == 0)
+	if (!s->used || s->area == NONE)
 		return NULL;
-	*len = half_of(j, slot, s->valid)->len;
-	return record_of(j, slot, s->valid);
+	*len = area_of(j, s->area)->len;
+	return record_of(j, s->area);
 }
 
 uint32_t sl_journal_n_slots(const struct sl_journal *j)

@@ -5,9 +5,9 @@
 /* State of the brain that must survive kill -9 of the working half: records in fixed slots of a memfd that
  * the keeper holds. Never on a disk. Owner: one thread.
  *
- * A slot has two halves. A change is written into the half that is not valid, and made valid by its header,
- * last: a kill at any moment leaves the record as it was before or after. Memory is touched only where
- * something is written: half a slot may be far larger than what most records need. */
+ * A change is written into a free area and made valid by its header, last; then the area of what was there before is wiped and free: a
+ * kill at any moment leaves the record as it was before or after. Areas freed last are used first, so a record costs its own pages and not
+ * those of its past. Memory is touched only where something is written: an area may be far larger than what most records need. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ struct sl_journal_shape {
 	char kind[16];    /* "media" */
 	uint32_t version; /* of the records */
 	uint32_t n_slots;
-	uint32_t half_bytes; /* room of a record; a multiple of the page size */
+	uint32_t area_bytes; /* room of a record; a multiple of the page size */
 	uint32_t aux_bytes;  /* of plain memory beside the slots that survives too, as it stands */
 };
 

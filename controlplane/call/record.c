@@ -19,7 +19,7 @@ struct sl_journal_shape sl_record_shape(unsigned max_calls)
 	return (struct sl_journal_shape){.kind = "calls",
 	        .version = RECORD_VERSION,
 	        .n_slots = max_calls + SPARE_SLOTS,
-	        .half_bytes = SL_CALL_RECORD_MAX,
+	        .area_bytes = SL_CALL_RECORD_MAX,
 	        .aux_bytes = AUX_BYTES};
 }
 

@@ -334,7 +334,7 @@ struct sl_journal_shape sl_save_shape(const struct sl_conf_media *conf)
 	return (struct sl_journal_shape){.kind = "media",
 	        .version = RECORD_VERSION,
 	        .n_slots = conf->max_sessions,
-	        .half_bytes = RECORD_MAX,
+	        .area_bytes = RECORD_MAX,
 	        .aux_bytes = AUX_HEADER_BYTES + SL_PORT_POOL_MEMORY * sizeof(uint32_t)};
 }
 
