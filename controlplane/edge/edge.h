@@ -8,13 +8,16 @@
  *
  *   client's request  -> top Via "SIP/2.0/TCP 127.0.0.1:EDGE;branch=z9hG4bK-..." (the same for CANCEL, ACK and INVITE of one transaction),
  *                        "P-Sluice-Flow: TOKEN;listener=N;remote=ADDRESS:PORT;identity=\"NAME\";mac=HEX" (one from the client is removed)
+ *                        and in the client's own Via received and rport (RFC 3581)
  *   nta's response    -> Via taken off, to the connection that the branch names
  *   nta's request     -> over the connection that its Route "<sip:TOKEN@127.0.0.1:EDGE;lr>" names (taken off); or, with
  *                        "<sip:connect@127.0.0.1:EDGE;lr;to=ADDRESS:PORT;name=TLSNAME;listener=N>", over a connection made for it, and kept
- *   client's response -> Via of the edge taken off (the edge adds one to nta's requests too), to nta
+ *   client's response -> to nta, with P-Sluice-Flow. In nta's requests the edge puts a Via of its own (the listener's advertised address) in the
+ *                        place of nta's, and back into the response: no internal address is seen outside
  *   no connection     -> 430 Flow Failed; connecting or its certificate fails -> 503 with a Reason that says why
  *
- * Keep-alives (CRLF CRLF) are answered here. */
+ * Keep-alives (CRLF CRLF) are answered here. Only this process may connect to the loopback port. "identity" is the domain of a verified certificate, the
+ * client's or the called server's, in lower case: that of its "sip:" URI, else its first DNS name. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,7 +68,10 @@ void sl_edge_token(uint32_t connection, char out[16]);
 	X(messages_in, "messages from TLS clients")                                                                         \
 	X(messages_out, "messages to them")                                                                                 \
 	X(keepalives, "keep-alives answered")                                                                               \
-	X(flow_failed, "requests whose connection had gone (430)")
+	X(flow_failed, "requests whose connection had gone (430)")                                                          \
+	X(responses_lost, "responses whose connection had gone")                                                            \
+	X(closed_slow, "connections closed: the other side did not read")                                                   \
+	X(dropped, "messages dropped: no Via to answer to, responses to nothing, nta too slow")
 struct sl_edge_counts {
 #define X(name, text) uint64_t name;
 	SL_EDGE_COUNTERS(X)
