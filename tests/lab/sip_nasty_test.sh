@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Sluice Authors
+#
+# Lost, repeated and crossing messages, forks that go wrong, carriers that are silent, rubbish.
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/sip.sh"
+
+lab_up --sip
+half=$(working_half controlplane)
+scenarios nasty "$@"
+check "no call is left over" sl_wait_for 3 no_calls
+check "the control plane was not restarted" same_half "$half"
+finish

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Sluice Authors
+"""The lab as scenarios see it: who stands where, the appliance's API, and the looks that every scenario ends with: nothing of one side
+may be seen on the other, nothing waits that should have been expected, no call is left over."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import time
+import urllib.parse
+
+from message import host_port_of, parameter, uri_of
+from net import Missing, Port, Tls, World
+from ua import Agent
+
+
+class UnixHttp(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Api:
+    """The appliance's HTTP API. Answers are JSON."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def ask(self, method, path, body=None, headers=()):
+        """(status, answer)"""
+        c = UnixHttp(self.path)
+        try:
+            c.request(method, path, None if body is None else json.dumps(body), dict(headers) | {"Content-Type": "application/json"})
+            r = c.getresponse()
+            text = r.read().decode()
+            try:
+                return r.status, json.loads(text)
+            except ValueError:
+                return r.status, text
+        finally:
+            c.close()
+
+    def get(self, path):
+        status, answer = self.ask("GET", path)
+        if status != 200:
+            raise Missing(f"GET {path}: {status} {answer}")
+        return answer
+
+    def put(self, kind, name, **resource):
+        status, answer = self.ask("PUT", f"/v1/{kind}/{urllib.parse.quote(name)}", dict(resource, name=name))
+        if status not in (200, 201):
+            raise Missing(f"PUT {kind} {name}: {status} {answer}")
+        return answer
+
+    def delete(self, kind, name):
+        status, answer = self.ask("DELETE", f"/v1/{kind}/{urllib.parse.quote(name)}")
+        if status not in (200, 204, 404):
+            raise Missing(f"DELETE {kind} {name}: {status} {answer}")
+
+    def metrics(self):
+        _, text = self.ask("GET", "/metrics")
+        return {name: float(value) for name, value in re.findall(r"^(\w+(?:\{[^}]*\})?) ([\d.e+-]+)$", text, re.M)}
+
+
+class Lab:
+    """Made anew for each scenario."""
+
+    def __init__(self, env):
+        self.env, self.world = env, World()
+        self.api = Api(env["API"])
+        self.t1 = int(env.get("SIP_T1_MS", "500")) / 1000
+        self.agents, self.resources, self.allowed_leaks = [], [], set()
+        self.begun_ms = int(time.time() * 1000)
+        self.look_for_leaks = True
+
+    # ---- who stands where ----
+
+    SIDES = {"client": ("CLIENT_NS", "CLIENT_IP4", "CLIENT_IP6", "192.0.2.1", "2001:db8:1::1"),
+             "peer": ("PEER_NS", "PEER_IP4", "PEER_IP6", "198.51.100.1", "2001:db8:2::1")}
+
+    def end(self, side, transport="udp", port=0, ip=None, v6=False, tls=None):
+        """A Port on a side of the appliance, and the appliance's address there."""
+        ns, ip4, ip6, service4, service6 = self.SIDES[side]
+        p = Port(self.world, self.env[ns], ip or self.env[ip6 if v6 else ip4], port, transport, side, tls, self.t1)
+        return p, (service6 if v6 else service4, 5061 if transport == "tls" else 5060)
+
+    def user(self, name, transport="udp", register=True, v6=False, algorithm=None, port=0, ip=None, q=None, instance=None, **options):
+        """A user of lab.test on the client's side, registered unless said otherwise."""
+        tls = self.tls() if transport == "tls" else None
+        p, hop = self.end("client", transport, port, ip, v6, tls)
+        a = Agent(p, f"sip:{name}@lab.test", hop, name, "lab-password", algorithm)
+        if q is not None:
+            a.contact_parameters += f";q={q}"
+        if instance:
+            a.contact_parameters += f';+sip.instance="<{instance}>"'
+        if transport != "udp":
+            a.stream = p.connect(hop)
+        self.agents.append(a)
+        if register:
+            a.register(**options)
+        return a
+
+    def trunk(self, name="carrier", side="peer", port=None, ip=None, transport="udp", v6=False, identity="sip:carrier@198.51.100.10"):
+        """The other end of a trunk that the configuration has: carrier at .10:5070, carrier2 at .11:5070; or any."""
+        port = (5070 if transport == "udp" else 5072) if port is None else port
+        if name == "carrier2" and ip is None:
+            ip = "198.51.100.11"
+        p, hop = self.end(side, transport, port, ip, v6)
+        a = Agent(p, identity, hop)
+        self.agents.append(a)
+        return a
+
+    def tls(self, certificate=None):
+        d = os.path.join(self.env["RUN_DIR"], "tls")
+        pair = (os.path.join(d, f"{certificate}.pem"), os.path.join(d, f"{certificate}.key")) if certificate else (None, None)
+        return Tls(os.path.join(d, "ca.pem"), "sbc.lab.test", *pair)
+
+    def put(self, kind, name, **resource):
+        """Provision something for this scenario; it goes when the scenario ends."""
+        answer = self.api.put(kind, name, **resource)
+        if (kind, name) not in self.resources:
+            self.resources.append((kind, name))
+        return answer
+
+    # ---- what the appliance says ----
+
+    def calls(self):
+        return self.api.get("/v1/calls")["calls"]
+
+    def cdrs(self, seconds=3.0, at_least=2, **query):
+        """CDRs begun since this scenario did, oldest first, as soon as there are so many."""
+        def look():
+            q = urllib.parse.urlencode(dict(query, **{"from": self.begun_ms, "limit": 100}))
+            found = self.api.get(f"/v1/cdrs?{q}")["cdrs"]
+            return list(reversed(found)) if len(found) >= at_least else None
+        return self.world.until(look, seconds, f"{at_least} CDRs")
+
+    def no_calls(self, seconds=3.0):
+        self.world.until(lambda: not self.calls(), seconds, "the appliance has no call any more")
+
+    # ---- the end of a scenario ----
+
+    def secrets_of(self, agent, other_side):
+        """What an end made up, and where it is: nobody else may see it; addresses, nobody on the other side."""
+        words = set()
+        for m in agent.port.sent:
+            if m.is_request and m.method in ("REGISTER", "OPTIONS", "SUBSCRIBE", "PUBLISH"):
+                continue
+            words |= {m.call_id, m.from_tag if m.is_request else m.to_tag}
+            if m.is_request:
+                words.add(m.branch)
+        if other_side:
+            ns_ip4, ns_ip6, service4, service6 = self.SIDES[agent.port.side][1:]
+            words |= {agent.port.ip, self.env[ns_ip4], self.env[ns_ip6], service4, service6, "127.0.0.1"}
+        return {w for w in words if w and len(w) > 3} - self.allowed_leaks
+
+    def leaks(self):
+        """[(word, message)]: what an end received of another's. An end's own words come back to it, of course."""
+        found = []
+        for a in self.agents:
+            own = "\n".join(str(m) for m in a.port.sent)
+            words = set()
+            for other in self.agents:
+                if other.port is not a.port:
+                    words |= self.secrets_of(other, other.port.side != a.port.side)
+            words = [w for w in words if w not in own]
+            for m in a.port.received:
+                text = str(m)
+                found += [(w, m) for w in words if w in text and re.search(r"(?<![\w.:])" + re.escape(w) + r"(?![\w]|\.\d)", text)]
+        return found
+
+    def finish(self):
+        self.world.run(0.02)
+        if self.look_for_leaks:
+            leaks = self.leaks()
+            if leaks:
+                word, m = leaks[0]
+                raise Missing(f"{len(leaks)} times something of the other side is seen: {word!r} in\n{m}")
+        self.no_calls()
+
+    def close(self):
+        for kind, name in reversed(self.resources):
+            try:
+                self.api.delete(kind, name)
+            except (Missing, OSError) as error:
+                print(f"        left behind: {error}")
+        for a in self.agents:
+            if a.rtp is not None:
+                a.rtp.close()
+        self.world.close()
+        for call in self.still():
+            self.api.ask("DELETE", f"/v1/calls/{call['id']}")
+
+    def still(self):
+        try:
+            return self.calls()
+        except (Missing, OSError, KeyError):
+            return []
+
+
+def media_path(caller, to_caller, callee, to_callee, seconds=2.0):
+    """RTP flows both ways: to_caller and to_callee are the SDP that each was given."""
+    from rtp import speak
+    speak(caller.media(), to_caller.address, callee.media(), to_callee.address, seconds)
+
+
+def same_user(value, user):
+    return uri_of(value).startswith(f"sip:{user}@") or uri_of(value) == f"tel:{user}"
+
+
+__all__ = ["Lab", "Api", "media_path", "parameter", "host_port_of", "uri_of", "Missing"]

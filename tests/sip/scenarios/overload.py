@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Sluice Authors
+"""Overload: new work is refused with 503 and Retry-After; calls that are, emergency numbers and registered users go on."""
+
+import os
+import signal
+import subprocess
+import time
+
+from lab import Missing, media_path
+from message import new_tag
+
+
+def expect(condition, what):
+    if not condition:
+        raise Missing(what)
+
+
+def s_stateless(lab):
+    """Ten thousand INVITEs without credentials cost no memory that stays"""
+    a = lab.user("alice", register=False)
+    half = int(subprocess.run(["pgrep", "-P", open(os.path.join(lab.env["RUN_DIR"], "controlplane.pid")).read().strip()],
+                              capture_output=True, text=True).stdout.split()[0])
+    def rss():
+        return int(open(f"/proc/{half}/statm").read().split()[1]) * 4
+    def flood(n):
+        for _ in range(n):
+            m = a.request("INVITE", "sip:bob@lab.test", body=a.sdp())
+            a.port.sock.sendto(m.bytes(), a.hop)
+            if _ % 50 == 0:
+                lab.world.pump(0.005)
+        lab.world.run(0.3)
+        a.port.inbox.clear()
+        a.port.received.clear()
+        a.port.known.clear()
+    flood(1000)
+    before = rss()
+    flood(9000)
+    grown = rss() - before
+    expect(grown < 2048, f"the process grew by {grown} KB")
+    lab.user("bob")
+
+
+def s_503(lab):
+    """When messages wait too long, new calls of others get 503 with Retry-After, while a call's own requests are answered"""
+    a, carrier, b = lab.user("alice"), lab.trunk(), lab.user("bob")
+    c = a.call("sip:+15550100@lab.test")
+    i = carrier.ringing()
+    i.answer()
+    c.up()
+    half = int(subprocess.run(["pgrep", "-P", open(os.path.join(lab.env["RUN_DIR"], "controlplane.pid")).read().strip()],
+                              capture_output=True, text=True).stdout.split()[0])
+    statuses, retry = {}, None
+    for attempt in range(6):
+        # The brain stands still, as if it could not keep up; then a burst has waited.
+        os.kill(half, signal.SIGSTOP)
+        asked = [carrier.request("INVITE", "sip:+4930101@198.51.100.1", body=carrier.sdp(), headers=[("X-N", n)]) for n in range(40)]
+        for m in asked:
+            carrier.port.send(m, carrier.hop)
+        time.sleep(0.5)
+        os.kill(half, signal.SIGCONT)
+        info = c.send(c.new("INFO", body="x", content_type="text/plain"))
+        answered = False
+        end_at = time.monotonic() + 1.5
+        while time.monotonic() < end_at:
+            lab.world.pump(0.05)
+            for m in list(carrier.port.inbox):
+                if m.is_request and m.method == "INFO":
+                    carrier.port.inbox.remove(m)
+                    carrier.reply(m, 200)
+                elif not m.is_request and m.method == "INVITE" and m.status >= 300:
+                    carrier.port.inbox.remove(m)
+                    statuses[m.status] = statuses.get(m.status, 0) + 1
+                    if m.status == 503:
+                        retry = m.get("Retry-After")
+                    req = next((q for q in asked if q.branch == m.branch), None)
+                    if req is not None:
+                        carrier.ack(req, m)
+            for m in list(b.port.inbox):
+                if m.is_request and m.method == "INVITE":
+                    b.port.inbox.remove(m)
+                    b.reply(m, 486, to_tag=new_tag(), again=True)
+        expect(a.final(info).status == 200, "the INFO of the call was refused")
+        if statuses.get(503):
+            break
+    lab.world.run(0.3)
+    expect(statuses.get(503), f"no 503: {statuses}")
+    expect(retry is not None, "no Retry-After")
+    c.bye()
+    i.expect_bye()
+    lab.world.run(1.0)
