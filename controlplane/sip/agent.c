@@ -24,6 +24,7 @@
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/nta_tport.h>
 #include <sofia-sip/sip_status.h>
+#include <sofia-sip/su_log.h>
 #include <sofia-sip/tport_tag.h>
 
 enum {
@@ -33,6 +34,8 @@ enum {
 	IDLE_MS = 30 * 60 * 1000, /* a TCP connection over which nothing comes */
 	T2_MS = 4000,
 	T4_MS = 5000,
+	BIND_AGAIN_MS = 50,
+	BIND_FOR_MS = 5000,
 	SAMPLE_MS = 10,           /* between two looks at how long datagrams waited */
 	SIP_PORT = 5060,
 	SIPS_PORT = 5061,
@@ -62,6 +65,44 @@ struct sl_sip_counts *sl_sip_counts(struct sl_sip *s)
 }
 
 /* ---- opening ---- */
+
+extern su_log_t nta_log[], tport_log[], sresolv_log[];
+
+/* What Sofia says is for those who look into it: it prints lines in pieces. */
+static void say(void *stream, const char *format, va_list ap)
+{
+	static char line[512];
+	static size_t n;
+	char *end;
+
+	(void)stream;
+	if (n < sizeof line - 1) {
+		int m = vsnprintf(line + n, sizeof line - n, format, ap);
+
+		n += m < 0 ? 0 : (size_t)m;
+		if (n >= sizeof line)
+			n = sizeof line - 1;
+	}
+	end = strchr(line, '\n');
+	if (end == NULL && n < sizeof line - 1)
+		return;
+	if (end)
+		*end = '\0';
+	sl_log(SL_LOG_DEBUG, "sofia: %s", line);
+	n = 0;
+	line[0] = '\0';
+}
+
+static void quiet(void)
+{
+	enum { ERRORS = 1, EVENTS = 3 };
+	unsigned level = sl_log_enabled(SL_LOG_DEBUG) ? EVENTS : ERRORS;
+
+	su_log_redirect(NULL, say, NULL);
+	su_log_set_level(nta_log, level);
+	su_log_set_level(tport_log, level);
+	su_log_set_level(sresolv_log, level);
+}
 
 static tport_t *primary_of(const struct sl_sip *s, const char *ident)
 {
@@ -134,10 +175,13 @@ static int open_listener(struct sl_sip *s, unsigned i, char *text, size_t text_l
 	if (l->transport == SL_CONF_SIP_TLS)
 		return 0;
 	snprintf(url, sizeof url, "sip:%s;transport=%s", sl_endpoint_text(&l->address, address), sl_sip_transport_name(l->transport));
-	err = add_tport(s, p, url);
+	/* The address may lie on an interface that the dataplane is making at this moment: both programs start together. */
+	while ((err = add_tport(s, p, url)) == -EADDRNOTAVAIL && sl_now_ms() < s->patience_ms)
+		nanosleep(&(struct timespec){.tv_nsec = BIND_AGAIN_MS * 1000000}, NULL);
 	if (err) {
-		snprintf(text, text_len, "sip.listeners[%u] (\"%s\"): cannot listen on %s (%s): %s", i, l->name, address,
-		        sl_sip_transport_name(l->transport), strerror(-err));
+		snprintf(text, text_len, "sip.listeners[%u] (\"%s\"): cannot listen on %s (%s): %s; %s", i, l->name, address,
+		        sl_sip_transport_name(l->transport), strerror(-err),
+		        err == -EADDRNOTAVAIL ? "give this machine the address" : err == -EADDRINUSE ? "another program has it" : "look at the address");
 		return err;
 	}
 	if (l->transport == SL_CONF_SIP_UDP)
@@ -253,10 +297,12 @@ struct sl_sip *sl_sip_open(const struct sl_sip_options *o, char *text, size_t te
 		goto fail;
 	}
 	s->epoch |= 1;
+	s->patience_ms = sl_now_ms() + BIND_FOR_MS;
 	if (sl_sip_connections_open(s) != 0 || (s->resolver = sl_resolver_new(s)) == NULL) {
 		snprintf(text, text_len, "sip: no memory, or no resolver (sip.nameservers, /etc/resolv.conf)");
 		goto fail;
 	}
+	quiet();
 	open_crash(s);
 	if (open_agent(s, text, text_len) != 0)
 		goto fail;
@@ -358,6 +404,6 @@ void sl_sip_tick(struct sl_sip *s, int64_t now_ms)
 	sl_sip_keepalive_tick(s, now_ms);
 	if (now_ms - s->second_ms >= 1000) {
 		s->second_ms = now_ms;
-		sl_sip_connections_tick(s);
+		sl_sip_connections_tick(s, now_ms);
 	}
 }

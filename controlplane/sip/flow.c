@@ -6,7 +6,7 @@
 
 #include "controlplane/sip/internal.h"
 
-#include "dataplane/abi/log.h"
+#include "controlplane/brain.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,12 @@
 
 #include <sofia-sip/nta_tport.h>
 
-enum { CONNECTION_TABLE_MIN = 1024 };
+enum {
+	CONNECTION_TABLE_MIN = 1024,
+	/* A connection is held as long as a binding may name it: beyond that without a message it loses its number, and Sofia closes it when it is
+	 * idle (agent.c). */
+	HOLD_MS = 3 * 3600 * 1000,
+};
 
 const char *sl_sip_transport_name(enum sl_sip_transport t)
 {
@@ -73,19 +78,23 @@ static void forget(struct sl_sip *s, struct sl_sip_connection *k)
 			at = &(*at)->next_tport;
 		if (*at)
 			*at = k->next_tport;
+		if (k->pending > 0)
+			tport_release(k->tport, k->pending, NULL, NULL, (tp_client_t *)k, 0);
+		tport_unref(k->tport);
 	}
 	s->connections.n_open--;
 	free(k);
 }
 
-/* nta's transport has closed, or got an error: both are its end. */
+/* The connection broke. One that the other side closed in order is found by the tick: Sofia tells nobody of that. */
 static void tport_ended(tp_stack_t *stack, tp_client_t *client, tport_t *tp, msg_t *msg, int error)
 {
 	struct sl_sip_connection *k = (struct sl_sip_connection *)client;
 
 	(void)stack;
+	(void)tp;
+	(void)msg;
 	(void)error;
-	tport_release(tp, k->pending, msg, NULL, client, 0);
 	forget(k->sip, k);
 }
 
@@ -98,7 +107,8 @@ static struct sl_sip_connection *insert(struct sl_sip *s, uint32_t number, tport
 	k->sip = s;
 	k->number = number;
 	k->tls = tp == NULL;
-	k->tport = tp;
+	k->tport = tp ? tport_ref(tp) : NULL;
+	k->last_ms = sl_now_ms();
 	at = &s->connections.by_number[number_place(s, number, k->tls)];
 	k->next_number = *at;
 	*at = k;
@@ -117,8 +127,10 @@ static uint32_t number_of(struct sl_sip *s, tport_t *tp)
 
 	while (k && k->tport != tp)
 		k = k->next_tport;
-	if (k)
+	if (k) {
+		k->last_ms = sl_now_ms();
 		return k->number;
+	}
 	if (++s->connections.last_number == 0)
 		s->connections.last_number = 1;
 	k = insert(s, s->connections.last_number, tp);
@@ -172,13 +184,8 @@ void sl_sip_connections_close(struct sl_sip *s)
 	if (c->by_number == NULL || c->by_tport == NULL)
 		goto tables;
 	for (uint32_t i = 0; i <= c->mask; i++) {
-		while (c->by_number[i]) {
-			struct sl_sip_connection *k = c->by_number[i];
-
-			if (k->tport)
-				tport_release(k->tport, k->pending, NULL, NULL, (tp_client_t *)k, 0);
-			forget(s, k);
-		}
+		while (c->by_number[i])
+			forget(s, c->by_number[i]);
 	}
 tables:
 	free(c->by_number);
@@ -186,23 +193,66 @@ tables:
 	c->by_number = c->by_tport = NULL;
 }
 
-/* nta accepts whatever comes. Above the limit those that never sent a message go first, then any. */
-void sl_sip_connections_tick(struct sl_sip *s)
+static void sweep(struct sl_sip *s, int64_t now_ms)
 {
-	unsigned n = 0, limit = s->config->sip.max_connections;
+	for (uint32_t i = 0; i <= s->connections.mask; i++) {
+		for (struct sl_sip_connection *k = s->connections.by_number[i], *next; k; k = next) {
+			next = k->next_number;
+			if (k->tport && (tport_is_closed(k->tport) || tport_is_shutdown(k->tport) || now_ms - k->last_ms > HOLD_MS))
+				forget(s, k);
+		}
+	}
+}
+
+static bool has_number(const struct sl_sip *s, const tport_t *tp)
+{
+	const struct sl_sip_connection *k = s->connections.by_tport[tport_place(s, tp)];
+
+	while (k && k->tport != tp)
+		k = k->next_tport;
+	return k != NULL;
+}
+
+static unsigned count_open(const struct sl_sip *s)
+{
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n_listeners; i++) {
 		if (s->primaries[i].tport == NULL || s->listeners[i].transport != SL_CONF_SIP_TCP)
 			continue;
-		for (tport_t *tp = tport_secondary(s->primaries[i].tport), *next; tp; tp = next) {
+		for (tport_t *tp = tport_secondary(s->primaries[i].tport); tp; tp = tport_next(tp))
+			n += !tport_is_closed(tp) && !tport_is_shutdown(tp);
+	}
+	return n;
+}
+
+/* Close `excess` of them; silent: only those that never sent a message. Returns what is left to close. */
+static unsigned shed(struct sl_sip *s, unsigned excess, bool silent)
+{
+	for (unsigned i = 0; i < s->n_listeners && excess; i++) {
+		if (s->primaries[i].tport == NULL || s->listeners[i].transport != SL_CONF_SIP_TCP)
+			continue;
+		for (tport_t *tp = tport_secondary(s->primaries[i].tport), *next; tp && excess; tp = next) {
 			next = tport_next(tp);
-			if (tport_is_closed(tp) || tport_is_shutdown(tp) || ++n <= limit)
+			if (tport_is_closed(tp) || tport_is_shutdown(tp) || (silent && has_number(s, tp)))
 				continue;
-			n--;
-			s->counts.dropped++;
 			tport_shutdown(tp, 2);
+			s->counts.closed_limit++;
+			excess--;
 		}
 	}
+	return excess;
+}
+
+/* nta accepts whatever comes: above the limit those that never sent a message go first, then any. */
+void sl_sip_connections_tick(struct sl_sip *s, int64_t now_ms)
+{
+	unsigned n, limit = s->config->sip.max_connections;
+
+	sweep(s, now_ms);
+	n = count_open(s);
+	if (n > limit)
+		shed(s, shed(s, n - limit, true), false);
 }
 
 /* ---- of a message ---- */

@@ -34,8 +34,9 @@ struct sl_sip_primary {
 struct sl_sip_connection {
 	uint32_t number;
 	bool tls;
-	int pending;    /* TCP: at nta's transport, which tells its end by it; no reference is held */
-	tport_t *tport; /* TCP */
+	int pending;    /* TCP: at nta's transport, which tells of errors by it */
+	tport_t *tport; /* TCP; a reference */
+	int64_t last_ms; /* when the last message came */
 	struct sl_sip *sip;
 	struct sl_sip_connection *next_number, *next_tport;
 };
@@ -72,7 +73,7 @@ struct sl_sip {
 	struct sl_sip_crash crash;
 	struct sl_resolver *resolver;
 	struct sl_sip_counts counts;
-	int64_t tick_ms, second_ms, sample_ms;
+	int64_t tick_ms, second_ms, sample_ms, patience_ms;
 	uint32_t stranger_second[SL_SIP_STRANGERS]; /* seconds << 8 | answers in that second */
 	uint32_t strangers_second;
 };
@@ -104,7 +105,7 @@ tport_t *sl_sip_connection_of(const struct sl_sip *s, const struct sl_sip_flow *
 /* The edge says so. */
 void sl_sip_connection_closed(void *sip, uint32_t connection);
 /* Close what is too much. */
-void sl_sip_connections_tick(struct sl_sip *s);
+void sl_sip_connections_tick(struct sl_sip *s, int64_t now_ms);
 
 /* ---- agent.c ---- */
 /* While a message of this flow is delivered: see now and then how long it had waited. */

@@ -140,7 +140,7 @@ void sl_sip_trace(struct sl_sip *s, struct sl_call *c, const struct sl_leg *l, b
 	X(refused_crash, "messages dropped: the same one ended the process before")                                        \
 	X(challenged, "requests challenged (401, 407)")                                                                     \
 	X(dropped, "messages dropped without an answer: stray ACKs, stray responses, what cannot be answered")             \
-	X(keepalives, "keep-alives received (CRLF, RFC 5626 3.5.1)")                                                        \
+	X(closed_limit, "TCP connections closed: more than max_connections")                                                \
 	X(keepalives_sent, "keep-alives sent to clients behind NAT")                                                        \
 	X(out_of_dialog, "requests outside dialogs passed on")
 struct sl_sip_counts {
