@@ -206,6 +206,7 @@ static int open_hands(struct sl_brain *b)
 	        .has_tcp = c->has_api_tcp,
 	        .tcp = c->api_tcp,
 	        .token = c->api_token,
+	        .accounts = b->config->sip.n_listeners > 0,
 	        .handle = sl_api_handle,
 	        .ctx = b};
 	char text[240] = "no memory";

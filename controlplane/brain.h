@@ -53,6 +53,7 @@ struct sl_brain {
 	struct sl_users config_users, store_users;
 	bool users_known;            /* the store has told its users */
 	struct sl_user_op *user_ops; /* changes under way */
+	struct sl_api_keyed *keyed;  /* requests with an Idempotency-Key under way (http/api_once.c) */
 
 	bool reload_wanted, reload_runs;
 	char last_reload[240]; /* outcome of the last reload, empty = none yet */

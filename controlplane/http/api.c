@@ -2,6 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/http/api.h"
 
+#include "controlplane/provision/provision.h"
+#include "controlplane/report/json_text.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,18 +44,7 @@ void sl_api_error(struct sl_http_request *r, int status, const char *field, cons
 
 json_t *sl_api_text(const char *s, size_t len)
 {
-	json_t *text = json_stringn(s, len);
-
-	if (text)
-		return text;
-	char *plain = malloc(len + 1);
-	if (!plain)
-		return NULL;
-	for (size_t i = 0; i < len; i++)
-		plain[i] = s[i] >= 0x20 && s[i] < 0x7f ? s[i] : '?';
-	text = json_stringn(plain, len);
-	free(plain);
-	return text;
+	return sl_json_text(s, len);
 }
 
 bool sl_api_number(struct sl_http_request *r, const char *name, size_t min, size_t max, size_t *value)
@@ -112,64 +104,94 @@ static void reload(struct sl_brain *b, struct sl_http_request *r)
 
 /* ---- routes ---- */
 
+/* Exactly one of the two handlers. What is of the whole node is not for accounts of one tenant. */
 struct route {
 	const char *path;
-	enum sl_http_method method;
-	void (*handle)(struct sl_brain *b, struct sl_http_request *r);
+	void (*plain)(struct sl_brain *b, struct sl_http_request *r);                   /* this path and method only */
+	enum sl_http_method method;                                                     /* plain's */
+	void (*handle)(struct sl_brain *b, struct sl_http_request *r, const char *rest); /* and those below it: rest of the path, or NULL */
+	uint32_t to_look, to_change;                                                    /* enum sl_prov_scope wanted; 0 = any account */
+	bool of_tenants;
+	bool of_sip;                                                                    /* nothing there without a group sip */
 };
+
+#define PLAIN(method) method, NULL
+#define BELOW NULL, SL_HTTP_OTHER
 
 static const struct route routes[] = {
-        {"/healthz", SL_HTTP_GET, healthz},
-        {"/metrics", SL_HTTP_GET, sl_api_metrics},
-        {"/v1/status", SL_HTTP_GET, sl_api_status},
-        {"/v1/ports", SL_HTTP_GET, sl_api_ports},
-        {"/v1/workers", SL_HTTP_GET, sl_api_workers},
-        {"/v1/counters", SL_HTTP_GET, sl_api_counters},
-        {"/v1/allocations", SL_HTTP_GET, sl_api_allocations},
-        {"/v1/reload", SL_HTTP_POST, reload},
+        {"/healthz", healthz, PLAIN(SL_HTTP_GET), 0, 0, true, false},
+        {"/metrics", sl_api_metrics, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/status", sl_api_status, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/ports", sl_api_ports, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/workers", sl_api_workers, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/counters", sl_api_counters, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/allocations", BELOW, sl_api_allocations, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/turn/users", BELOW, sl_api_users, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/sessions", BELOW, sl_api_sessions, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/reload", reload, PLAIN(SL_HTTP_POST), SL_SCOPE_ADMIN, SL_SCOPE_ADMIN, false, false},
+        {"/v1/tenants", BELOW, sl_api_provision, SL_SCOPE_READ, SL_SCOPE_PROVISION, true, true},
+        {"/v1/domains", BELOW, sl_api_provision, SL_SCOPE_READ, SL_SCOPE_PROVISION, true, true},
+        {"/v1/users", BELOW, sl_api_provision, SL_SCOPE_READ, SL_SCOPE_PROVISION, true, true},
+        {"/v1/trunks", BELOW, sl_api_provision, SL_SCOPE_READ, SL_SCOPE_PROVISION, true, true},
+        {"/v1/routes", BELOW, sl_api_provision, SL_SCOPE_READ, SL_SCOPE_PROVISION, true, true},
+        {"/v1/tokens", BELOW, sl_api_provision, SL_SCOPE_ADMIN, SL_SCOPE_ADMIN, true, true},
+        {"/v1/config", BELOW, sl_api_config, SL_SCOPE_ADMIN, SL_SCOPE_ADMIN, false, true},
+        {"/v1/calls", BELOW, sl_api_calls, SL_SCOPE_READ, SL_SCOPE_CALLS, true, true},
+        {"/v1/registrations", BELOW, sl_api_registrations, SL_SCOPE_READ, SL_SCOPE_CALLS, true, true},
+        {"/v1/cdrs", BELOW, sl_api_cdrs, SL_SCOPE_READ, SL_SCOPE_ADMIN, true, true},
+        {"/v1/events", BELOW, sl_api_events, SL_SCOPE_READ, SL_SCOPE_ADMIN, true, true},
 };
 
-static const char *rest_of(const char *path, const char *prefix)
+static const struct route *find(const char *path, const char **rest)
 {
-	size_t len = strlen(prefix);
+	for (unsigned i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+		size_t n = strlen(routes[i].path);
+		*rest = NULL;
+		if (strncmp(path, routes[i].path, n) != 0)
+			continue;
+		if (path[n] == '\0')
+			return &routes[i];
+		*rest = path + n + 1;
+		if (routes[i].handle && path[n] == '/' && **rest)
+			return &routes[i];
+	}
+	return NULL;
+}
 
-	return strncmp(path, prefix, len) == 0 && path[len] ? path + len : NULL;
+static void run(struct sl_brain *b, struct sl_http_request *r)
+{
+	const char *rest;
+	const struct route *route = find(r->path, &rest);
+
+	if (route->handle)
+		route->handle(b, r, rest);
+	else if (r->method == route->method)
+		route->plain(b, r);
+	else
+		sl_api_error(r, 405, NULL, "%s takes %s only", r->path, route->method == SL_HTTP_GET ? "GET" : "POST");
 }
 
 void sl_api_handle(void *ctx, struct sl_http_request *r)
 {
 	struct sl_brain *b = ctx;
 	const char *rest;
+	const struct route *route = find(r->path, &rest);
 
-	if (strcmp(r->path, "/v1/turn/users") == 0) {
-		sl_api_users(b, r, NULL);
+	if (!sl_api_account(b, r)) {
+		sl_api_error(r, 401, NULL, "the token is missing or wrong: Authorization: Bearer TOKEN");
 		return;
 	}
-	if ((rest = rest_of(r->path, "/v1/turn/users/"))) {
-		sl_api_users(b, r, rest);
-		return;
-	}
-	if (strcmp(r->path, "/v1/sessions") == 0) {
-		sl_api_sessions(b, r, NULL);
-		return;
-	}
-	if ((rest = rest_of(r->path, "/v1/sessions/"))) {
-		sl_api_sessions(b, r, rest);
-		return;
-	}
-	if ((rest = rest_of(r->path, "/v1/allocations/"))) {
-		sl_api_allocation(b, r, rest);
-		return;
-	}
-	for (unsigned i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-		if (strcmp(r->path, routes[i].path) != 0)
-			continue;
-		if (r->method == routes[i].method)
-			routes[i].handle(b, r);
-		else
-			sl_api_error(r, 405, NULL, "%s takes %s only", r->path,
-			        routes[i].method == SL_HTTP_GET ? "GET" : "POST");
-		return;
-	}
-	sl_api_error(r, 404, NULL, "nothing here: %s", r->path);
+	uint32_t wanted = !route ? 0 : r->method == SL_HTTP_GET ? route->to_look : route->to_change;
+	if (!route)
+		sl_api_error(r, 404, NULL, "nothing here: %s", r->path);
+	else if (wanted && !(r->scopes & (wanted | SL_SCOPE_ADMIN)))
+		sl_api_error(r, 403, NULL, "this token has not the scope '%s'", sl_api_scope_name(wanted));
+	else if (r->tenant[0] && !route->of_tenants)
+		sl_api_error(r, 403, NULL, "this token is of tenant '%s', and %s is of the whole node", r->tenant, route->path);
+	else if (route->of_sip && !b->prov)
+		sl_api_error(r, 404, NULL, "there is no SIP here: the configuration has no group sip");
+	else if (r->idempotency_key[0] && r->method != SL_HTTP_GET)
+		sl_api_once(b, r, run);
+	else
+		run(b, r);
 }

@@ -111,7 +111,7 @@ static void look(struct sl_brain *b, struct sl_http_request *r, bool one, uint64
 		refreshed(l, 0, "");
 }
 
-void sl_api_allocations(struct sl_brain *b, struct sl_http_request *r)
+static void all(struct sl_brain *b, struct sl_http_request *r)
 {
 	if (sl_dp_state(b->dp) == SL_DP_AWAY)
 		sl_api_error(r, 503, NULL, "%s", sl_dp_trouble(b->dp, sl_now_ms()));
@@ -149,7 +149,7 @@ static void delete (struct sl_brain *b, struct sl_http_request *r, uint64_t id)
 	}
 }
 
-void sl_api_allocation(struct sl_brain *b, struct sl_http_request *r, const char *id)
+static void one(struct sl_brain *b, struct sl_http_request *r, const char *id)
 {
 	char *end;
 	uint64_t number = strtoull(id, &end, 16);
@@ -162,4 +162,14 @@ void sl_api_allocation(struct sl_brain *b, struct sl_http_request *r, const char
 		delete (b, r, number);
 	else
 		sl_api_error(r, 405, NULL, "an allocation takes GET and DELETE only");
+}
+
+void sl_api_allocations(struct sl_brain *b, struct sl_http_request *r, const char *id)
+{
+	if (id)
+		one(b, r, id);
+	else if (r->method == SL_HTTP_GET)
+		all(b, r);
+	else
+		sl_api_error(r, 405, NULL, "/v1/allocations takes GET only");
 }

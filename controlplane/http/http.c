@@ -20,7 +20,7 @@
 #include <openssl/crypto.h>
 
 enum {
-	TOKEN_MAX = 256,
+	TOKEN_MAX = SL_HTTP_TOKEN_MAX,
 	CHUNK = 32 * 1024,
 	TIMEOUT_S = 20,
 	/* Over TCP anybody may connect: headers come at once, or not at all. */
@@ -66,6 +66,7 @@ static void free_request(struct sl_http_request *r)
 		free(r->args[i]);
 	if (r->body)
 		OPENSSL_cleanse(r->body, r->body_len); /* may hold a password */
+	OPENSSL_cleanse(r->token, sizeof r->token);
 	free(r->body);
 	free(r->answer);
 	free(r);
@@ -114,6 +115,12 @@ void sl_http_answer(struct sl_http_request *r, int status, const char *type, con
 {
 	struct sl_http *h = r->http;
 
+	if (r->on_answer) {
+		void (*fn)(struct sl_http_request *, int, const char *, const char *, size_t) = r->on_answer;
+		r->on_answer = NULL;
+		fn(r, status, type, body, len);
+		return;
+	}
 	set_answer(r, status, type, body, len);
 	/* Never full: one request at most is under way for each connection. */
 	if (sl_mailbox_post(h->inbox, take_answer, r) < 0) {
@@ -148,6 +155,12 @@ static int write_headers(struct lws *wsi, const struct sl_http_request *r)
 		return -1;
 	if (r->status == 401 && lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_WWW_AUTHENTICATE,
 	                                (const unsigned char *)"Bearer", 6, &p, end))
+		return -1;
+	if (r->etag[0] && lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_ETAG, (const unsigned char *)r->etag,
+	                          (int)strlen(r->etag), &p, end))
+		return -1;
+	if (r->replayed && lws_add_http_header_by_name(wsi, (const unsigned char *)"idempotent-replayed:",
+	                           (const unsigned char *)"true", 4, &p, end))
 		return -1;
 	return lws_finalize_write_http_header(wsi, buf + LWS_PRE, &p, end);
 }
@@ -188,26 +201,33 @@ static int writeable(struct lws *wsi, struct connection *c)
 
 /* ---- requests ---- */
 
-/* RFC 6750 2.1; the scheme's case does not matter (RFC 9110 11.1). Time does not depend on how much of the token is
- * right. */
-static bool token_ok(struct sl_http *h, struct lws *wsi)
+/* RFC 6750 2.1; the scheme's case does not matter (RFC 9110 11.1). token: TOKEN_MAX + 1 bytes, padded with zeros. */
+static bool given_token(struct lws *wsi, char *token)
 {
 	static const char scheme[] = "Bearer ";
-	char given[sizeof scheme + TOKEN_MAX + 1] = "", padded[TOKEN_MAX + 1] = "";
+	char given[sizeof scheme + TOKEN_MAX + 1] = "";
+	bool ok = false;
 
-	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION) >= (int)sizeof given ||
-	        lws_hdr_copy(wsi, given, sizeof given, WSI_TOKEN_HTTP_AUTHORIZATION) <= 0 ||
-	        strncasecmp(given, scheme, sizeof scheme - 1) != 0)
-		return false;
-	const char *token = given + sizeof scheme - 1;
-	token += strspn(token, " ");
-	snprintf(padded, sizeof padded, "%s", token);
-	/* Both are padded with zeros to the same length. */
-	pthread_mutex_lock(&h->token_lock);
-	bool ok = h->token[0] && strlen(token) <= TOKEN_MAX && CRYPTO_memcmp(padded, h->token, sizeof h->token) == 0;
-	pthread_mutex_unlock(&h->token_lock);
+	memset(token, 0, TOKEN_MAX + 1);
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION) < (int)sizeof given &&
+	        lws_hdr_copy(wsi, given, sizeof given, WSI_TOKEN_HTTP_AUTHORIZATION) > 0 &&
+	        strncasecmp(given, scheme, sizeof scheme - 1) == 0) {
+		const char *p = given + sizeof scheme - 1;
+		p += strspn(p, " ");
+		ok = strlen(p) <= TOKEN_MAX;
+		if (ok)
+			memcpy(token, p, strlen(p));
+	}
 	OPENSSL_cleanse(given, sizeof given);
-	OPENSSL_cleanse(padded, sizeof padded);
+	return ok && token[0];
+}
+
+/* Time does not depend on how much of it is right: both are padded with zeros to the same length. */
+static bool is_admin_token(struct sl_http *h, const char *token)
+{
+	pthread_mutex_lock(&h->token_lock);
+	bool ok = h->token[0] && CRYPTO_memcmp(token, h->token, sizeof h->token) == 0;
+	pthread_mutex_unlock(&h->token_lock);
 	return ok;
 }
 
@@ -260,11 +280,55 @@ static enum sl_http_method method_of(struct lws *wsi)
 		return SL_HTTP_GET;
 	case LWSHUMETH_POST:
 		return SL_HTTP_POST;
+	case LWSHUMETH_PUT:
+		return SL_HTTP_PUT;
 	case LWSHUMETH_DELETE:
 		return SL_HTTP_DELETE;
 	default:
 		return SL_HTTP_OTHER;
 	}
+}
+
+/* RFC 9110 13.1.1: one entity tag; a list or "*" is not what a change of one resource needs. */
+static bool copy_if_match(struct lws *wsi, struct sl_http_request *r)
+{
+	char text[SL_HTTP_ETAG_MAX + 2];
+	int n = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_IF_MATCH);
+
+	if (n == 0)
+		return true;
+	if (n >= (int)sizeof text || lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_IF_MATCH) != n)
+		return false;
+	bool quoted = n >= 2 && text[0] == '"' && text[n - 1] == '"';
+	memcpy(r->if_match, text + quoted, (size_t)(n - 2 * quoted));
+	return n - 2 * quoted > 0 && !strpbrk(r->if_match, "\", ");
+}
+
+/* Printable ASCII, so that it can be shown. */
+static bool copy_key(struct lws *wsi, struct sl_http_request *r)
+{
+	static const char name[] = "idempotency-key:";
+	int n = lws_hdr_custom_length(wsi, name, sizeof name - 1);
+
+	if (n < 0)
+		return true;
+	if (n == 0 || n > SL_HTTP_KEY_MAX || lws_hdr_custom_copy(wsi, r->idempotency_key, sizeof r->idempotency_key, name, sizeof name - 1) != n)
+		return false;
+	for (const char *p = r->idempotency_key; *p; p++) {
+		if (*p <= ' ' || *p > '~')
+			return false;
+	}
+	return true;
+}
+
+static size_t body_max(const struct sl_http_request *r)
+{
+	return r->admin && r->method == SL_HTTP_PUT && strcmp(r->path, "/v1/config") == 0 ? SL_HTTP_IMPORT_MAX : SL_HTTP_BODY_MAX;
+}
+
+static const char *too_big(const struct sl_http_request *r)
+{
+	return body_max(r) == SL_HTTP_BODY_MAX ? "body over 64 KiB" : "body over 32 MiB";
 }
 
 static void brain_takes(void *arg)
@@ -305,24 +369,34 @@ static int begin_request(struct sl_http *h, struct lws *wsi, struct connection *
 	r->slot = c->slot;
 	r->generation = ++h->slots[c->slot].generation;
 	r->method = method_of(wsi);
-	if (is_tcp(h, wsi) && !token_ok(h, wsi))
-		return refuse(wsi, c, r, 401, "the token is missing or wrong: Authorization: Bearer TOKEN");
+	r->admin = !is_tcp(h, wsi);
+	if (!r->admin) {
+		bool given = given_token(wsi, r->token);
+		r->admin = given && is_admin_token(h, r->token);
+		if (!r->admin && !(given && h->options.accounts))
+			return refuse(wsi, c, r, 401, "the token is missing or wrong: Authorization: Bearer TOKEN");
+	}
 	if (strlen(path) >= sizeof r->path)
 		return refuse(wsi, c, r, 414, "path too long");
 	strcpy(r->path, path);
 	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
 		return refuse(wsi, c, r, 411, "a body wants a Content-Length");
+	if (!copy_if_match(wsi, r))
+		return refuse(wsi, c, r, 400, "If-Match takes one ETag, as given by GET or PUT");
+	if (!copy_key(wsi, r))
+		return refuse(wsi, c, r, 400, "Idempotency-Key takes 1 to 128 printable characters without blanks");
 	copy_args(wsi, r);
 	long length = body_length(wsi);
 	if (length < 0)
 		return refuse(wsi, c, r, 400, "Content-Length is not a number");
-	if (length > DISCARD_MAX)
-		return refuse(wsi, c, r, 413, "body over 64 KiB");
-	c->too_big = length > SL_HTTP_BODY_MAX;
+	c->too_big = (size_t)length > body_max(r);
+	if (c->too_big && length > DISCARD_MAX)
+		return refuse(wsi, c, r, 413, too_big(r));
+	r->body_room = c->too_big ? 0 : (size_t)length;
 	/* Whatever the method: lws hands the body over, and nothing may be done before it is read. It reports the end
 	 * even of an empty one to POST. */
 	bool announced = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-	if (length > 0 || (r->method == SL_HTTP_POST && announced)) {
+	if (length > 0 || ((r->method == SL_HTTP_POST || r->method == SL_HTTP_PUT) && announced)) {
 		c->reading = r;
 		return 0;
 	}
@@ -337,16 +411,15 @@ static int take_body(struct lws *wsi, struct connection *c, const void *data, si
 		return c->answering ? 0 : -1; /* refused already */
 	if (len == 0)
 		return 0;
-	c->too_big |= r->body_len + len > SL_HTTP_BODY_MAX;
+	c->too_big |= r->body_len + len > r->body_room;
 	if (c->too_big) {
 		c->discarded += len;
 		return c->discarded > DISCARD_MAX ? -1 : 0;
 	}
-	char *grown = realloc(r->body, r->body_len + len + 1);
-	if (!grown)
+	/* At once and whole: growing would leave copies of passwords behind. */
+	if (!r->body && !(r->body = malloc(r->body_room + 1)))
 		return -1;
-	memcpy(grown + r->body_len, data, len);
-	r->body = grown;
+	memcpy(r->body + r->body_len, data, len);
 	r->body_len += len;
 	r->body[r->body_len] = '\0';
 	return 0;
@@ -358,7 +431,7 @@ static int body_complete(struct lws *wsi, struct connection *c)
 
 	c->reading = NULL;
 	if (r && c->too_big)
-		return refuse(wsi, c, r, 413, "body over 64 KiB");
+		return refuse(wsi, c, r, 413, too_big(r));
 	return r ? pass_on(wsi, c, r) : 0;
 }
 

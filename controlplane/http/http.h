@@ -3,25 +3,31 @@
 #pragma once
 
 /* The HTTP edge: a thread that owns the listening sockets and connections (libwebsockets), reads whole
- * requests, checks the token on TCP, and hands each request to the brain through its mailbox. It decides
- * nothing else. */
+ * requests, checks the administrator's token on TCP, and hands each request to the brain through its mailbox. It
+ * decides nothing else: other tokens are accounts, which the brain knows. */
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "controlplane/mailbox.h"
 #include "dataplane/wire/addr.h"
 
 enum {
 	SL_HTTP_BODY_MAX = 64 * 1024,
+	SL_HTTP_IMPORT_MAX = 32 * 1024 * 1024, /* of the administrator's PUT /v1/config */
 	SL_HTTP_CONNECTIONS_MAX = 64,
 	SL_HTTP_TCP_MAX = 24, /* of which over TCP: who has no token yet must not keep out who sits at the machine */
 	SL_HTTP_PATH_MAX = 640, /* a user's name of 508 bytes fits */
 	SL_HTTP_ARGS_MAX = 8,
 	SL_HTTP_ANSWER_S = 30, /* the brain answers within this, or the connection ends */
+	SL_HTTP_KEY_MAX = 128, /* of an Idempotency-Key */
+	SL_HTTP_ETAG_MAX = 64,
+	SL_HTTP_TOKEN_MAX = 256,
+	SL_HTTP_TENANT_MAX = 64,
 };
 
-enum sl_http_method { SL_HTTP_GET, SL_HTTP_POST, SL_HTTP_DELETE, SL_HTTP_OTHER };
+enum sl_http_method { SL_HTTP_GET, SL_HTTP_POST, SL_HTTP_PUT, SL_HTTP_DELETE, SL_HTTP_OTHER };
 
 struct sl_http;
 
@@ -33,10 +39,24 @@ struct sl_http_request {
 	char *args[SL_HTTP_ARGS_MAX]; /* "name=value", decoded */
 	char *body;                   /* NUL-terminated; NULL = none */
 	size_t body_len;
+	char if_match[SL_HTTP_ETAG_MAX];             /* without quotes; "" = not given */
+	char idempotency_key[SL_HTTP_KEY_MAX + 1];   /* "" = not given */
+	bool admin;                                  /* over the UNIX socket, or with the administrator's token */
+	char token[SL_HTTP_TOKEN_MAX + 1];           /* else: an account's, to be looked up; wiped with the request */
+
+	/* The brain's: who asks (access.c), and what the answer says besides. */
+	uint32_t scopes;                             /* enum sl_prov_scope */
+	char tenant[SL_HTTP_TENANT_MAX];             /* the account's; "" = all */
+	char etag[SL_HTTP_ETAG_MAX];                 /* "" = none */
+	bool replayed;                               /* the answer of an earlier request with this key */
+	/* When set, sl_http_answer() unsets it and calls it instead of answering: it answers later. */
+	void (*on_answer)(struct sl_http_request *r, int status, const char *type, const char *body, size_t len);
+	void *on_answer_ctx;
 
 	/* The edge's own. */
 	struct sl_http *http;
 	unsigned slot, generation;
+	size_t body_room;
 	int status;
 	const char *type;
 	char *answer; /* with LWS_PRE bytes in front */
@@ -47,7 +67,8 @@ struct sl_http_options {
 	const char *unix_path;
 	bool has_tcp;
 	struct sl_endpoint tcp;
-	const char *token; /* wanted on TCP */
+	const char *token; /* the administrator's, wanted on TCP */
+	bool accounts;     /* other tokens go to the brain; else they are refused */
 	/* On the brain's thread: answer now or later with sl_http_answer(). */
 	void (*handle)(void *ctx, struct sl_http_request *r);
 	void *ctx;

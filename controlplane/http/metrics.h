@@ -16,3 +16,5 @@ void sl_metric(FILE *f, const char *name, const char *type, const char *help, ui
 
 /* metrics_media.c: nothing where there is no media */
 void sl_metrics_media(FILE *f, struct sl_brain *b);
+/* metrics_sip.c: nothing where there is no SIP */
+void sl_metrics_sip(FILE *f, struct sl_brain *b);
