@@ -41,7 +41,8 @@ struct sl_registrar_options {
 struct sl_registrar *sl_registrar_open(const struct sl_registrar_options *o, char *text, size_t text_len);
 void sl_registrar_close(struct sl_registrar *r); /* what is not committed yet is */
 void sl_registrar_reconfigure(struct sl_registrar *r, const struct sl_config *config);
-/* Once SIP is there: the agent to answer with. */
+/* Once SIP is there: the agent to answer with. NULL before it closes: nobody is answered any more, what was asked is stored all the same. r may be
+ * NULL. */
 void sl_registrar_set_sip(struct sl_registrar *r, struct sl_sip *s);
 void sl_registrar_tick(struct sl_registrar *r, int64_t now_ms);
 
@@ -64,6 +65,8 @@ bool sl_registrar_flow_is_of(const struct sl_registrar *r, const struct sl_sip_f
 /* Remove: one by its contact, or all (contact NULL). Committed later; done may be NULL. Returns how many. */
 unsigned sl_registrar_remove(struct sl_registrar *r, const struct sl_prov_user *user, const char *contact, const char *why, sl_store_done done,
         void *ctx);
+/* A request over this flow failed with 430 or its connection has gone (RFC 5626 5.3): the bindings of the user that lead there go, others stay. */
+void sl_registrar_flow_closed(struct sl_registrar *r, const struct sl_prov_user *user, const struct sl_sip_flow *flow);
 /* All bindings, for the API: cb returns false to stop. */
 void sl_registrar_each(const struct sl_registrar *r, bool (*cb)(void *ctx, const struct sl_prov_user *user, const struct sl_binding *b), void *ctx);
 

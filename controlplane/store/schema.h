@@ -15,7 +15,7 @@
 /* registrar/ */
 #define SL_SCHEMA_REGISTRAR                                                                                                 \
 	"CREATE TABLE bindings ("                                                                                           \
-	" id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, contact TEXT NOT NULL, path TEXT NOT NULL,"             \
+	" id INTEGER PRIMARY KEY NOT NULL, user TEXT NOT NULL, contact TEXT NOT NULL, path TEXT NOT NULL,"                  \
 	" instance TEXT NOT NULL, user_agent TEXT NOT NULL, call_id TEXT NOT NULL, pub_gruu TEXT NOT NULL,"                 \
 	" flow BLOB NOT NULL, cseq INTEGER NOT NULL, reg_id INTEGER NOT NULL, q INTEGER NOT NULL, nat INTEGER NOT NULL,"    \
 	" created INTEGER NOT NULL, updated INTEGER NOT NULL, expires INTEGER NOT NULL);" /* milliseconds since 1970 */     \
