@@ -131,7 +131,7 @@ struct sl_prov_route {
 	char prefix[40];             /* longest match wins within equal specificity; "" = all */
 	struct sl_prov_rewrite match; /* regex NULL = none */
 	uint8_t source;              /* enum sl_prov_source */
-	char source_name[SL_PROV_NAME_MAX + 1];
+	char source_name[2 * SL_PROV_NAME_MAX + 2]; /* of a trunk, or NAME@DOMAIN */
 	char caller_prefix[40];
 	unsigned n_times;
 	struct sl_prov_time times[8];
