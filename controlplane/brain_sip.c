@@ -145,6 +145,7 @@ void sl_brain_close_sip(struct sl_brain *b)
 	sl_trunks_close(b->trunks);
 	sl_calls_close(b->calls); /* no farewells: dialogs stay in the journal */
 	sl_b2bua_close(b->b2bua);
+	sl_registrar_set_sip(b->registrar, NULL);
 	sl_sip_close(b->sip);
 	sl_registrar_close(b->registrar);
 	sl_routing_close(b->routing);
