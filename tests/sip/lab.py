@@ -137,10 +137,20 @@ class Lab:
     def cdrs(self, seconds=3.0, at_least=2, **query):
         """CDRs begun since this scenario did, oldest first, as soon as there are so many."""
         def look():
-            q = urllib.parse.urlencode(dict(query, **{"from": self.begun_ms, "limit": 100}))
+            q = urllib.parse.urlencode(dict(query, from_unix_ms=self.begun_ms, limit=100))
             found = self.api.get(f"/v1/cdrs?{q}")["cdrs"]
             return list(reversed(found)) if len(found) >= at_least else None
         return self.world.until(look, seconds, f"{at_least} CDRs")
+
+    def events(self):
+        """The newest thousand, oldest first."""
+        return self.api.get("/v1/events?limit=1000")["events"]
+
+    def half(self):
+        """Process id of the control plane's working half."""
+        keeper = self.env["CONTROLPLANE_PID"]
+        with open(f"/proc/{keeper}/task/{keeper}/children", encoding="ascii") as f:
+            return int(f.read().split()[0])
 
     def no_calls(self, seconds=3.0):
         self.world.until(lambda: not self.calls(), seconds, "the appliance has no call any more")

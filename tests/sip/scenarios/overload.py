@@ -4,7 +4,6 @@
 
 import os
 import signal
-import subprocess
 import time
 
 from lab import Missing, media_path
@@ -19,8 +18,7 @@ def expect(condition, what):
 def s_stateless(lab):
     """Ten thousand INVITEs without credentials cost no memory that stays"""
     a = lab.user("alice", register=False)
-    half = int(subprocess.run(["pgrep", "-P", open(os.path.join(lab.env["RUN_DIR"], "controlplane.pid")).read().strip()],
-                              capture_output=True, text=True).stdout.split()[0])
+    half = lab.half()
     def rss():
         return int(open(f"/proc/{half}/statm").read().split()[1]) * 4
     def flood(n):
@@ -48,8 +46,7 @@ def s_503(lab):
     i = carrier.ringing()
     i.answer()
     c.up()
-    half = int(subprocess.run(["pgrep", "-P", open(os.path.join(lab.env["RUN_DIR"], "controlplane.pid")).read().strip()],
-                              capture_output=True, text=True).stdout.split()[0])
+    half = lab.half()
     statuses, retry = {}, None
     for attempt in range(6):
         # The brain stands still, as if it could not keep up; then a burst has waited.

@@ -273,7 +273,7 @@ def s_brute_force(lab):
             statuses.append(0)  # dropped
     expect(statuses[-1] in (0, 403, 429, 503), f"answers: {statuses}")
     good.register()
-    events = lab.api.get("/v1/events?after=0")["events"]
+    events = lab.events()
     expect(any("auth.blocked" in str(e) for e in events), "no event tells of it")
     lab.world.run(2.5)  # auth_block
     bad.password = "lab-password"

@@ -226,12 +226,12 @@ def s_probing(lab):
     dead = lambda m: True  # noqa: E731
     main.port.automatic.insert(0, dead)
     def down():
-        return "trunk.down" in str([e for e in lab.api.get("/v1/events?after=0&limit=8192")["events"] if "main" in str(e) or "5100" in str(e)])
+        return "trunk.down" in str([e for e in lab.events() if "main" in str(e) or "5100" in str(e)])
     lab.world.until(down, 15, "an event that it is down")
     expect(goes_to(lab, a, "+841", ends)[0] == "spare", "it is down, and was tried first")
     main.port.automatic.remove(dead)
     def up():
-        kinds = [e for e in lab.api.get("/v1/events?after=0&limit=8192")["events"] if "trunk." in str(e) and ("main" in str(e) or "5100" in str(e))]
+        kinds = [e for e in lab.events() if "trunk." in str(e) and ("main" in str(e) or "5100" in str(e))]
         return kinds and "trunk.up" in str(kinds[-1])
     lab.world.until(up, 8, "an event that it is up again")
     expect(goes_to(lab, a, "+841", ends)[0] == "main", "it is up again, and was passed by")
