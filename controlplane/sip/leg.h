@@ -60,3 +60,40 @@ struct sl_slice sl_sip_leg_last_sdp(const struct sl_leg *l);
 struct sl_leg *sl_sip_leg_incoming(struct sl_sip *s, msg_t *msg, const sip_t *sip, const struct sl_sip_caller *who);
 /* Let the call model restore SIP dialogs. */
 void sl_sip_leg_register_kind(struct sl_sip *s);
+/* A response that belongs to no transaction, from the agent's callback. true: it was a 2xx of an INVITE of ours (forked, or its transaction is
+ * gone: acknowledged, and ended unless it is the dialog that we have); msg is taken. false: not ours, msg is the caller's still. */
+bool sl_sip_leg_response(struct sl_sip *s, msg_t *msg, const sip_t *sip);
+/* SIP dialogs that are there (early and confirmed). */
+size_t sl_sip_legs_n(void);
+
+/* ---- counters of legs ---- */
+
+#define SL_SIP_LEG_COUNTERS(X)                                                                                              \
+	X(incoming, "INVITEs that became legs")                                                                             \
+	X(outgoing, "INVITEs sent for new legs")                                                                            \
+	X(refused_timer, "INVITEs refused: session interval too small (422)")                                              \
+	X(refused_memory, "INVITEs refused: no memory or too many calls (503)")                                            \
+	X(forked_2xx, "further 2xx of a forked INVITE: acknowledged and ended")                                            \
+	X(late_2xx, "2xx that came after CANCEL: acknowledged and ended")                                                  \
+	X(lost_acks, "2xx of ours that nobody acknowledged: ended by BYE")                                                 \
+	X(lost_pracks, "reliable provisional answers that nobody acknowledged")                                            \
+	X(glare, "offers that crossed one of ours (491 sent)")                                                              \
+	X(glare_received, "offers of ours answered 491, to be tried again")                                                \
+	X(overlapping, "offers refused while one before waited for its answer (500)")                                      \
+	X(bye_glare, "BYEs that crossed ours")                                                                              \
+	X(authorized, "challenges answered")                                                                                \
+	X(authorize_failed, "challenges that could not be answered")                                                       \
+	X(refreshes, "session refreshes sent")                                                                              \
+	X(refreshed, "session refreshes received and answered here")                                                       \
+	X(expired, "sessions ended because nobody refreshed them")                                                          \
+	X(failed_dialogs, "dialogs ended by the answer to a request in them (RFC 5057)")                                   \
+	X(refused_requests, "requests in dialogs refused: method, too many at a time")                                     \
+	X(restored, "dialogs found again after a restart")                                                                  \
+	X(restored_early, "dialogs that still rang, found again to be ended")                                               \
+	X(unsent, "requests in dialogs that could not be sent")
+struct sl_sip_leg_counts {
+#define X(name, text) uint64_t name;
+	SL_SIP_LEG_COUNTERS(X)
+#undef X
+};
+struct sl_sip_leg_counts *sl_sip_leg_counts(void);
