@@ -17,6 +17,12 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* What a method, or "SIP", may begin with (RFC 3261 25.1, token). */
+static bool is_token_char(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c != '\0' && strchr("-.!%*_+`'~", c) != NULL);
+}
+
 /* Request-Line or Status-Line, as far as it takes to tell SIP from anything else (RFC 3261 7.1, 7.2). */
 static bool is_start_line(const char *p, size_t n)
 {
@@ -26,8 +32,6 @@ static bool is_start_line(const char *p, size_t n)
 		n--;
 	if (n > 4 && strncasecmp(p, "SIP/", 4) == 0)
 		return memchr(p, ' ', n) != NULL;
-	if (n == 0 || is_space(p[0]))
-		return false;
 	last = memrchr(p, ' ', n);
 	return last && (size_t)(p + n - last) > 5 && strncasecmp(last + 1, "SIP/", 4) == 0 && memchr(p, ' ', (size_t)(last - p));
 }
@@ -141,6 +145,8 @@ enum sl_frame_kind sl_frame_next(const char *data, size_t n, struct sl_frame *f)
 		return n >= f->total ? SL_FRAME_MESSAGE : SL_FRAME_INCOMPLETE;
 	if (data[0] == '\r' || data[0] == '\n')
 		return between(data, n, f);
+	if (!is_token_char(data[0]))
+		return SL_FRAME_INVALID;
 
 	f->head = head_end(data, n, f);
 	looked = f->head ? f->head : n;
