@@ -331,7 +331,7 @@ static const char *sip_difference(const struct sl_conf_sip *a, const struct sl_c
 			strcmp(x->media, y->media) != 0)
 			return "listeners";
 	}
-	return sl_opt_differs(sl_sip_options, sl_n_sip_options, a, b, &option) ? option : NULL;
+	return sl_opt_differs(sl_conf_sip_options, sl_n_conf_sip_options, a, b, &option) ? option : NULL;
 }
 
 bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *b, char *what, size_t what_len)

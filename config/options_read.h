@@ -95,8 +95,8 @@ extern const struct sl_opt sl_turn_options[], sl_user_options[], sl_control_opti
 extern const size_t sl_n_turn_options, sl_n_user_options, sl_n_control_options;
 extern const struct sl_opt sl_media_options[];
 extern const size_t sl_n_media_options;
-extern const struct sl_opt sl_sip_options[], sl_sip_listener_options[];
-extern const size_t sl_n_sip_options, sl_n_sip_listener_options;
+extern const struct sl_opt sl_conf_sip_options[], sl_sip_listener_options[];
+extern const size_t sl_n_conf_sip_options, sl_n_sip_listener_options;
 
 void sl_read_dataplane(struct sl_reader *r, const config_setting_t *group, struct sl_conf_dataplane *dp);
 void sl_read_turn(struct sl_reader *r, const config_setting_t *group, struct sl_conf_turn *turn);

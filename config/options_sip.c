@@ -26,7 +26,7 @@ static const char *const client_certificates[] = {
 
 #define SIP(member) offsetof(struct sl_conf_sip, member)
 
-const struct sl_opt sl_sip_options[] = {
+const struct sl_opt sl_conf_sip_options[] = {
 	{ "listeners", SL_OPT_OTHER },
 	{ "nameservers", SL_OPT_OTHER },
 	{ "user_agent", SL_OPT_TEXT, SIP(user_agent), .min = 0, .max = 128, .def_text = "Sluice" },
@@ -45,7 +45,7 @@ const struct sl_opt sl_sip_options[] = {
 	{ "region", SL_OPT_UINT, SIP(region), .min = 0, .max = 255, .def = 0, .restart = true },
 	{ "node", SL_OPT_UINT, SIP(node), .min = 0, .max = 255, .def = 0, .restart = true },
 };
-const size_t sl_n_sip_options = sizeof sl_sip_options / sizeof sl_sip_options[0];
+const size_t sl_n_conf_sip_options = sizeof sl_conf_sip_options / sizeof sl_conf_sip_options[0];
 
 #define LISTENER(member) offsetof(struct sl_conf_sip_listener, member)
 
@@ -110,7 +110,7 @@ void sl_read_sip(struct sl_reader *r, const config_setting_t *group, struct sl_c
 
 	if (group == NULL)
 		return;
-	sl_read_group(r, group, sl_sip_options, sl_n_sip_options, sip);
+	sl_read_group(r, group, sl_conf_sip_options, sl_n_conf_sip_options, sip);
 	list = sl_read_list(r, group, "listeners", 1, SL_CONF_MAX_SIP_LISTENERS, "listeners", &sip->n_listeners);
 	for (unsigned i = 0; i < sip->n_listeners; i++)
 		read_listener(r, config_setting_get_elem(list, i), &sip->listeners[i]);
@@ -123,5 +123,5 @@ void sl_free_sip(struct sl_conf_sip *sip)
 {
 	for (unsigned i = 0; i < sip->n_listeners; i++)
 		sl_opt_free(sl_sip_listener_options, sl_n_sip_listener_options, &sip->listeners[i]);
-	sl_opt_free(sl_sip_options, sl_n_sip_options, sip);
+	sl_opt_free(sl_conf_sip_options, sl_n_conf_sip_options, sip);
 }
