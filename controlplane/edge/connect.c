@@ -23,6 +23,7 @@
 
 enum {
 	ACCEPTS_A_TURN = 64,
+	LOG_EVERY_MS = 1000,
 	V6_SITE_BYTES = 8,
 	KEEP_IDLE_S = 60,
 	KEEP_EVERY_S = 15,
@@ -85,7 +86,7 @@ static void source_leave(struct sl_edge *e, struct sl_edge_source *s)
 
 static struct sl_edge_conn **target_bucket(struct sl_edge *e, const struct sl_endpoint *to)
 {
-	struct { struct sl_ip ip; uint32_t port; } key = {to->ip, to->port_be};
+	struct { struct sl_ip ip; uint64_t port; } key = {to->ip, to->port_be}; /* without padding: it is hashed */
 
 	return &e->by_target[sl_siphash(&e->hash_key, &key, sizeof key) & e->mask];
 }
@@ -243,10 +244,14 @@ void sl_edge_bury(struct sl_edge *e)
 
 /* ---- the handshake ---- */
 
+/* Anybody can fail at our door, and as often as he likes: one line a second tells. */
 static void log_failure(struct sl_edge *e, const struct sl_edge_conn *c, const char *why)
 {
 	char remote[SL_ADDR_TEXT_MAX];
 
+	if (!c->made && e->now_ms - e->logged_ms < LOG_EVERY_MS)
+		return;
+	e->logged_ms = e->now_ms;
 	sl_log(c->made ? SL_LOG_WARNING : SL_LOG_INFO, "sip: TLS %s %s on listener '%s' failed: %s", c->made ? "to" : "from",
 	        sl_endpoint_text(&c->remote, remote), e->listeners[c->listener].name, why);
 }

@@ -136,7 +136,7 @@ struct sl_edge {
 	unsigned n_listeners;
 	struct sl_edge_listener listeners[SL_CONF_MAX_SIP_LISTENERS];
 	unsigned max_connections, max_per_source;
-	int64_t now_ms, swept_ms;
+	int64_t now_ms, swept_ms, logged_ms;
 	bool listening_paused, link_full;
 
 	struct sl_edge_link links[1 + SL_EDGE_LINKS_MAX];
