@@ -16,6 +16,7 @@ struct sl_route_group {
 struct sl_route_source {
 	struct sl_prefix prefix;
 	uint32_t trunk;
+	uint32_t after; /* of the first of a length: where the next length begins */
 };
 
 /* ---- routes by tenant and prefix: a hash table, asked once for each length that the tenant uses. Operators choose what is in it, so a
@@ -173,11 +174,16 @@ static int index_trunks(struct sl_route_index *x)
 		return -1;
 	for (unsigned i = 0; i < s->n_trunks; i++) {
 		for (unsigned j = 0; j < s->trunks[i].n_sources; j++)
-			x->sources[x->n_sources++] = (struct sl_route_source){s->trunks[i].sources[j], i};
+			x->sources[x->n_sources++] = (struct sl_route_source){.prefix = s->trunks[i].sources[j], .trunk = i};
 		if (s->trunks[i].tls_identity[0])
 			x->identities[x->n_identities++] = i;
 	}
 	qsort(x->sources, x->n_sources, sizeof *x->sources, by_length);
+	for (unsigned i = 0, first = 0; i < x->n_sources; i++) {
+		if (x->sources[i].prefix.len != x->sources[first].prefix.len)
+			first = i;
+		x->sources[first].after = i + 1;
+	}
 	qsort_r(x->identities, x->n_identities, sizeof *x->identities, by_identity, (void *)(uintptr_t)s);
 	return 0;
 }
@@ -200,9 +206,7 @@ const struct sl_prov_trunk *sl_route_index_source(const struct sl_route_index *x
 		unsigned len = x->sources[first].prefix.len, low = first, high;
 		struct sl_ip wanted = masked(ip, len);
 
-		after = first + 1;
-		while (after < x->n_sources && x->sources[after].prefix.len == len)
-			after++;
+		after = x->sources[first].after;
 		if (sl_ip_is_v4(ip) && len < V4_BITS) /* ::/0 is of IPv6 alone */
 			continue;
 		high = after;
