@@ -41,7 +41,8 @@ static void answer_later(struct sl_registrar *r, struct sl_reg_request *q, int s
 	                SIPTAG_CALL_ID(q->sip->sip_call_id), SIPTAG_CSEQ(q->sip->sip_cseq), TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
 	                TAG_IF(server, SIPTAG_SERVER_STR(server)), TAG_END()) >= 0 &&
 	        sip_complete_message(reply) >= 0 && sip->sip_via && sip->sip_to &&
-	        (sip->sip_to->a_tag || sip_to_tag(msg_home(reply), sip->sip_to, nta_agent_newtag(msg_home(reply), "tag=%s", agent)) >= 0)) {
+	        (sip->sip_to->a_tag || sip_to_tag(msg_home(reply), sip->sip_to, nta_agent_newtag(msg_home(reply), "tag=%s", agent)) >= 0) &&
+	        msg_serialize(reply, (msg_pub_t *)sip) >= 0) {
 		const sip_via_t *via = sip->sip_via;
 		tp_name_t name[1] = { {
 			.tpn_proto = q->flow.transport == SL_SIP_UDP ? "udp" : "tcp",
