@@ -37,13 +37,13 @@ static bool begins(const char *text, const char *prefix)
 
 static void note(struct deciding *d, const struct sl_prov_route *route, const char *trunk, const char *why)
 {
-	if (!sl_record_element(&d->w))
+	if (!sl_route_record_element(&d->w))
 		return;
 	if (route)
-		sl_record_text(&d->w, "route", route->name);
-	sl_record_text(&d->w, "trunk", trunk);
-	sl_record_text(&d->w, "rejected", why);
-	sl_record_element_end(&d->w);
+		sl_route_record_text(&d->w, "route", route->name);
+	sl_route_record_text(&d->w, "trunk", trunk);
+	sl_route_record_text(&d->w, "rejected", why);
+	sl_route_record_element_end(&d->w);
 }
 
 static void refuse(struct deciding *d, unsigned status, const char *reason)
@@ -398,49 +398,49 @@ static void write_head(struct deciding *d)
 	const struct sl_route_query *q = d->q;
 	char user[2 * SL_PROV_NAME_MAX + 2];
 
-	sl_record_begin(d->r, &d->w);
-	sl_record_text(&d->w, "tenant", q->tenant ? q->tenant->name : "");
-	sl_record_text(&d->w, "called", q->called);
-	sl_record_text(&d->w, "caller", q->caller);
-	sl_record_text(&d->w, "domain", q->domain);
-	sl_record_text(&d->w, "rn", q->rn);
+	sl_route_record_begin(d->r, &d->w);
+	sl_route_record_text(&d->w, "tenant", q->tenant ? q->tenant->name : "");
+	sl_route_record_text(&d->w, "called", q->called);
+	sl_route_record_text(&d->w, "caller", q->caller);
+	sl_route_record_text(&d->w, "domain", q->domain);
+	sl_route_record_text(&d->w, "rn", q->rn);
 	if (q->from_user) {
 		snprintf(user, sizeof user, "%s@%s", q->from_user->name, q->from_user->domain);
-		sl_record_text(&d->w, "from_user", user);
+		sl_route_record_text(&d->w, "from_user", user);
 	}
-	sl_record_text(&d->w, "from_trunk", q->from_trunk ? q->from_trunk->name : "");
-	sl_record_number(&d->w, "generation", (unsigned)q->snapshot->generation);
-	sl_record_list(&d->w, "considered", CONSIDERED_ROOM);
+	sl_route_record_text(&d->w, "from_trunk", q->from_trunk ? q->from_trunk->name : "");
+	sl_route_record_number(&d->w, "generation", (unsigned)q->snapshot->generation);
+	sl_route_record_list(&d->w, "considered", CONSIDERED_ROOM);
 }
 
 static void write_tail(struct deciding *d)
 {
 	char user[2 * SL_PROV_NAME_MAX + 2];
 
-	sl_record_list_end(&d->w);
-	sl_record_text(&d->w, "lookup", d->key);
-	sl_record_text(&d->w, "emergency", d->out->emergency ? "yes" : "");
-	sl_record_list(&d->w, "chosen", CHOSEN_ROOM);
-	for (unsigned i = 0; i < d->out->n && sl_record_element(&d->w); i++) {
+	sl_route_record_list_end(&d->w);
+	sl_route_record_text(&d->w, "lookup", d->key);
+	sl_route_record_text(&d->w, "emergency", d->out->emergency ? "yes" : "");
+	sl_route_record_list(&d->w, "chosen", CHOSEN_ROOM);
+	for (unsigned i = 0; i < d->out->n && sl_route_record_element(&d->w); i++) {
 		const struct sl_route_candidate *c = &d->out->candidates[i];
 
-		sl_record_text(&d->w, "route", c->route ? c->route->name : "");
-		sl_record_text(&d->w, "trunk", c->trunk ? c->trunk->name : "");
+		sl_route_record_text(&d->w, "route", c->route ? c->route->name : "");
+		sl_route_record_text(&d->w, "trunk", c->trunk ? c->trunk->name : "");
 		if (c->user) {
 			snprintf(user, sizeof user, "%s@%s", c->user->name, c->user->domain);
-			sl_record_text(&d->w, "user", user);
+			sl_route_record_text(&d->w, "user", user);
 		}
-		sl_record_text(&d->w, "called", c->called);
+		sl_route_record_text(&d->w, "called", c->called);
 		if (strcmp(c->caller, d->q->caller) != 0)
-			sl_record_text(&d->w, "caller", c->caller);
-		sl_record_element_end(&d->w);
+			sl_route_record_text(&d->w, "caller", c->caller);
+		sl_route_record_element_end(&d->w);
 	}
-	sl_record_list_end(&d->w);
+	sl_route_record_list_end(&d->w);
 	if (d->out->n == 0) {
-		sl_record_number(&d->w, "status", d->out->status);
-		sl_record_text(&d->w, "reason", d->out->reason);
+		sl_route_record_number(&d->w, "status", d->out->status);
+		sl_route_record_text(&d->w, "reason", d->out->reason);
 	}
-	d->out->record = sl_record_end(d->r, &d->w);
+	d->out->record = sl_route_record_end(d->r, &d->w);
 }
 
 void sl_route_decide(struct sl_routing *r, const struct sl_route_query *q, struct sl_route_decision *out)

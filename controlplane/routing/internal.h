@@ -41,12 +41,12 @@ struct sl_route_record {
 	unsigned n;     /* elements of the list that is open */
 	unsigned left_out;
 };
-void sl_record_begin(struct sl_routing *r, struct sl_route_record *w);
-void sl_record_text(struct sl_route_record *w, const char *name, const char *value); /* member; NULL or "" = left out */
-void sl_record_number(struct sl_route_record *w, const char *name, unsigned value);
-void sl_record_list(struct sl_route_record *w, const char *name, size_t room); /* elements are begun within room */
-void sl_record_list_end(struct sl_route_record *w);
+void sl_route_record_begin(struct sl_routing *r, struct sl_route_record *w);
+void sl_route_record_text(struct sl_route_record *w, const char *name, const char *value); /* member; NULL or "" = left out */
+void sl_route_record_number(struct sl_route_record *w, const char *name, unsigned value);
+void sl_route_record_list(struct sl_route_record *w, const char *name, size_t room); /* elements are begun within room */
+void sl_route_record_list_end(struct sl_route_record *w);
 /* An element of the open list; false: no room, it is counted. */
-bool sl_record_element(struct sl_route_record *w);
-void sl_record_element_end(struct sl_route_record *w);
-char *sl_record_end(struct sl_routing *r, struct sl_route_record *w); /* malloc'd; NULL = no memory */
+bool sl_route_record_element(struct sl_route_record *w);
+void sl_route_record_element_end(struct sl_route_record *w);
+char *sl_route_record_end(struct sl_routing *r, struct sl_route_record *w); /* malloc'd; NULL = no memory */

@@ -38,13 +38,13 @@ static void name(struct sl_route_record *w, const char *text)
 	put(w, ":", 1);
 }
 
-void sl_record_begin(struct sl_routing *r, struct sl_route_record *w)
+void sl_route_record_begin(struct sl_routing *r, struct sl_route_record *w)
 {
 	*w = (struct sl_route_record){.at = r->record, .end = r->record + sizeof r->record};
 	put(w, "{", 1);
 }
 
-void sl_record_text(struct sl_route_record *w, const char *key, const char *value)
+void sl_route_record_text(struct sl_route_record *w, const char *key, const char *value)
 {
 	if (!value || !*value)
 		return;
@@ -52,7 +52,7 @@ void sl_record_text(struct sl_route_record *w, const char *key, const char *valu
 	put_quoted(w, value);
 }
 
-void sl_record_number(struct sl_route_record *w, const char *key, unsigned value)
+void sl_route_record_number(struct sl_route_record *w, const char *key, unsigned value)
 {
 	char text[12];
 
@@ -60,7 +60,7 @@ void sl_record_number(struct sl_route_record *w, const char *key, unsigned value
 	put(w, text, (size_t)snprintf(text, sizeof text, "%u", value));
 }
 
-void sl_record_list(struct sl_route_record *w, const char *key, size_t room)
+void sl_route_record_list(struct sl_route_record *w, const char *key, size_t room)
 {
 	name(w, key);
 	put(w, "[", 1);
@@ -68,15 +68,15 @@ void sl_record_list(struct sl_route_record *w, const char *key, size_t room)
 	w->list_end = w->at + room;
 }
 
-void sl_record_list_end(struct sl_route_record *w)
+void sl_route_record_list_end(struct sl_route_record *w)
 {
 	put(w, "]", 1);
 	if (w->left_out)
-		sl_record_number(w, "left_out", w->left_out);
+		sl_route_record_number(w, "left_out", w->left_out);
 	w->left_out = 0;
 }
 
-bool sl_record_element(struct sl_route_record *w)
+bool sl_route_record_element(struct sl_route_record *w)
 {
 	if (w->at >= w->list_end) {
 		w->left_out++;
@@ -88,12 +88,12 @@ bool sl_record_element(struct sl_route_record *w)
 	return true;
 }
 
-void sl_record_element_end(struct sl_route_record *w)
+void sl_route_record_element_end(struct sl_route_record *w)
 {
 	put(w, "}", 1);
 }
 
-char *sl_record_end(struct sl_routing *r, struct sl_route_record *w)
+char *sl_route_record_end(struct sl_routing *r, struct sl_route_record *w)
 {
 	put(w, "}", 1);
 	size_t n = (size_t)(w->at - r->record);
