@@ -331,6 +331,12 @@ static const char *sip_difference(const struct sl_conf_sip *a, const struct sl_c
 			strcmp(x->media, y->media) != 0)
 			return "listeners";
 	}
+	if (a->n_nameservers != b->n_nameservers)
+		return "nameservers";
+	for (unsigned i = 0; i < a->n_nameservers; i++) {
+		if (!sl_endpoint_eq(&a->nameservers[i], &b->nameservers[i]))
+			return "nameservers";
+	}
 	return sl_opt_differs(sl_conf_sip_options, sl_n_conf_sip_options, a, b, &option) ? option : NULL;
 }
 

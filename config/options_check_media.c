@@ -130,7 +130,7 @@ static void check_folder(struct sl_reader *r, const char *name, const char *path
 }
 
 /* A UDP port that the dataplane takes before Linux sees it: nothing would ever arrive on a socket. */
-static void check_ng_udp(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep)
+void sl_check_udp_port(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep)
 {
 	const struct sl_conf_turn *turn = &c->turn;
 	unsigned port = ntohs(ep->port_be);
@@ -156,7 +156,7 @@ static void check_ng(struct sl_reader *r, const struct sl_config *c)
 	char text[SL_ADDR_TEXT_MAX];
 
 	for (unsigned i = 0; i < m->n_ng_udp; i++) {
-		check_ng_udp(r, c, SL_OPTION("media.ng.udp[%u]", i), &m->ng_udp[i]);
+		sl_check_udp_port(r, c, SL_OPTION("media.ng.udp[%u]", i), &m->ng_udp[i]);
 		for (unsigned j = 0; j < i; j++) {
 			if (sl_endpoint_eq(&m->ng_udp[i], &m->ng_udp[j]))
 				sl_read_fail_at(r, SL_OPTION("media.ng.udp[%u]", i), "%s is listed twice",

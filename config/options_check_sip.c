@@ -37,6 +37,14 @@ static void check_listener(struct sl_reader *r, const struct sl_config *c, unsig
 			sl_endpoint_text(&l->address, text));
 	if (sl_ip_is_v4(&l->address.ip) != sl_ip_is_v4(&l->advertised.ip))
 		sl_read_fail_at(r, SL_OPTION("sip.listeners[%u].advertised", i), "must be of the same family as the address");
+	if (l->transport == SL_CONF_SIP_UDP) {
+		sl_check_udp_port(r, c, SL_OPTION("sip.listeners[%u].address", i), &l->address);
+		for (unsigned j = 0; j < c->media.n_ng_udp; j++) {
+			if (sl_endpoint_eq(&l->address, &c->media.ng_udp[j]))
+				sl_read_fail_at(r, SL_OPTION("sip.listeners[%u].address", i), "%s is media.ng.udp[%u]; must be a port of its own",
+					sl_endpoint_text(&l->address, text), j);
+		}
+	}
 	if (!media_has(&c->media, l->media))
 		sl_read_fail_at(r, SL_OPTION("sip.listeners[%u].media", i), "no address of the group media has the interface \"%s\"", l->media);
 	if (l->transport == SL_CONF_SIP_TLS && (l->certificate == NULL || l->key == NULL))
@@ -57,4 +65,9 @@ void sl_check_sip(struct sl_reader *r, const struct sl_config *c)
 	}
 	for (unsigned i = 0; i < c->sip.n_listeners; i++)
 		check_listener(r, c, i);
+	/* Sofia's resolver knows one port for all of them. */
+	for (unsigned i = 1; i < c->sip.n_nameservers; i++) {
+		if (c->sip.nameservers[i].port_be != c->sip.nameservers[0].port_be)
+			sl_read_fail_at(r, SL_OPTION("sip.nameservers[%u]", i), "has another port than the first one; all must have the same");
+	}
 }

@@ -111,6 +111,8 @@ void sl_read_control(struct sl_reader *r, const config_setting_t *group, struct 
 void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_cores);
 /* Its part about the group "media"; called when the group is there. */
 void sl_check_media(struct sl_reader *r, const struct sl_config *c);
+/* A UDP port that Linux listens on: the dataplane must not take it first. */
+void sl_check_udp_port(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep);
 /* And about the group "sip". */
 void sl_check_sip(struct sl_reader *r, const struct sl_config *c);
 

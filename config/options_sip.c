@@ -70,7 +70,12 @@ static void read_address(struct sl_reader *r, const config_setting_t *s, uint16_
 
 	if (text == NULL || (sl_endpoint_parse(text, out) == 0 && out->port_be != 0))
 		return;
-	if (sl_ip_parse(text, &out->ip) == 0)
+	char bare[SL_ADDR_TEXT_MAX];
+	size_t n = strlen(text);
+	bool brackets = n > 2 && text[0] == '[' && text[n - 1] == ']';
+
+	snprintf(bare, sizeof bare, "%.*s", (int)(brackets ? n - 2 : n), text + brackets);
+	if (sl_ip_parse(bare, &out->ip) == 0)
 		out->port_be = htons(port);
 	else
 		sl_read_fail(r, s, "\"%s\" is not an address; such as \"192.0.2.1:%u\" or \"[2001:db8::1]:%u\"", text, port, port);
