@@ -43,7 +43,7 @@ static uint32_t hash_of(const struct sl_calls *cs, const struct sl_id *id)
 
 struct sl_calls *sl_calls_open(const struct sl_calls_options *o, char *text, size_t text_len)
 {
-	const struct sl_journal_shape shape = sl_record_shape(o->max_calls);
+	const struct sl_journal_shape shape = sl_call_record_shape(o->max_calls);
 	struct sl_calls *cs = calloc(1, sizeof *cs);
 	uint32_t size = HASH_MIN;
 
@@ -229,7 +229,7 @@ static void end_for_good(struct call *c)
 {
 	struct sl_calls *cs = c->pub.calls;
 
-	sl_record_erase(c);
+	sl_call_record_erase(c);
 	sl_call_event_publish(cs->o.events, SL_CE_CALL_ENDED, c->pub.tenant, &c->pub.id, NULL, "%u %s", c->pub.cause.status,
 	        c->pub.cause.text);
 	sl_call_destroy(c);
@@ -321,13 +321,13 @@ void sl_calls_commit(struct sl_calls *cs)
 		struct call *c = cs->dirty;
 		cs->dirty = c->next_dirty;
 		c->dirty = false;
-		sl_record_write(c);
+		sl_call_record_write(c);
 	}
 }
 
 void sl_calls_tick(struct sl_calls *cs)
 {
-	sl_record_alive(cs, sl_call_unix_ms());
+	sl_call_record_alive(cs, sl_call_unix_ms());
 }
 
 void sl_call_hangup(struct sl_call *c, const struct sl_cause *cause)

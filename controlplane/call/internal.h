@@ -66,10 +66,10 @@ struct bridge *sl_bridge_make(struct call *c, const struct sl_id *id);
 void sl_calls_sweep_bridge(struct sl_calls *cs, const char *media_id);
 
 /* record.c */
-struct sl_journal_shape sl_record_shape(unsigned max_calls);
-void sl_record_write(struct call *c);
-void sl_record_erase(struct call *c);
+struct sl_journal_shape sl_call_record_shape(unsigned max_calls);
+void sl_call_record_write(struct call *c);
+void sl_call_record_erase(struct call *c);
 /* The time goes on: what a crash leaves as the last known. */
-void sl_record_alive(struct sl_calls *cs, int64_t now_unix_ms);
-void sl_record_cdr(struct sl_blob_out *o, const struct sl_cdr *cdr);
-void sl_record_cdr_read(struct sl_blob_in *in, struct sl_cdr *cdr);
+void sl_call_record_alive(struct sl_calls *cs, int64_t now_unix_ms);
+void sl_call_record_cdr(struct sl_blob_out *o, const struct sl_cdr *cdr);
+void sl_call_record_cdr_read(struct sl_blob_in *in, struct sl_cdr *cdr);

@@ -14,7 +14,7 @@
 
 enum { RECORD_VERSION = 1, NO_BRIDGE = 0xff, AUX_BYTES = 64, SPARE_SLOTS = 64, NAME_MAX_BYTES = 16 };
 
-struct sl_journal_shape sl_record_shape(unsigned max_calls)
+struct sl_journal_shape sl_call_record_shape(unsigned max_calls)
 {
 	return (struct sl_journal_shape){.kind = "calls",
 	        .version = RECORD_VERSION,
@@ -23,7 +23,7 @@ struct sl_journal_shape sl_record_shape(unsigned max_calls)
 	        .aux_bytes = AUX_BYTES};
 }
 
-void sl_record_alive(struct sl_calls *cs, int64_t now_unix_ms)
+void sl_call_record_alive(struct sl_calls *cs, int64_t now_unix_ms)
 {
 	memcpy(sl_journal_aux(cs->journal), &now_unix_ms, sizeof now_unix_ms);
 }
@@ -36,7 +36,7 @@ void sl_record_alive(struct sl_calls *cs, int64_t now_unix_ms)
 	X(leg) X(call) X(direction) X(restored) X(unfinished) X(ended_by) X(status) X(q850) X(n_attempts) X(begun_unix_ms) X(ringing_unix_ms) \
 	X(answered_unix_ms) X(ended_unix_ms) X(media)
 
-void sl_record_cdr(struct sl_blob_out *o, const struct sl_cdr *cdr)
+void sl_call_record_cdr(struct sl_blob_out *o, const struct sl_cdr *cdr)
 {
 #define X(field) sl_blob_put_text(o, cdr->field);
 	CDR_TEXTS(X)
@@ -48,7 +48,7 @@ void sl_record_cdr(struct sl_blob_out *o, const struct sl_cdr *cdr)
 		sl_blob_put_var(o, cdr->attempts[i]);
 }
 
-void sl_record_cdr_read(struct sl_blob_in *in, struct sl_cdr *cdr)
+void sl_call_record_cdr_read(struct sl_blob_in *in, struct sl_cdr *cdr)
 {
 	*cdr = (struct sl_cdr){0};
 #define X(field) sl_blob_get_text(in, cdr->field, sizeof cdr->field);
@@ -108,7 +108,7 @@ static void put_leg(struct sl_blob_out *o, const struct sl_leg *l)
 	sl_blob_put_text(o, l->ops->kind);
 	sl_blob_put_text(o, l->media_tag);
 	sl_blob_put_text(o, l->media_branch);
-	sl_record_cdr(o, &l->cdr);
+	sl_call_record_cdr(o, &l->cdr);
 	uint8_t *part = begin_part(o);
 	if (l->state < SL_LS_ENDING)
 		l->ops->save(l, o);
@@ -151,7 +151,7 @@ static void put_call(struct sl_blob_out *o, const struct call *c)
 	end_part(o, part);
 }
 
-void sl_record_write(struct call *c)
+void sl_call_record_write(struct call *c)
 {
 	struct sl_calls *cs = c->pub.calls;
 	size_t room;
@@ -166,14 +166,14 @@ void sl_record_write(struct call *c)
 	put_call(&o, c);
 	if (o.full) {
 		char id[SL_ID_TEXT];
-		sl_record_erase(c); /* what it was before must not come back */
+		sl_call_record_erase(c); /* what it was before must not come back */
 		sl_log(SL_LOG_ERROR, "call %s is too large for the journal: a restart will lose it", sl_id_text(&c->pub.id, SL_ID_CALL, id));
 		return;
 	}
 	sl_journal_commit(cs->journal, (uint32_t)c->slot, (size_t)(o.p - begin));
 }
 
-void sl_record_erase(struct call *c)
+void sl_call_record_erase(struct call *c)
 {
 	if (c->slot != NO_SLOT)
 		sl_journal_erase(c->pub.calls->journal, (uint32_t)c->slot);
@@ -235,7 +235,7 @@ static void read_leg(struct sl_blob_in *in, struct leg_record *r, struct sl_blob
 	sl_blob_get_text(in, r->kind, sizeof r->kind);
 	sl_blob_get_text(in, r->media_tag, sizeof r->media_tag);
 	sl_blob_get_text(in, r->media_branch, sizeof r->media_branch);
-	sl_record_cdr_read(in, &r->cdr);
+	sl_call_record_cdr_read(in, &r->cdr);
 	*part = part_of(in);
 }
 

@@ -495,7 +495,7 @@ static void what_cannot_be_made_again_is_written_off(void **state)
 {
 	struct sl_call *c = call_up();
 
-	sl_record_alive(w.cs, c->answered_unix_ms + 5000);
+	sl_call_record_alive(w.cs, c->answered_unix_ms + 5000);
 	sl_calls_commit(w.cs);
 	int64_t last = c->answered_unix_ms + 5000;
 	crash();
