@@ -29,10 +29,10 @@ static void record(struct dial *d, unsigned target, int status, int64_t ms)
 	struct sl_cdr_attempt *a = &cdr->attempts[cdr->n_attempts++];
 	char where[SL_CDR_ADDRESS_MAX] = "";
 	*a = (struct sl_cdr_attempt){.status = (uint16_t)status, .ms = (uint16_t)(ms > UINT16_MAX ? UINT16_MAX : ms)};
-	snprintf(a->trunk, sizeof a->trunk, "%.31s", c->trunk ? c->trunk->name : c->user->name);
+	text_copy(a->trunk, sizeof a->trunk, c->trunk ? c->trunk->name : c->user->name);
 	if (d->targets[target].has_hop)
 		sl_sip_hop_text(&d->targets[target].hop, where);
-	snprintf(a->target, sizeof a->target, "%.47s", where);
+	text_copy(a->target, sizeof a->target, where);
 }
 
 void sl_attempt_over(struct side *s, int status)
@@ -125,7 +125,7 @@ static void to_for(const struct dial *d, const struct sl_route_candidate *c, con
 		text_put(out, c->user->domain);
 	} else {
 		char room[URI_ROOM];
-		snprintf(room, sizeof room, "%s", t->uri);
+		text_copy(room, sizeof room, t->uri);
 		text_put(out, room);
 	}
 	text_put(out, ">");
@@ -186,7 +186,7 @@ static int words_for(struct dial *d, const struct target *t, const struct sl_rou
 	if (d->extra)
 		text_put(&text, d->extra);
 	text_put(&text, d->loop);
-	snprintf(w->host, sizeof w->host, "%s", host);
+	text_copy(w->host, sizeof w->host, host);
 	return hook(d, c, &text);
 }
 
@@ -259,7 +259,7 @@ static struct sl_leg *invite(struct dial *d, const struct target *t, const struc
 		.route = c->route ? c->route->name : NULL,
 		.tenant_domain = w->host};
 
-	snprintf(path, sizeof path, "%s", t->path ? t->path : "");
+	text_copy(path, sizeof path, t->path ? t->path : "");
 	dial.n_routes = split_path(path, routes);
 	if (c->user) {
 		snprintf(user, sizeof user, "%s@%s", c->user->name, c->user->domain);

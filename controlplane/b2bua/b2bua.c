@@ -258,7 +258,7 @@ static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_
 	if (who->user)
 		snprintf(l->cdr.user, sizeof l->cdr.user, "%.31s@%.31s", who->user->name, who->user->domain);
 	if (who->trunk)
-		snprintf(l->cdr.trunk, sizeof l->cdr.trunk, "%s", who->trunk->name);
+		text_copy(l->cdr.trunk, sizeof l->cdr.trunk, who->trunk->name);
 	return 0;
 }
 
@@ -271,7 +271,7 @@ static int read_request(struct dial *d, const sip_t *sip, const struct sl_sip_ca
 
 	if (sl_number_of(uri, &d->called) < 0)
 		return uri->url_type == url_sip || uri->url_type == url_sips || uri->url_type == url_tel ? 404 : 416;
-	snprintf(d->host, sizeof d->host, "%s", uri->url_host ? uri->url_host : "");
+	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
 	sl_identity_of(sip, who->user, who->trunk, &d->identity);
 	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
 	if (d->max_forwards < 0)

@@ -189,11 +189,11 @@ void sl_dial_route(struct dial *d, struct side *on_behalf)
 		.unix_s = sl_b2bua_unix_ms() / 1000,
 		.may_leave = on_behalf->user || on_behalf->trunk};
 
-	snprintf(q.caller, sizeof q.caller, "%s", d->identity.user);
-	snprintf(q.called, sizeof q.called, "%s", d->called.user);
+	text_copy(q.caller, sizeof q.caller, d->identity.user);
+	text_copy(q.called, sizeof q.called, d->called.user);
 	if (d->called.npdi)
-		snprintf(q.rn, sizeof q.rn, "%s", d->called.rn);
-	snprintf(q.domain, sizeof q.domain, "%s", sl_is_our_address(tc->b, d->host) ? "" : d->host);
+		text_copy(q.rn, sizeof q.rn, d->called.rn);
+	text_copy(q.domain, sizeof q.domain, sl_is_our_address(tc->b, d->host) ? "" : d->host);
 	watch_ring(d, tenant);
 	sl_ask ask = sl_route_ask(tc->b->o.routing, &q, sl_b2bua_now_ms() + ROUTE_MS, routed, tc);
 	if (ask == 0) {

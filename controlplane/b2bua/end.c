@@ -11,7 +11,7 @@
 void sl_cause_set(struct sl_cause *c, int status, int by, const char *text)
 {
 	*c = (struct sl_cause){.status = (uint16_t)status, .by = (uint8_t)by};
-	snprintf(c->text, sizeof c->text, "%s", text ? text : sl_status_text(status));
+	text_copy(c->text, sizeof c->text, text ? text : sl_status_text(status));
 }
 
 void sl_reason_line(struct text *out, const struct sl_cause *cause, const void *message)

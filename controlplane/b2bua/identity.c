@@ -60,7 +60,7 @@ static bool first_of(const char *value, char *user, size_t user_room, char *disp
 		struct number n;
 		if (sl_number_of(c->m_url, &n) < 0 || strlen(n.user) >= user_room || (must_be && !sl_identity_is_of(must_be, n.user)))
 			continue;
-		snprintf(user, user_room, "%s", n.user);
+		text_copy(user, user_room, n.user);
 		if (c->m_display && *c->m_display)
 			display_of(c->m_display, display, display_room);
 		found = true;
@@ -84,10 +84,10 @@ static void privacy_of(const sip_t *sip, struct identity *out)
 static void of_user(const sip_t *sip, const struct sl_prov_user *user, const char *shown, struct identity *out)
 {
 	out->asserted = true;
-	snprintf(out->host, sizeof out->host, "%s", user->domain);
+	text_copy(out->host, sizeof out->host, user->domain);
 	if (first_of(sl_header_find(sip, "P-Preferred-Identity"), out->user, sizeof out->user, out->display, sizeof out->display, user))
 		return;
-	snprintf(out->user, sizeof out->user, "%s", sl_identity_is_of(user, shown) ? shown : user->n_numbers ? user->numbers[0] : user->name);
+	text_copy(out->user, sizeof out->user, sl_identity_is_of(user, shown) ? shown : user->n_numbers ? user->numbers[0] : user->name);
 }
 
 void sl_identity_of(const sip_t *sip, const struct sl_prov_user *user, const struct sl_prov_trunk *trunk, struct identity *out)
@@ -114,7 +114,7 @@ void sl_identity_of(const sip_t *sip, const struct sl_prov_user *user, const str
 		out->asserted = true;
 		return;
 	}
-	snprintf(out->user, sizeof out->user, "%.*s", (int)sizeof out->user - 1, n.user);
+	text_copy(out->user, sizeof out->user, n.user);
 }
 
 static void quoted(struct text *t, const char *display)

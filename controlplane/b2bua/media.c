@@ -339,7 +339,7 @@ static void into_cdr(const struct sl_media_party *p, struct sl_cdr *cdr)
 		if (e->rtt_us > cdr->media.round_trip_us)
 			cdr->media.round_trip_us = e->rtt_us;
 		if (!cdr->codec[0])
-			snprintf(cdr->codec, sizeof cdr->codec, "%s", x->codec);
+			text_copy(cdr->codec, sizeof cdr->codec, x->codec);
 		if (x->leg.mos_n) {
 			mos += mos_x100(x->leg.mos_sum / x->leg.mos_n);
 			n++;

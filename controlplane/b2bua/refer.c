@@ -196,9 +196,9 @@ static bool replaces_of(const url_t *uri, struct replaces *out)
 		url_unescape(out->text, escaped);
 		sip_replaces_t *r = strpbrk(out->text, "\r\n") ? NULL : sip_replaces_make(home, out->text);
 		if (r && r->rp_call_id && r->rp_to_tag && r->rp_from_tag) {
-			snprintf(out->call_id, sizeof out->call_id, "%s", r->rp_call_id);
-			snprintf(out->to_tag, sizeof out->to_tag, "%s", r->rp_to_tag);
-			snprintf(out->from_tag, sizeof out->from_tag, "%s", r->rp_from_tag);
+			text_copy(out->call_id, sizeof out->call_id, r->rp_call_id);
+			text_copy(out->to_tag, sizeof out->to_tag, r->rp_to_tag);
+			text_copy(out->from_tag, sizeof out->from_tag, r->rp_from_tag);
 			ok = true;
 		}
 	}
@@ -227,10 +227,10 @@ static void blind(struct trunk_call *tc, struct side *referrer, const sip_t *sip
 		failed_now(tc, d ? 404 : 500);
 		return;
 	}
-	snprintf(d->host, sizeof d->host, "%s", to->url_host ? to->url_host : "");
-	snprintf(d->identity.user, sizeof d->identity.user, "%s", remaining->number ? remaining->number : "");
+	text_copy(d->host, sizeof d->host, to->url_host ? to->url_host : "");
+	text_copy(d->identity.user, sizeof d->identity.user, remaining->number ? remaining->number : "");
 	if (remaining->user)
-		snprintf(d->identity.host, sizeof d->identity.host, "%s", remaining->user->domain);
+		text_copy(d->identity.host, sizeof d->identity.host, remaining->user->domain);
 	d->identity.asserted = remaining->trusted;
 	d->identity.anonymous = remaining->anonymous;
 	text_init(&lines, room, sizeof room);

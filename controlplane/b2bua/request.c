@@ -254,7 +254,7 @@ static int read_message(struct outside *x, const sip_t *sip, const struct sl_sip
 
 	if (sl_number_of(uri, &d->called) < 0)
 		return 404;
-	snprintf(d->host, sizeof d->host, "%s", uri->url_host ? uri->url_host : "");
+	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
 	sl_identity_of(sip, who->user, who->trunk, &d->identity);
 	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
 	if (d->max_forwards < 0)
@@ -303,7 +303,7 @@ void sl_b2bua_request(void *ctx, nta_incoming_t *irq, const struct sl_sip_caller
 	x->call.b = b;
 	x->irq = irq;
 	x->method = sip->sip_request->rq_method;
-	snprintf(x->method_name, sizeof x->method_name, "%s", sip->sip_request->rq_method_name);
+	text_copy(x->method_name, sizeof x->method_name, sip->sip_request->rq_method_name);
 	x->dial.tc = &x->call;
 	x->dial.snapshot = sl_prov_ref(sl_prov_now(b->o.prov));
 	x->from = (struct pass_side){.trunk = who->trunk, .trusted = who->trunk ? who->trunk->trusted : true};
@@ -320,10 +320,10 @@ void sl_b2bua_request(void *ctx, nta_incoming_t *irq, const struct sl_sip_caller
 		.from_trunk = who->trunk,
 		.unix_s = sl_b2bua_unix_ms() / 1000,
 		.may_leave = who->user || who->trunk};
-	snprintf(q.caller, sizeof q.caller, "%s", d->identity.user);
-	snprintf(q.called, sizeof q.called, "%s", d->called.user);
-	snprintf(q.rn, sizeof q.rn, "%s", d->called.npdi ? d->called.rn : "");
-	snprintf(q.domain, sizeof q.domain, "%s", sl_is_our_address(b, d->host) ? "" : d->host);
+	text_copy(q.caller, sizeof q.caller, d->identity.user);
+	text_copy(q.called, sizeof q.called, d->called.user);
+	text_copy(q.rn, sizeof q.rn, d->called.npdi ? d->called.rn : "");
+	text_copy(q.domain, sizeof q.domain, sl_is_our_address(b, d->host) ? "" : d->host);
 	/* The answer may come, and x go, before this returns: then b->outsides does not have it. */
 	sl_ask ask = sl_route_ask(b->o.routing, &q, sl_b2bua_now_ms() + ROUTE_MS, routed, x);
 	struct outside *still;

@@ -76,3 +76,13 @@ static inline void text_format(struct text *t, const char *fmt, ...)
 	}
 	t->n += (size_t)n;
 }
+
+/* As much of s as fits. */
+static inline void text_copy(char *out, size_t room, const char *s)
+{
+	size_t n = strlen(s);
+
+	n = n < room ? n : room - 1;
+	memcpy(out, s, n);
+	out[n] = '\0';
+}

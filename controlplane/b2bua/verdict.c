@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/b2bua/verdict.h"
 
+#include "controlplane/b2bua/text.h"
+
 #include <stdio.h>
 
 #include <sofia-sip/sip_status.h>
@@ -46,7 +48,7 @@ const char *sl_status_text(int status)
 static void becomes(struct sl_cause *c, uint16_t status)
 {
 	c->status = status;
-	snprintf(c->text, sizeof c->text, "%s", sl_status_text(status));
+	text_copy(c->text, sizeof c->text, sl_status_text(status));
 }
 
 void sl_verdict_for_caller(struct sl_cause *c)
