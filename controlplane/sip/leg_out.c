@@ -74,20 +74,34 @@ static sip_route_t *preloaded(su_home_t *home, const struct sl_sip_dial *d, sip_
 	return first;
 }
 
-static int keep_early(struct leg *l, const char *request_uri, su_home_t *home, const sip_route_t *routes)
+/* Route headers' values in one, the edge's own aside: a restarted process has another. */
+static char *routes_text(const struct sl_sip_dial *d)
+{
+	size_t n = 1, at = 0;
+	char *text;
+
+	for (unsigned i = 0; i < d->n_routes; i++)
+		n += strlen(d->routes[i]) + 2;
+	if ((text = calloc(1, n)) == NULL)
+		return NULL;
+	for (unsigned i = 0; i < d->n_routes; i++)
+		at += (size_t)snprintf(text + at, n - at, "%s%s", i ? ", " : "", d->routes[i]);
+	return text;
+}
+
+static int keep_early(struct leg *l, const struct sl_sip_dial *d)
 {
 	struct leg_early *e = calloc(1, sizeof *e);
 	const char *branch = nta_outgoing_branch(l->invite);
-	char *text = routes ? sip_header_as_string(home, (const sip_header_t *)routes) : NULL;
 
 	if (e == NULL)
 		return -ENOMEM;
 	l->early = e;
 	e->cseq = nta_outgoing_cseq(l->invite);
-	e->request_uri = strdup(request_uri);
+	e->request_uri = strdup(d->request_uri);
 	e->branch = branch ? strdup(branch) : NULL;
-	e->routes = text ? strdup(text) : NULL;
-	return e->request_uri && e->branch ? 0 : -ENOMEM;
+	e->routes = routes_text(d);
+	return e->request_uri && e->branch && e->routes ? 0 : -ENOMEM;
 }
 
 static int invite(struct leg *l, const struct sl_sip_dial *d)
@@ -113,7 +127,7 @@ static int invite(struct leg *l, const struct sl_sip_dial *d)
 	        SIPTAG_SUPPORTED_STR(l->rel100 ? LEG_SUPPORTED_REL : LEG_SUPPORTED), TAG_IF(l->expires_s, SIPTAG_SESSION_EXPIRES_STR(expires)),
 	        TAG_IF(payload, SIPTAG_CONTENT_TYPE_STR(LEG_SDP)), TAG_IF(payload, SIPTAG_PAYLOAD(payload)),
 	        TAG_IF(d->headers && *d->headers, SIPTAG_HEADER_STR(d->headers)), TAG_END());
-	rc = l->invite ? keep_early(l, d->request_uri, way.home, routes) : -EINVAL;
+	rc = l->invite ? keep_early(l, d) : -EINVAL;
 	sl_leg_sip_way_done(&way);
 	if (l->invite)
 		sl_leg_sip_trace_out(l, nta_outgoing_getrequest(l->invite));
@@ -121,21 +135,24 @@ static int invite(struct leg *l, const struct sl_sip_dial *d)
 }
 
 /* An INVITE that could not even be sent is one that the network refused: told in the next turn. */
-static void unsent(struct leg *l)
+static void unsent(struct leg *l, int error)
 {
 	sl_sip_leg_counts()->unsent++;
 	l->end = (struct sl_cause){ .status = 503, .by = SL_BY_NETWORK, .text = "cannot be sent" };
+	if (error == -ENOTCONN) /* RFC 5626 5.3.1 */
+		l->end = (struct sl_cause){ .status = 430, .by = SL_BY_NETWORK, .text = "Flow Failed" };
 	sl_leg_sip_after(l, &l->goodbye, 0);
 }
 
 struct sl_leg *sl_sip_dial(struct sl_sip *s, struct sl_call *c, const struct sl_sip_dial *d)
 {
 	struct leg *l = sl_leg_sip_new(s, c, SL_LEG_OUT);
+	int rc;
 
 	if (l == NULL)
 		return NULL;
-	if (fill(l, d) < 0 || invite(l, d) < 0)
-		unsent(l);
+	if ((rc = fill(l, d)) < 0 || (rc = invite(l, d)) < 0)
+		unsent(l, rc);
 	sl_sip_leg_counts()->outgoing++;
 	sl_call_changed(c);
 	return &l->base;

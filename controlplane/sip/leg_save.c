@@ -137,7 +137,7 @@ static bool make_invite_out(struct leg *l)
 	sip->sip_request = sip_request_create(msg_home(msg), SIP_METHOD_INVITE, URL_STRING_MAKE(e->request_uri), NULL);
 	if (sip->sip_request &&
 	    sip_add_tl(msg, sip, SIPTAG_FROM_STR(l->local), SIPTAG_TO_STR(l->remote), SIPTAG_CALL_ID_STR(l->base.cdr.sip_call_id),
-	            SIPTAG_CSEQ_STR(cseq), SIPTAG_CONTACT_STR(l->contact), SIPTAG_MAX_FORWARDS_STR("70"),
+	            SIPTAG_CSEQ_STR(cseq), SIPTAG_CONTACT_STR(l->contact), SIPTAG_MAX_FORWARDS_STR("70"), TAG_IF(way.edge, SIPTAG_ROUTE(way.edge)),
 	            TAG_IF(e->routes && *e->routes, SIPTAG_ROUTE_STR(e->routes)), TAG_END()) >= 0)
 		l->invite = nta_outgoing_mcreate(agent, sl_leg_sip_on_invite_response, (nta_outgoing_magic_t *)l, (url_string_t *)way.url, msg,
 		        NTATAG_TPORT(way.tport), NTATAG_BRANCH_KEY(e->branch), TAG_END());
