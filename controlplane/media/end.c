@@ -32,7 +32,7 @@ static unsigned ask_legs(struct sl_media *m, struct wait *w, uint32_t type)
 			const struct section *x = section_at(p, i);
 			if (!section_has_leg(x))
 				continue;
-			sl_leg_command(m, s, type, x, w->seq);
+			sl_leg_post(m, s, type, x, w->seq);
 			n++;
 		}
 	}

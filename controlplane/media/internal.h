@@ -216,7 +216,7 @@ bool sl_session_is_live(
 void sl_leg_command(struct sl_media *m, const struct session *s, struct sl_command *cmd,
         const struct sl_leg_ref *ref, uint32_t seq);
 /* LEG_SET, LEG_DELETE, LEG_QUERY of a section that has a leg. */
-void sl_leg_command(
+void sl_leg_post(
         struct sl_media *m, const struct session *s, uint32_t type, const struct section *x, uint32_t seq);
 /* Signalling or a command has changed parties or sections: tell the dataplane what is different, save the
  * session. */

@@ -170,7 +170,7 @@ void sl_leg_command(struct sl_media *m, const struct session *s, struct sl_comma
 	sl_dp_worker_send(m->dp, sl_media_port_worker(ref->port, m->n_workers), cmd);
 }
 
-void sl_leg_command(
+void sl_leg_post(
         struct sl_media *m, const struct session *s, uint32_t type, const struct section *x, uint32_t seq)
 {
 	struct sl_command cmd;
@@ -337,7 +337,7 @@ void sl_session_changed(struct sl_media *m, struct session *s)
 			if (x->dirty && section_has_leg(x))
 				sl_leg_count_keys(m, x);
 			if (x->dirty)
-				sl_leg_command(m, s, SL_CMD_LEG_SET, x, 0);
+				sl_leg_post(m, s, SL_CMD_LEG_SET, x, 0);
 			x->dirty = false;
 		}
 	}
@@ -354,7 +354,7 @@ void sl_session_tell(struct sl_media *m, struct session *s)
 		struct party *p = party_at(s, k);
 		for (unsigned i = 0; i < p->pub.n_sections; i++) {
 			section_at(p, i)->to = section_at(p, i)->heard = (struct sl_leg_ref){0};
-			sl_leg_command(m, s, SL_CMD_LEG_SET, section_at(p, i), 0);
+			sl_leg_post(m, s, SL_CMD_LEG_SET, section_at(p, i), 0);
 			sl_play_again(m, s, section_at(p, i));
 		}
 	}

@@ -448,7 +448,7 @@ static void end_legs(struct sl_media *m, struct sl_plan *plan, struct sl_plan_si
 		struct section *now = section_at(side->party, i);
 		if (!section_has_leg(now) || sl_section_wants_leg(&side->next[i]))
 			continue;
-		sl_leg_command(m, plan->session, SL_CMD_LEG_DELETE, now, 0);
+		sl_leg_post(m, plan->session, SL_CMD_LEG_DELETE, now, 0);
 		sl_leg_forget(m, now, true);
 		sl_section_wipe(&side->next[i]);
 	}
