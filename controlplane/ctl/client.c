@@ -76,16 +76,19 @@ static void explain(const struct ctl *c, CURLcode code)
 		fprintf(stderr, "sluicectl: %s: %s\n", c->socket, curl_easy_strerror(code));
 }
 
-long ctl_request(const struct ctl *c, const char *method, const char *path, const char *body, json_t **answer)
+long ctl_fetch(const struct ctl *c, const char *method, const char *path, const char *body, char **text)
 {
 	struct buffer b = {0};
-	char url[4096];
+	char url[8192];
 	long status = 0;
 	CURL *curl = curl_easy_init();
+	/* Without it curl waits a second before a large body. */
+	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
 
-	*answer = NULL;
-	if (!curl) {
+	*text = NULL;
+	if (!curl || !headers) {
 		fputs("sluicectl: no memory\n", stderr);
+		curl_slist_free_all(headers);
 		return -CTL_FAILED;
 	}
 	snprintf(url, sizeof url, "http://sluice%s", path);
@@ -95,25 +98,79 @@ long ctl_request(const struct ctl *c, const char *method, const char *path, cons
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)c->timeout_s);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &b);
-	if (strcmp(method, "POST") == 0)
+	if (body || strcmp(method, "POST") == 0)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
-	else
+	if (strcmp(method, "POST") != 0)
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 
 	CURLcode code = curl_easy_perform(curl);
 	if (code == CURLE_OK) {
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		*text = b.text;
 	} else {
 		explain(c, code);
 		status = code == CURLE_OPERATION_TIMEDOUT ? -CTL_TIMEOUT : -CTL_UNREACHABLE;
+		free(b.text);
 	}
-	if (code == CURLE_OK && b.text)
-		*answer = json_loads(b.text, 0, NULL);
-	free(b.text);
+	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
 	return status;
+}
+
+long ctl_request(const struct ctl *c, const char *method, const char *path, const char *body, json_t **answer)
+{
+	char *text;
+	long status = ctl_fetch(c, method, path, body, &text);
+
+	*answer = text ? json_loads(text, 0, NULL) : NULL;
+	free(text);
+	return status;
+}
+
+int ctl_change(const struct ctl *c, const char *method, const char *path, const char *body, const char *what)
+{
+	json_t *answer;
+	long status = ctl_request(c, method, path, body, &answer);
+
+	if (status < 0)
+		return (int)-status;
+	if (c->json && answer)
+		ctl_print_json(answer);
+	if (status >= 300)
+		return ctl_complain(status, answer);
+	if (!c->json && what)
+		printf("%s: %s\n", what, ctl_text(answer, "status")[0] ? ctl_text(answer, "status") : status == 201 ? "added" : "stored");
+	json_decref(answer);
+	return CTL_OK;
+}
+
+char *ctl_query(const struct ctl *c, const char *path)
+{
+	const struct {
+		const char *name, *value;
+	} args[] = {{"limit", c->limit}, {"offset", c->offset}, {"tenant", c->tenant}, {"user", c->user}, {"trunk", c->trunk},
+	        {"number", c->number}, {"call", c->call}, {"after", c->after}, {"contact", c->contact}};
+	char *out = NULL;
+	size_t len;
+	FILE *f = open_memstream(&out, &len);
+	char separator = strchr(path, '?') ? '&' : '?';
+
+	if (!f)
+		abort();
+	fputs(path, f);
+	for (unsigned i = 0; i < sizeof args / sizeof args[0]; i++) {
+		if (!args[i].value)
+			continue;
+		char *value = ctl_escape(args[i].value);
+		fprintf(f, "%c%s=%s", separator, args[i].name, value);
+		separator = '&';
+		free(value);
+	}
+	fclose(f);
+	return out;
 }
 
 char *ctl_escape(const char *text)

@@ -4,6 +4,19 @@
 
 /* Every command of sluicectl: a new one is a row here. */
 
+/* One kind of what is provisioned for SIP. */
+#define RESOURCE(word, path, brief_list, example)                                                                                \
+	{{word, "list"}, 0, NULL, MAY_PAGE | MAY_TENANT, ctl_resource_list, brief_list,                                          \
+	        "Usage: sluicectl " word " list [--tenant NAME] [--limit N] [--offset N] [--json]\n"},                          \
+	        {{word, "show"}, 1, "NAME", 0, ctl_resource_show, "one of them, as JSON",                                        \
+	                "Usage: sluicectl " word " show NAME\n\nAs JSON; secrets are left out.\n"},                            \
+	        {{word, "put"}, 1, "FILE", 0, ctl_resource_put, "add or replace one, from a JSON file",                          \
+	                "Usage: sluicectl " word " put FILE [--json]\n\n"                                                       \
+	                "FILE holds one JSON object; - is standard input. Its fields are those of GET /v1/" path ". Stored, and "  \
+	                "in force for new calls, when\nthe command returns.\n\n  " example "\n"},                               \
+	        {{word, "delete"}, 1, "NAME", 0, ctl_resource_delete, "delete one that nothing names any more",                  \
+	                "Usage: sluicectl " word " delete NAME [--json]\n"}
+
 const struct ctl_command ctl_commands[] = {
         {{"status"}, 0, NULL, 0, ctl_status, "what the appliance is doing",
                 "Usage: sluicectl status [--json]\n\n"
@@ -77,6 +90,60 @@ const struct ctl_command ctl_commands[] = {
                 "  sluicectl sessions dtmf 1b2c@10.0.0.5 '12#' --party as7f\n"},
         {{"sessions", "block"}, 2, "ID on|off", MAY_PARTY, ctl_sessions_block, "stop passing on what parties send",
                 "Usage: sluicectl sessions block ID on|off [--party TAG] [--json]\n"},
+        {{"call", "list"}, 0, NULL, MAY_PAGE | MAY_TENANT | MAY_USER | MAY_TRUNK | MAY_NUMBER, ctl_call_list, "calls of SIP",
+                "Usage: sluicectl call list [--tenant NAME] [--user NAME@DOMAIN] [--trunk NAME] [--number TEXT] [--limit N] [--offset N] "
+                "[--json]\n\n"
+                "  --number TEXT   of those whose From or To has this text\n\n"
+                "  sluicectl call list --trunk carrier --json | jq .total\n"},
+        {{"call", "show"}, 1, "ID", MAY_LADDER, ctl_call_show, "a call, going on or ended; --ladder draws it",
+                "Usage: sluicectl call show ID [--ladder] [--json]\n\n"
+                "ID is the first column of 'sluicectl call list', or CALL of 'sluicectl cdr list'.\n\n"
+                "  --ladder   its messages as arrows between the parties, with their SDP, the routing decision and media statistics, as\n"
+                "             far as the trace (sip.trace_mb) still has them; with --json the messages themselves. Passwords and keys are blanked\n"},
+        {{"call", "hangup"}, 1, "ID", 0, ctl_call_hangup, "end a call, on all sides", "Usage: sluicectl call hangup ID [--json]\n"},
+        {{"registration", "list"}, 0, NULL, MAY_PAGE | MAY_TENANT, ctl_registration_list, "where users are registered",
+                "Usage: sluicectl registration list [--tenant NAME] [--limit N] [--offset N] [--json]\n"},
+        {{"registration", "show"}, 1, "USER", 0, ctl_registration_show, "of one user (NAME@DOMAIN), in the order calls try them",
+                "Usage: sluicectl registration show NAME@DOMAIN [--json]\n"},
+        {{"registration", "remove"}, 1, "USER", MAY_CONTACT, ctl_registration_remove, "forget a user's registrations",
+                "Usage: sluicectl registration remove NAME@DOMAIN [--contact URI] [--json]\n\n"
+                "  --contact URI   only this one, as 'registration show' has it\n"},
+        {{"cdr", "list"}, 0, NULL, MAY_PAGE | MAY_TENANT | MAY_USER | MAY_TRUNK | MAY_NUMBER | MAY_CALL | MAY_AFTER | MAY_CSV, ctl_cdr_list,
+                "call detail records, newest first",
+                "Usage: sluicectl cdr list [--call ID] [--user NAME@DOMAIN] [--trunk NAME] [--number NUMBER] [--tenant NAME]\n"
+                "                          [--limit N] [--after ID] [--csv | --json]\n\n"
+                "One record for each leg of a call.\n\n"
+                "  --number NUMBER   From or To is this number, with or without +\n"
+                "  --after ID        those older than this record: the next page\n"
+                "  --csv             as RFC 4180 has it\n\n"
+                "  sluicectl cdr list --limit 10000 --csv > cdrs.csv\n"},
+        {{"events"}, 0, NULL, MAY_PAGE | MAY_TENANT | MAY_AFTER | MAY_FOLLOW, ctl_events, "what happens to calls, registrations, trunks",
+                "Usage: sluicectl events [--follow] [--after SEQUENCE] [--tenant NAME] [--limit N] [--json]\n\n"
+                "The last hundred, or those after one.\n\n"
+                "  --follow   and those that come, until Ctrl-C; with --json one object a line\n"},
+        RESOURCE("tenant", "tenants", "tenants of SIP", "echo '{\"name\": \"acme\"}' | sluicectl tenant put -"),
+        RESOURCE("domain", "domains", "domains whose users register here",
+                "echo '{\"name\": \"example.com\", \"tenant\": \"acme\"}' | sluicectl domain put -"),
+        RESOURCE("sip-user", "users", "users of SIP (those of TURN: 'users')",
+                "echo '{\"name\": \"alice\", \"domain\": \"example.com\", \"password\": \"...\"}' | sluicectl sip-user put -"),
+        RESOURCE("trunk", "trunks", "trunks, with their state",
+                "echo '{\"name\": \"carrier\", \"tenant\": \"acme\", \"targets\": [{\"uri\": \"sip:192.0.2.20\"}]}' | sluicectl trunk put -"),
+        RESOURCE("route", "routes", "routes",
+                "echo '{\"name\": \"all\", \"tenant\": \"acme\", \"trunks\": [\"carrier\"]}' | sluicectl route put -"),
+        {{"route", "test"}, 2, "FROM TO", MAY_TENANT | MAY_TRUNK, ctl_route_test, "where would this call go, and why?",
+                "Usage: sluicectl route test FROM TO [--trunk NAME | --tenant NAME] [--json]\n\n"
+                "Nobody is called. FROM is a user (NAME@DOMAIN), or a number that a trunk brings (--trunk); TO is a number, a user or a URI.\n\n"
+                "  sluicectl route test alice@example.com +4930123456\n"
+                "  sluicectl route test +4989555 +4930123456 --trunk carrier\n"},
+        {{"token", "create"}, 1, "NAME", MAY_TENANT | MAY_SCOPES, ctl_token_create, "an account of the API; prints its token",
+                "Usage: sluicectl token create NAME [--scopes LIST] [--tenant NAME] [--json]\n\n"
+                "The token is shown once and kept as a hash.\n\n"
+                "  --scopes LIST   of read, calls, provision, admin, with commas between (read)\n"
+                "  --tenant NAME   it sees and changes this tenant's things only\n\n"
+                "  sluicectl token create billing --scopes read --tenant acme\n"},
+        {{"token", "list"}, 0, NULL, MAY_PAGE | MAY_TENANT, ctl_resource_list, "accounts of the API",
+                "Usage: sluicectl token list [--tenant NAME] [--limit N] [--offset N] [--json]\n"},
+        {{"token", "delete"}, 1, "NAME", 0, ctl_resource_delete, "end an account of the API", "Usage: sluicectl token delete NAME [--json]\n"},
         {{"users", "list"}, 0, NULL, MAY_PAGE, ctl_users_list, "static TURN users",
                 "Usage: sluicectl users [list] [--limit N] [--offset N] [--json]\n\n"
                 "Those of the configuration file and those added since. Passwords are not kept, so they "
@@ -97,6 +164,14 @@ const struct ctl_command ctl_commands[] = {
                 "Usage: sluicectl config check FILE [--json]\n\n"
                 "Names file, line, option and what is allowed. Needs no running control plane.\n\n"
                 "  sluicectl config check /etc/sluice/sluice.conf && sluicectl reload\n"},
+        {{"config", "export"}, 0, NULL, 0, ctl_config_export, "all that is provisioned, as one JSON object",
+                "Usage: sluicectl config export\n\n"
+                "Tenants, domains, users, trunks, routes and tokens of the store. It holds hashes as good as passwords: keep it as secret as the\n"
+                "database.\n\n"
+                "  (umask 077; sluicectl config export > sluice.json)\n"},
+        {{"config", "import"}, 1, "FILE", 0, ctl_config_import, "replace all that is provisioned, or nothing",
+                "Usage: sluicectl config import FILE [--json]\n\n"
+                "FILE is what 'config export' gave; - is standard input. What it does not have is deleted.\n"},
         {{"reload"}, 0, NULL, 0, ctl_reload, "load the configuration file again, all or nothing",
                 "Usage: sluicectl reload [--json]\n\n"
                 "If anything in it is refused, what was in force goes on and the reason is printed. Options "

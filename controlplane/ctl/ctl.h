@@ -22,8 +22,10 @@ enum ctl_exit {
 struct ctl {
 	const char *socket;
 	int timeout_s; /* for an answer */
-	bool json, watch, all, password_stdin;
+	const char *word; /* the command's first */
+	bool json, watch, all, password_stdin, ladder, csv, follow;
 	const char *user, *password, *limit, *offset, *party, *times, *format;
+	const char *tenant, *trunk, *number, *call, *after, *contact, *scopes;
 	int n_args; /* what follows the command's words */
 	char **args;
 };
@@ -40,6 +42,16 @@ enum ctl_option {
 	MAY_PARTY = 32,
 	MAY_TIMES = 64,
 	MAY_FORMAT = 128,
+	MAY_TENANT = 256,
+	MAY_TRUNK = 512,
+	MAY_NUMBER = 1024,
+	MAY_CALL = 2048,
+	MAY_AFTER = 4096,
+	MAY_CONTACT = 8192,
+	MAY_SCOPES = 16384,
+	MAY_LADDER = 32768,
+	MAY_CSV = 65536,
+	MAY_FOLLOW = 131072,
 };
 
 struct ctl_command {
@@ -60,6 +72,12 @@ extern const unsigned ctl_n_commands;
  * "error" on stdout. */
 long ctl_request(
         const struct ctl *c, const char *method, const char *path, const char *body, json_t **answer);
+/* The same, but the answer as it came: a text (the caller's), or NULL when it was empty. */
+long ctl_fetch(const struct ctl *c, const char *method, const char *path, const char *body, char **text);
+/* Ask for a change; with --json print the answer, else "WHAT: its status" (WHAT NULL: nothing). Returns the exit code. */
+int ctl_change(const struct ctl *c, const char *method, const char *path, const char *body, const char *what);
+/* "PATH?limit=&offset=&user=..." with what of these was given; free(). */
+char *ctl_query(const struct ctl *c, const char *path);
 /* GET path: *answer on 200. Otherwise says why and returns the exit code; with --json prints the answer and
  * returns with *answer NULL. */
 int ctl_get(const struct ctl *c, const char *path, json_t **answer);
@@ -115,5 +133,21 @@ int ctl_users_list(const struct ctl *c);
 int ctl_users_add(const struct ctl *c);
 int ctl_users_remove(const struct ctl *c);
 int ctl_config_check(const struct ctl *c);
+int ctl_config_export(const struct ctl *c);
+int ctl_config_import(const struct ctl *c);
+int ctl_call_list(const struct ctl *c);
+int ctl_call_show(const struct ctl *c);
+int ctl_call_hangup(const struct ctl *c);
+int ctl_registration_list(const struct ctl *c);
+int ctl_registration_show(const struct ctl *c);
+int ctl_registration_remove(const struct ctl *c);
+int ctl_cdr_list(const struct ctl *c);
+int ctl_events(const struct ctl *c);
+int ctl_resource_list(const struct ctl *c);
+int ctl_resource_show(const struct ctl *c);
+int ctl_resource_put(const struct ctl *c);
+int ctl_resource_delete(const struct ctl *c);
+int ctl_route_test(const struct ctl *c);
+int ctl_token_create(const struct ctl *c);
 int ctl_reload(const struct ctl *c);
 int ctl_healthz(const struct ctl *c);

@@ -3,6 +3,7 @@
 #include "controlplane/ctl/ctl.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,33 +35,51 @@ static void print_help(void)
 	     "  sluicectl status                  is it alive, what does it relay, what does it drop?\n"
 	     "  sluicectl counters --watch        what changes, second by second\n"
 	     "  sluicectl sessions                the calls whose media is relayed, with their quality\n"
-	     "  sluicectl users add alice         a TURN user, usable at once\n"
+	     "  sluicectl call list               calls; 'call show ID --ladder' draws one\n"
+	     "  sluicectl route test alice@example.com +4930123456   where would it go, and why?\n"
+	     "  sluicectl users add alice         a TURN user, usable at once; users of SIP are 'sip-user'\n"
 	     "  sluicectl config check FILE && sluicectl reload\n\n"
 	     "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no control plane at the "
 	     "socket; 4 not healthy;\n5 no answer in time.");
 }
-
-enum {
-	OPT_SOCKET = 256,
-	OPT_TIMEOUT,
-	OPT_JSON,
-	OPT_WATCH,
-	OPT_ALL,
-	OPT_LIMIT,
-	OPT_OFFSET,
-	OPT_USER,
-	OPT_PASSWORD,
-	OPT_PASSWORD_STDIN,
-	OPT_PARTY,
-	OPT_TIMES,
-	OPT_FORMAT,
-};
 
 struct parsed {
 	struct ctl ctl;
 	unsigned given; /* MAY_* of the options given */
 	bool help, version;
 };
+
+/* Options of commands: a text or a mark in struct ctl. */
+static const struct {
+	const char *name;
+	unsigned may; /* enum ctl_option; 0 = with every command */
+	bool has_value;
+	size_t at;
+} options[] = {
+        {"socket", 0, true, offsetof(struct ctl, socket)},
+        {"json", 0, false, offsetof(struct ctl, json)},
+        {"watch", MAY_WATCH, false, offsetof(struct ctl, watch)},
+        {"all", MAY_ALL, false, offsetof(struct ctl, all)},
+        {"limit", MAY_PAGE, true, offsetof(struct ctl, limit)},
+        {"offset", MAY_PAGE, true, offsetof(struct ctl, offset)},
+        {"user", MAY_USER, true, offsetof(struct ctl, user)},
+        {"password", MAY_PASSWORD, true, offsetof(struct ctl, password)},
+        {"password-stdin", MAY_PASSWORD, false, offsetof(struct ctl, password_stdin)},
+        {"party", MAY_PARTY, true, offsetof(struct ctl, party)},
+        {"times", MAY_TIMES, true, offsetof(struct ctl, times)},
+        {"format", MAY_FORMAT, true, offsetof(struct ctl, format)},
+        {"tenant", MAY_TENANT, true, offsetof(struct ctl, tenant)},
+        {"trunk", MAY_TRUNK, true, offsetof(struct ctl, trunk)},
+        {"number", MAY_NUMBER, true, offsetof(struct ctl, number)},
+        {"call", MAY_CALL, true, offsetof(struct ctl, call)},
+        {"after", MAY_AFTER, true, offsetof(struct ctl, after)},
+        {"contact", MAY_CONTACT, true, offsetof(struct ctl, contact)},
+        {"scopes", MAY_SCOPES, true, offsetof(struct ctl, scopes)},
+        {"ladder", MAY_LADDER, false, offsetof(struct ctl, ladder)},
+        {"csv", MAY_CSV, false, offsetof(struct ctl, csv)},
+        {"follow", MAY_FOLLOW, false, offsetof(struct ctl, follow)},
+};
+enum { N_OPTIONS = sizeof options / sizeof options[0], OPT_FIRST = 256, OPT_TIMEOUT = OPT_FIRST + N_OPTIONS };
 
 static bool parse_timeout(const char *text, int *seconds)
 {
@@ -75,90 +94,37 @@ static bool parse_timeout(const char *text, int *seconds)
 	return true;
 }
 
+static void take_option(struct parsed *p, unsigned i, const char *value)
+{
+	char *at = (char *)&p->ctl + options[i].at;
+
+	if (options[i].has_value)
+		*(const char **)at = value;
+	else
+		*(bool *)at = true;
+	p->given |= options[i].may;
+}
+
 static int parse(int argc, char **argv, struct parsed *p)
 {
-	static const struct option longs[] = {
-	        {"socket", required_argument, NULL, OPT_SOCKET},
-	        {"timeout", required_argument, NULL, OPT_TIMEOUT},
-	        {"json", no_argument, NULL, OPT_JSON},
-	        {"watch", no_argument, NULL, OPT_WATCH},
-	        {"all", no_argument, NULL, OPT_ALL},
-	        {"limit", required_argument, NULL, OPT_LIMIT},
-	        {"offset", required_argument, NULL, OPT_OFFSET},
-	        {"user", required_argument, NULL, OPT_USER},
-	        {"password", required_argument, NULL, OPT_PASSWORD},
-	        {"password-stdin", no_argument, NULL, OPT_PASSWORD_STDIN},
-	        {"party", required_argument, NULL, OPT_PARTY},
-	        {"times", required_argument, NULL, OPT_TIMES},
-	        {"format", required_argument, NULL, OPT_FORMAT},
-	        {"help", no_argument, NULL, 'h'},
-	        {"version", no_argument, NULL, 'V'},
-	        {0},
-	};
-	struct ctl *c = &p->ctl;
+	struct option longs[N_OPTIONS + 4] = {
+	        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {"timeout", required_argument, NULL, OPT_TIMEOUT}};
 	int opt;
 
+	for (unsigned i = 0; i < N_OPTIONS; i++)
+		longs[3 + i] =
+		        (struct option){options[i].name, options[i].has_value ? required_argument : no_argument, NULL, OPT_FIRST + (int)i};
 	while ((opt = getopt_long(argc, argv, "hV", longs, NULL)) != -1) {
-		switch (opt) {
-		case OPT_SOCKET:
-			c->socket = optarg;
-			break;
-		case OPT_TIMEOUT:
-			if (!parse_timeout(optarg, &c->timeout_s))
-				return CTL_USAGE;
-			break;
-		case OPT_JSON:
-			c->json = true;
-			break;
-		case OPT_WATCH:
-			c->watch = true;
-			p->given |= MAY_WATCH;
-			break;
-		case OPT_ALL:
-			c->all = true;
-			p->given |= MAY_ALL;
-			break;
-		case OPT_LIMIT:
-			c->limit = optarg;
-			p->given |= MAY_PAGE;
-			break;
-		case OPT_OFFSET:
-			c->offset = optarg;
-			p->given |= MAY_PAGE;
-			break;
-		case OPT_USER:
-			c->user = optarg;
-			p->given |= MAY_USER;
-			break;
-		case OPT_PASSWORD:
-			c->password = optarg;
-			p->given |= MAY_PASSWORD;
-			break;
-		case OPT_PASSWORD_STDIN:
-			c->password_stdin = true;
-			p->given |= MAY_PASSWORD;
-			break;
-		case OPT_PARTY:
-			c->party = optarg;
-			p->given |= MAY_PARTY;
-			break;
-		case OPT_TIMES:
-			c->times = optarg;
-			p->given |= MAY_TIMES;
-			break;
-		case OPT_FORMAT:
-			c->format = optarg;
-			p->given |= MAY_FORMAT;
-			break;
-		case 'h':
+		if (opt == 'h')
 			p->help = true;
-			break;
-		case 'V':
+		else if (opt == 'V')
 			p->version = true;
-			break;
-		default:
+		else if (opt == OPT_TIMEOUT && !parse_timeout(optarg, &p->ctl.timeout_s))
 			return CTL_USAGE;
-		}
+		else if (opt >= OPT_FIRST && opt < OPT_TIMEOUT)
+			take_option(p, (unsigned)(opt - OPT_FIRST), optarg);
+		else if (opt != OPT_TIMEOUT)
+			return CTL_USAGE;
 	}
 	return CTL_OK;
 }
@@ -241,6 +207,7 @@ int main(int argc, char **argv)
 	int used = m->words[1] && n > 1 ? 2 : 1;
 	p.ctl.n_args = n - used;
 	p.ctl.args = words + used;
+	p.ctl.word = m->words[0];
 	if (p.ctl.n_args != m->n_args || (p.given & ~m->options)) {
 		fprintf(stderr, "sluicectl: %s\n\n%s",
 		        p.ctl.n_args < m->n_args   ? "something is missing"

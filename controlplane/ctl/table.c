@@ -29,6 +29,11 @@ void ctl_cell(struct ctl_table *t, unsigned column, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(t->cells[t->n_rows - 1][column], CTL_CELL_MAX, fmt, ap);
 	va_end(ap);
+	/* Names may come from the wire: nothing of them steers a terminal. */
+	for (char *p = t->cells[t->n_rows - 1][column]; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
 }
 
 static void print_cell(const struct ctl_table *t, unsigned column, const char *text, size_t width)
