@@ -50,7 +50,7 @@ static bool find_credentials(struct check *c, const msg_auth_t *list)
 			while (sl_digest_param(&text, &name, &value))
 				sl_digest_take(&p, name, value);
 		}
-		if (sl_slice_is(p.realm, c->domain->name)) {
+		if (sl_digest_is(p.realm, c->domain->name)) {
 			c->p = p;
 			return true;
 		}
@@ -133,7 +133,7 @@ static enum verdict check(struct check *c)
 		return MALFORMED;
 	if (a == SL_DIGEST_N || !(a == SL_DIGEST_SHA256 ? d->sha256 : d->md5))
 		return WRONG;
-	if (c->p.qop.p ? !sl_slice_is(c->p.qop, "auth") : !d->rfc2617)
+	if (c->p.qop.p ? !sl_digest_is(c->p.qop, "auth") : !d->rfc2617)
 		return WRONG;
 	c->user = sl_prov_user(c->r->o.prov, c->p.username.p, c->p.username.n, d->name, strlen(d->name));
 	/* The response first: an old nonce with a wrong password is a wrong password. */
@@ -277,7 +277,7 @@ static const struct sl_prov_domain *domain_of(const struct sl_registrar *r, cons
 				const char *text = au->au_params[j];
 				struct sl_slice name, value;
 
-				if (sl_digest_param(&text, &name, &value) && sl_slice_is(name, "realm"))
+				if (sl_digest_param(&text, &name, &value) && sl_digest_is(name, "realm"))
 					d = sl_prov_domain(s, value.p, value.n);
 			}
 		}

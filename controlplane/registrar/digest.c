@@ -59,7 +59,7 @@ static struct sl_slice text_slice(const char *text)
 	return (struct sl_slice){ text, strlen(text) };
 }
 
-bool sl_slice_is(struct sl_slice s, const char *text)
+bool sl_digest_is(struct sl_slice s, const char *text)
 {
 	return s.p && strlen(text) == s.n && strncasecmp(s.p, text, s.n) == 0;
 }
@@ -69,7 +69,7 @@ enum sl_digest_algorithm sl_digest_algorithm_of(struct sl_slice name)
 	if (!name.p)
 		return SL_DIGEST_MD5; /* RFC 7616 3.3 */
 	for (unsigned a = 0; a < SL_DIGEST_N; a++) {
-		if (sl_slice_is(name, algorithms[a].name))
+		if (sl_digest_is(name, algorithms[a].name))
 			return a;
 	}
 	return SL_DIGEST_N;
@@ -182,7 +182,7 @@ void sl_digest_take(struct sl_digest_params *p, struct sl_slice name, struct sl_
 	};
 
 	for (unsigned i = 0; i < sizeof known / sizeof known[0]; i++) {
-		if (sl_slice_is(name, known[i].name)) {
+		if (sl_digest_is(name, known[i].name)) {
 			if (!known[i].to->p)
 				*known[i].to = value;
 			return;
@@ -203,7 +203,7 @@ static bool offers_auth(struct sl_slice qop)
 		const char *start = p;
 		while (p < end && !is_space(*p) && *p != ',')
 			p++;
-		if (sl_slice_is((struct sl_slice){ start, (size_t)(p - start) }, "auth"))
+		if (sl_digest_is((struct sl_slice){ start, (size_t)(p - start) }, "auth"))
 			return true;
 	}
 	return false;
@@ -241,7 +241,7 @@ static int choose(const char *const *challenges, unsigned n, const char *realm, 
 		a = sl_digest_algorithm_of(p.algorithm);
 		if (a >= *algorithm)
 			continue;
-		if (realm && *realm && !sl_slice_is(p.realm, realm)) {
+		if (realm && *realm && !sl_digest_is(p.realm, realm)) {
 			if (rc == -EINVAL) {
 				rc = -EACCES;
 				snprintf(out, out_len, "the realm is \"%.*s\", the credentials are for \"%s\"", (int)p.realm.n, p.realm.p,

@@ -26,7 +26,7 @@ void sl_digest_take(struct sl_digest_params *p, struct sl_slice name, struct sl_
 /* The algorithm that a parameter names (none = MD5), SL_DIGEST_N = not one of ours. */
 enum sl_digest_algorithm sl_digest_algorithm_of(struct sl_slice name);
 const char *sl_digest_algorithm_name(enum sl_digest_algorithm a);
-bool sl_slice_is(struct sl_slice s, const char *text); /* without regard to case */
+bool sl_digest_is(struct sl_slice s, const char *text); /* without regard to case */
 
 /* HA1 = H(username:realm:password). 0, or -ENOTSUP: this OpenSSL has not got the algorithm. */
 int sl_digest_ha1(enum sl_digest_algorithm a, const char *username, const char *realm, const char *password,
