@@ -158,7 +158,7 @@ check "every call left its CDRs, answered" \
 
 # linphonec in a domain that knows SHA-256 only, over TLS with a verified certificate.
 api /v1/domains/sha.test -X PUT -d '{"name": "sha.test", "tenant": "lab", "algorithms": ["SHA-256"], "min_expires": 2}' >/dev/null
-api /v1/users/carol@sha.test -X PUT -d '{"name": "carol@sha.test", "domain": "sha.test", "password": "lab-password"}' >/dev/null
+api /v1/users/carol@sha.test -X PUT -d '{"name": "carol", "domain": "sha.test", "password": "lab-password"}' >/dev/null
 linphone_calls() {
 	rm -rf "$WORK/bob" "$WORK/carol"
 	linphone_made carol tls sha.test srtp

@@ -129,10 +129,10 @@ def write(path, samples):
 
 # ---- commands ----
 
-def make(args):
+def sweep(seconds, seed):
     """A sweep from 300 to 3,000 Hz and noise, in syllables of 80 to 250 ms: no stretch of it is like another one."""
-    rnd, out, phase = random.Random(args.seed), [], 0.0
-    total = int(args.seconds * RATE)
+    rnd, out, phase = random.Random(seed), [], 0.0
+    total = int(seconds * RATE)
     while len(out) < total:
         n = int(rnd.uniform(0.08, 0.25) * RATE)
         begin, end, loud = rnd.uniform(300, 3000), rnd.uniform(300, 3000), rnd.uniform(3000, 12000)
@@ -140,8 +140,13 @@ def make(args):
             phase += 2 * math.pi * (begin + (end - begin) * i / n) / RATE
             shape = math.sin(math.pi * (i + 0.5) / n)
             out.append(int(loud * shape * (math.sin(phase) + 0.15 * rnd.uniform(-1, 1))))
-    write(args.files[0], out[:total])
-    return {"samples": total}, True
+    return out[:total]
+
+
+def make(args):
+    samples = sweep(args.seconds, args.seed)
+    write(args.files[0], samples)
+    return {"samples": len(samples)}, True
 
 
 def convert(args):

@@ -54,7 +54,7 @@ class Api:
         return answer
 
     def put(self, kind, name, **resource):
-        status, answer = self.ask("PUT", f"/v1/{kind}/{urllib.parse.quote(name)}", dict(resource, name=name))
+        status, answer = self.ask("PUT", f"/v1/{kind}/{urllib.parse.quote(name)}", dict(resource, name=name.split("@")[0]))
         if status not in (200, 201):
             raise Missing(f"PUT {kind} {name}: {status} {answer}")
         return answer
