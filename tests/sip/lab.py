@@ -196,6 +196,7 @@ class Lab:
         self.no_calls()
 
     def close(self):
+        self.nobody_is_registered()
         for kind, name in reversed(self.resources):
             try:
                 self.api.delete(kind, name)
@@ -207,6 +208,10 @@ class Lab:
         self.world.close()
         for call in self.still():
             self.api.ask("DELETE", f"/v1/calls/{call['id']}")
+
+    def nobody_is_registered(self):
+        for user in {r["user"] for r in self.api.get("/v1/registrations?limit=1000")["registrations"]}:
+            self.api.ask("DELETE", f"/v1/registrations/{user}")
 
     def still(self):
         try:
