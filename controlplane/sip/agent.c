@@ -366,7 +366,7 @@ void sl_sip_overload_look(struct sl_sip *s, const struct sl_sip_flow *flow)
 	if (ioctl(s->primaries[flow->listener].fd, SIOCGSTAMP, &stamp) != 0)
 		return;
 	gettimeofday(&now, NULL);
-	sl_overload_sample(&s->overload, (int64_t)(now.tv_sec - stamp.tv_sec) * 1000000 + now.tv_usec - stamp.tv_usec);
+	sl_overload_sample(&s->overload, SL_OVERLOAD_SOCKET, (int64_t)(now.tv_sec - stamp.tv_sec) * 1000000 + now.tv_usec - stamp.tv_usec);
 }
 
 static void judge(struct sl_sip *s, int64_t now_ms)
@@ -397,8 +397,8 @@ void sl_sip_tick(struct sl_sip *s, int64_t now_ms)
 {
 	sl_crash_begin(&s->crash, 0); /* what was looked at has been survived */
 	/* A turn that took long delays TCP as well: the tick itself comes late. */
-	if (s->tick_ms && now_ms - s->tick_ms > 2 * SL_BRAIN_TICK_MS)
-		sl_overload_sample(&s->overload, (now_ms - s->tick_ms - SL_BRAIN_TICK_MS) * 1000);
+	if (s->tick_ms)
+		sl_overload_sample(&s->overload, SL_OVERLOAD_LOOP, (now_ms - s->tick_ms - SL_BRAIN_TICK_MS) * 1000);
 	s->tick_ms = now_ms;
 	judge(s, now_ms);
 	sl_sip_keepalive_tick(s, now_ms);

@@ -2,12 +2,21 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/sip/overload.h"
 
-void sl_overload_sample(struct sl_overload *o, int64_t waited_us)
+void sl_overload_sample(struct sl_overload *o, enum sl_overload_source source, int64_t waited_us)
 {
+	int64_t *least = &o->least_us[source];
+
 	if (waited_us < 0)
 		waited_us = 0;
-	if (o->window_ms == 0 || o->least_us < 0 || waited_us < o->least_us)
-		o->least_us = waited_us;
+	if (*least < 0 || waited_us < *least)
+		*least = waited_us;
+}
+
+static void new_window(struct sl_overload *o, int64_t now_ms)
+{
+	o->window_ms = now_ms;
+	for (unsigned i = 0; i < SL_OVERLOAD_SOURCES; i++)
+		o->least_us[i] = -1;
 }
 
 static enum sl_overload_level level_of(const struct sl_overload *o, const struct sl_overload_limits *l, bool *by_memory)
@@ -34,22 +43,27 @@ enum sl_overload_change sl_overload_judge(struct sl_overload *o, const struct sl
 	bool by_memory;
 
 	if (o->window_ms == 0) {
-		o->window_ms = now_ms;
-		o->least_us = -1;
+		new_window(o, now_ms);
 		return SL_OVERLOAD_SAME;
 	}
 	if (now_ms - o->window_ms < SL_OVERLOAD_WINDOW_MS)
 		return SL_OVERLOAD_SAME;
-	o->delay_us = o->least_us < 0 ? 0 : o->least_us; /* nothing came: nothing waits */
-	o->least_us = -1;
-	o->window_ms = now_ms;
+	o->delay_us = 0; /* nothing came: nothing waits */
+	for (unsigned i = 0; i < SL_OVERLOAD_SOURCES; i++) {
+		if (o->least_us[i] > o->delay_us)
+			o->delay_us = o->least_us[i];
+	}
+	new_window(o, now_ms);
 	o->bytes = bytes;
 
 	level = level_of(o, l, &by_memory);
+	o->n_above = level == SL_OVERLOAD_NONE ? 0 : o->n_above + 1;
 	if (level != SL_OVERLOAD_NONE) {
 		bool begins = o->level == SL_OVERLOAD_NONE;
 
 		o->calm_since_ms = 0;
+		if (begins && o->n_above < SL_OVERLOAD_WINDOWS)
+			return SL_OVERLOAD_SAME;
 		o->level = level;
 		o->by_memory = by_memory;
 		return begins ? SL_OVERLOAD_BEGINS : SL_OVERLOAD_SAME;

@@ -20,7 +20,7 @@ static enum sl_overload_change window(struct sl_overload *o, const struct sl_ove
         unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		sl_overload_sample(o, us[i]);
+		sl_overload_sample(o, SL_OVERLOAD_SOCKET, us[i]);
 	*now += SL_OVERLOAD_WINDOW_MS;
 	return sl_overload_judge(o, l, bytes, *now);
 }
@@ -46,6 +46,9 @@ static void test_standing_queue_begins_and_ends_with_hysteresis(void **state)
 
 	(void)state;
 	sl_overload_judge(&o, &limits, 0, now);
+	assert_int_equal(window(&o, &limits, &now, 0, slow, 2), SL_OVERLOAD_SAME);
+	assert_int_equal(window(&o, &limits, &now, 0, calm, 1), SL_OVERLOAD_SAME); /* a stall alone is none */
+	assert_int_equal(window(&o, &limits, &now, 0, slow, 2), SL_OVERLOAD_SAME);
 	assert_int_equal(window(&o, &limits, &now, 0, slow, 2), SL_OVERLOAD_BEGINS);
 	assert_int_equal(window(&o, &limits, &now, 0, slow, 2), SL_OVERLOAD_SAME);
 	assert_true(sl_overload_admits(&o, SL_OVERLOAD_REGISTERED));
@@ -70,6 +73,7 @@ static void test_severe_overload_refuses_registered_users_too(void **state)
 
 	(void)state;
 	sl_overload_judge(&o, &limits, 0, now);
+	assert_int_equal(window(&o, &limits, &now, 0, severe, 1), SL_OVERLOAD_SAME);
 	assert_int_equal(window(&o, &limits, &now, 0, severe, 1), SL_OVERLOAD_BEGINS);
 	assert_false(sl_overload_admits(&o, SL_OVERLOAD_REGISTERED));
 	assert_true(sl_overload_admits(&o, SL_OVERLOAD_ALWAYS));
@@ -87,6 +91,7 @@ static void test_memory(void **state)
 
 	(void)state;
 	sl_overload_judge(&o, &l, 0, now);
+	assert_int_equal(window(&o, &l, &now, 1001, NULL, 0), SL_OVERLOAD_SAME);
 	assert_int_equal(window(&o, &l, &now, 1001, NULL, 0), SL_OVERLOAD_BEGINS);
 	assert_true(o.by_memory);
 	for (unsigned i = 0; i < 20; i++) /* not yet an eighth below */
@@ -94,6 +99,24 @@ static void test_memory(void **state)
 	for (unsigned i = 0; i < SL_OVERLOAD_CALM_MS / SL_OVERLOAD_WINDOW_MS; i++)
 		assert_int_equal(window(&o, &l, &now, 870, NULL, 0), SL_OVERLOAD_SAME);
 	assert_int_equal(window(&o, &l, &now, 870, NULL, 0), SL_OVERLOAD_ENDS);
+}
+
+static void test_either_source_alone(void **state)
+{
+	(void)state;
+	for (unsigned slow = 0; slow < SL_OVERLOAD_SOURCES; slow++) {
+		struct sl_overload o = {0};
+		int64_t now = 1000;
+
+		sl_overload_judge(&o, &limits, 0, now);
+		for (unsigned w = 0; w < SL_OVERLOAD_WINDOWS; w++) {
+			sl_overload_sample(&o, slow, 300000);
+			sl_overload_sample(&o, 1 - slow, 0); /* the other one is quick */
+			now += SL_OVERLOAD_WINDOW_MS;
+			sl_overload_judge(&o, &limits, 0, now);
+		}
+		assert_int_equal(o.level, SL_OVERLOAD_SOME);
+	}
 }
 
 /* ---- a message that killed us ---- */
@@ -226,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_standing_queue_begins_and_ends_with_hysteresis),
 		cmocka_unit_test(test_severe_overload_refuses_registered_users_too),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_either_source_alone),
 		cmocka_unit_test(test_crash_page),
 		cmocka_unit_test(test_crash_without_a_page),
 		cmocka_unit_test(test_srv_priority_then_weight),
