@@ -58,8 +58,7 @@ static const char *tenant_of(const struct sl_brain *b, enum sl_prov_kind kind, c
 
 static void set_etag(struct sl_http_request *r, const char *etag)
 {
-	if (etag[0])
-		snprintf(r->etag, sizeof r->etag, etag[0] == '"' ? "%s" : "\"%s\"", etag);
+	snprintf(r->etag, sizeof r->etag, "%s", etag);
 }
 
 static json_t *trunk_state(const struct sl_brain *b, const char *name)

@@ -292,7 +292,7 @@ static enum sl_http_method method_of(struct lws *wsi)
 /* RFC 9110 13.1.1: one entity tag; a list or "*" is not what a change of one resource needs. */
 static bool copy_if_match(struct lws *wsi, struct sl_http_request *r)
 {
-	char text[SL_HTTP_ETAG_MAX + 2];
+	char text[SL_HTTP_ETAG_MAX - 2];
 	int n = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_IF_MATCH);
 
 	if (n == 0)
@@ -300,8 +300,8 @@ static bool copy_if_match(struct lws *wsi, struct sl_http_request *r)
 	if (n >= (int)sizeof text || lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_IF_MATCH) != n)
 		return false;
 	bool quoted = n >= 2 && text[0] == '"' && text[n - 1] == '"';
-	memcpy(r->if_match, text + quoted, (size_t)(n - 2 * quoted));
-	return n - 2 * quoted > 0 && !strpbrk(r->if_match, "\", ");
+	snprintf(r->if_match, sizeof r->if_match, quoted ? "%s" : "\"%s\"", text);
+	return n > 2 * quoted && strcspn(r->if_match + 1, "\", *") == strlen(r->if_match) - 2;
 }
 
 /* Printable ASCII, so that it can be shown. */

@@ -39,7 +39,7 @@ struct sl_http_request {
 	char *args[SL_HTTP_ARGS_MAX]; /* "name=value", decoded */
 	char *body;                   /* NUL-terminated; NULL = none */
 	size_t body_len;
-	char if_match[SL_HTTP_ETAG_MAX];             /* without quotes; "" = not given */
+	char if_match[SL_HTTP_ETAG_MAX];             /* with its quotes; "" = not given */
 	char idempotency_key[SL_HTTP_KEY_MAX + 1];   /* "" = not given */
 	bool admin;                                  /* over the UNIX socket, or with the administrator's token */
 	char token[SL_HTTP_TOKEN_MAX + 1];           /* else: an account's, to be looked up; wiped with the request */
