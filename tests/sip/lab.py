@@ -79,6 +79,7 @@ class Lab:
         self.agents, self.resources, self.allowed_leaks = [], [], set()
         self.begun_ms = int(time.time() * 1000)
         self.look_for_leaks = True
+        self.patience_s = 3.0  # until the last call has gone
 
     # ---- who stands where ----
 
@@ -193,7 +194,7 @@ class Lab:
             if leaks:
                 word, m = leaks[0]
                 raise Missing(f"{len(leaks)} times something of the other side is seen: {word!r} in\n{m}")
-        self.no_calls()
+        self.no_calls(self.patience_s)
 
     def close(self):
         self.nobody_is_registered()

@@ -155,6 +155,7 @@ class Port:
         self.inbox, self.received, self.sent = [], [], []
         self.repeats = []          # what came again, byte by byte
         self.known = {}            # raw -> when it first came
+        self.pings = 0             # keep-alives that came
         self.answers = {}          # (branch, method) -> last response of ours, sent again for a repeated request
         self.answer_again = True
         self.retransmit = []       # [until response of this branch, raw, destination, due, interval, deadline]
@@ -204,6 +205,8 @@ class Port:
                 return
             if raw.strip(b"\r\n\0"):
                 self.arrived(raw, remote[:2], None)
+            else:
+                self.pings += 1
 
     def arrived(self, raw, remote, stream):
         m = Message.parse(raw)
@@ -234,6 +237,7 @@ class Port:
         for m in messages:
             raw = m.bytes()
             self.sent.append(m)
+            m.sent_at = time.monotonic()
             self.send_raw(raw, to, stream)
         raw = message.bytes()
         if not message.is_request:
