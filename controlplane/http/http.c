@@ -396,7 +396,7 @@ static int begin_request(struct sl_http *h, struct lws *wsi, struct connection *
 	/* Whatever the method: lws hands the body over, and nothing may be done before it is read. It reports the end
 	 * even of an empty one to POST. */
 	bool announced = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-	if (length > 0 || ((r->method == SL_HTTP_POST || r->method == SL_HTTP_PUT) && announced)) {
+	if (length > 0 || (r->method == SL_HTTP_POST && announced)) {
 		c->reading = r;
 		return 0;
 	}
