@@ -175,12 +175,13 @@ static int words_for(struct dial *d, const struct target *t, const struct sl_rou
 
 	if (d->identity.anonymous && d->identity.critical && !to.trusted)
 		return 433; /* RFC 5079: nobody there would keep it */
-	if (sl_identity_from(&d->identity, c->caller, host, trusted, w->from, sizeof w->from) < 0)
+	const char *caller = c->user && d->identity.host[0] ? d->identity.user : c->caller;
+	if (sl_identity_from(&d->identity, caller, host, trusted, w->from, sizeof w->from) < 0)
 		return 500;
 	text_init(&text, w->to, sizeof w->to);
 	to_for(d, c, t, &text);
 	text_init(&text, w->headers, sizeof w->headers);
-	sl_identity_headers(&d->identity, c->caller, host, trusted, &text);
+	sl_identity_headers(&d->identity, caller, host, trusted, &text);
 	sl_headers_filter(&text, d->headers, PASS_INVITE, &from, &to, host);
 	diversion(d, t, host, &text);
 	if (d->extra)

@@ -262,6 +262,15 @@ static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_
 	return 0;
 }
 
+/* RFC 5627: one instance of the user is meant. */
+static void gruu_of(struct dial *d, const url_t *uri)
+{
+	const struct sl_binding *binding = NULL;
+
+	if (uri->url_params && url_has_param(uri, "gr") && sl_registrar_user_of(d->tc->b->o.registrar, uri, &binding) && binding)
+		d->instance = strdup(binding->contact);
+}
+
 /* What the request says, into the dial: 0 or the status to refuse it with. */
 static int read_request(struct dial *d, const sip_t *sip, const struct sl_sip_caller *who)
 {
@@ -273,6 +282,7 @@ static int read_request(struct dial *d, const sip_t *sip, const struct sl_sip_ca
 		return uri->url_type == url_sip || uri->url_type == url_sips || uri->url_type == url_tel ? 404 : 416;
 	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
 	sl_identity_of(sip, who->user, who->trunk, &d->identity);
+	gruu_of(d, uri);
 	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
 	if (d->max_forwards < 0)
 		return 483;

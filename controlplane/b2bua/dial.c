@@ -57,6 +57,7 @@ void sl_dial_free(struct dial *d)
 	}
 	free(d->decision.record);
 	free(d->headers);
+	free(d->instance);
 	free(d->extra);
 	free(d->best_headers);
 	sl_prov_unref(d->snapshot);
@@ -189,7 +190,7 @@ void sl_dial_route(struct dial *d, struct side *on_behalf)
 		.unix_s = sl_b2bua_unix_ms() / 1000,
 		.may_leave = on_behalf->user || on_behalf->trunk};
 
-	text_copy(q.caller, sizeof q.caller, d->identity.user);
+	text_copy(q.caller, sizeof q.caller, d->identity.number);
 	text_copy(q.called, sizeof q.called, d->called.user);
 	if (d->called.npdi)
 		text_copy(q.rn, sizeof q.rn, d->called.rn);

@@ -18,7 +18,6 @@ static const struct {
 	uint8_t kinds, flags;
 } passing[] = {
 	{"Subject", PASS_INVITE | PASS_OUTSIDE, 0},
-	{"Organization", ALL, 0},
 	{"Priority", PASS_INVITE | PASS_OUTSIDE, 0},
 	{"Alert-Info", PASS_INVITE | PASS_RESPONSE, 0},
 	{"Call-Info", PASS_INVITE | PASS_RESPONSE | PASS_INSIDE, 0},

@@ -85,9 +85,9 @@ static void of_user(const sip_t *sip, const struct sl_prov_user *user, const cha
 {
 	out->asserted = true;
 	text_copy(out->host, sizeof out->host, user->domain);
-	if (first_of(sl_header_find(sip, "P-Preferred-Identity"), out->user, sizeof out->user, out->display, sizeof out->display, user))
-		return;
-	text_copy(out->user, sizeof out->user, sl_identity_is_of(user, shown) ? shown : user->n_numbers ? user->numbers[0] : user->name);
+	if (!first_of(sl_header_find(sip, "P-Preferred-Identity"), out->user, sizeof out->user, out->display, sizeof out->display, user))
+		text_copy(out->user, sizeof out->user, sl_identity_is_of(user, shown) ? shown : user->n_numbers ? user->numbers[0] : user->name);
+	text_copy(out->number, sizeof out->number, sl_number_is(out->user) || !user->n_numbers ? out->user : user->numbers[0]);
 }
 
 void sl_identity_of(const sip_t *sip, const struct sl_prov_user *user, const struct sl_prov_trunk *trunk, struct identity *out)
@@ -112,9 +112,10 @@ void sl_identity_of(const sip_t *sip, const struct sl_prov_user *user, const str
 	if (trunk && trunk->trusted &&
 	        first_of(sl_header_find(sip, "P-Asserted-Identity"), out->user, sizeof out->user, out->display, sizeof out->display, NULL)) {
 		out->asserted = true;
-		return;
+	} else {
+		text_copy(out->user, sizeof out->user, n.user);
 	}
-	text_copy(out->user, sizeof out->user, n.user);
+	text_copy(out->number, sizeof out->number, out->user);
 }
 
 static void quoted(struct text *t, const char *display)

@@ -13,6 +13,7 @@
 
 struct identity {
 	char user[64];      /* number or name; "" = not known */
+	char number[64];    /* the same as a number, where one is known: what trunks are told, as routing rewrites it */
 	char host[SL_PROV_NAME_MAX + 1]; /* the domain, of a user of ours; "" = not ours to tell */
 	char display[64];   /* without quotes */
 	bool anonymous;     /* asks for it: From is not to tell, nor are assertions to who is not trusted */

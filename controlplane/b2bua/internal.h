@@ -95,6 +95,7 @@ struct dial {
 	struct number called;
 	struct identity identity;
 	char *headers;          /* lines of the caller's INVITE that may pass: judged again for each candidate, whose rules differ */
+	char *instance;         /* a GRUU was called: this contact and no other */
 	char *extra;            /* of a transfer: Replaces, of a redirect: Diversion */
 	char loop[LOOP_ROOM];
 	int max_forwards;

@@ -229,6 +229,7 @@ static void blind(struct trunk_call *tc, struct side *referrer, const sip_t *sip
 	}
 	text_copy(d->host, sizeof d->host, to->url_host ? to->url_host : "");
 	text_copy(d->identity.user, sizeof d->identity.user, remaining->number ? remaining->number : "");
+	text_copy(d->identity.number, sizeof d->identity.number, d->identity.user);
 	if (remaining->user)
 		text_copy(d->identity.host, sizeof d->identity.host, remaining->user->domain);
 	d->identity.asserted = remaining->trusted;

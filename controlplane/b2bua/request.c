@@ -121,7 +121,7 @@ static void from_and_to(const struct dial *d, const struct sl_route_candidate *c
 	const char *host = c->user ? d->identity.host[0] ? d->identity.host : c->user->domain
 	                           : c->trunk->from_domain[0] ? c->trunk->from_domain : d->host;
 
-	sl_identity_from(&d->identity, c->caller, host, true, from, from_room);
+	sl_identity_from(&d->identity, c->user && d->identity.host[0] ? d->identity.user : c->caller, host, true, from, from_room);
 	text_put(to, "<sip:");
 	sl_number_put(to, c->user ? c->user->name : c->called);
 	text_put(to, "@");
@@ -144,7 +144,7 @@ static int send_to(struct outside *x, const struct target *t)
 	text_init(&text, to, sizeof to);
 	from_and_to(d, c, from, sizeof from, &text);
 	text_init(&text, room, sizeof room);
-	sl_identity_headers(&d->identity, c->caller, d->identity.host[0] ? d->identity.host : d->host, c->trunk ? c->trunk->trusted : !d->identity.anonymous,
+	sl_identity_headers(&d->identity, c->user && d->identity.host[0] ? d->identity.user : c->caller, d->identity.host[0] ? d->identity.host : d->host, c->trunk ? c->trunk->trusted : !d->identity.anonymous,
 	        &text);
 	sl_headers_filter(&text, d->headers, PASS_OUTSIDE, &x->from, &to_side, d->host);
 	snprintf(hops, sizeof hops, "%d", d->max_forwards ? d->max_forwards : 1);
@@ -320,7 +320,7 @@ void sl_b2bua_request(void *ctx, nta_incoming_t *irq, const struct sl_sip_caller
 		.from_trunk = who->trunk,
 		.unix_s = sl_b2bua_unix_ms() / 1000,
 		.may_leave = who->user || who->trunk};
-	text_copy(q.caller, sizeof q.caller, d->identity.user);
+	text_copy(q.caller, sizeof q.caller, d->identity.number);
 	text_copy(q.called, sizeof q.called, d->called.user);
 	text_copy(q.rn, sizeof q.rn, d->called.npdi ? d->called.rn : "");
 	text_copy(q.domain, sizeof q.domain, sl_is_our_address(b, d->host) ? "" : d->host);

@@ -75,6 +75,8 @@ static bool expand_user(struct dial *d, unsigned candidate)
 	int forking = tenant ? tenant->forking : 0;
 
 	for (unsigned i = 0; i < n; i++) {
+		if (d->instance && strcmp(found[i]->contact, d->instance) != 0)
+			continue;
 		bool with_last = i > 0 && (forking == 1 || (forking == 0 && found[i]->q == found[i - 1]->q));
 		if (!with_last)
 			d->groups++;

@@ -248,6 +248,8 @@ static bool outlives(const struct session *s, const struct party *p, bool is_bra
 		if (q == p || q->ending || q == p->peer || q->peer != p->peer ||
 		        q->pub.flags & SL_PARTY_SUBSCRIBER)
 			continue;
+		if (p->peer && p->peer->peer == q) /* another has its place already: they talk */
+			return true;
 		if (is_branch || !(p->pub.flags & SL_PARTY_ANSWERED) || q->pub.flags & SL_PARTY_ANSWERED)
 			return true;
 	}
