@@ -69,9 +69,13 @@ static bool uri_fits(const struct check *c)
 		return false;
 	memcpy(text, c->p.uri.p, c->p.uri.n);
 	text[c->p.uri.n] = '\0';
-	if (url_d(said, text) < 0 || !said->url_host || !url->url_host || strcasecmp(said->url_host, url->url_host) != 0)
+	if (url_d(said, text) < 0)
 		return false;
-	return said->url_user && url->url_user ? strcmp(said->url_user, url->url_user) == 0 : said->url_user == url->url_user;
+	/* A tel URI has no host. */
+	bool same_host = said->url_host && url->url_host ? strcasecmp(said->url_host, url->url_host) == 0 : said->url_host == url->url_host;
+	bool same_user = said->url_user && url->url_user ? strcmp(said->url_user, url->url_user) == 0 : said->url_user == url->url_user;
+
+	return same_host && same_user;
 }
 
 static bool is_complete(const struct check *c)
@@ -112,15 +116,33 @@ static bool response_fits(const struct check *c, enum sl_digest_algorithm a)
 	return CRYPTO_memcmp(want, got, c->p.response.n) == 0 && c->user;
 }
 
-/* What makes a REGISTER that comes again the same one. Other methods have a transaction that keeps repeats away from here. */
+static uint64_t mix(const struct check *c, uint64_t so_far, const char *text)
+{
+	uint64_t parts[2] = { so_far, text ? sl_siphash(&c->r->hash_key, text, strlen(text)) : 0 };
+
+	return sl_siphash(&c->r->hash_key, parts, sizeof parts);
+}
+
+/* What makes a REGISTER that comes again the same one: all that it could change, since the digest covers none of it. Other methods have a
+ * transaction that keeps repeats away from here. */
 static uint64_t fingerprint_of(const struct check *c)
 {
 	const sip_t *sip = c->sip;
 
 	if (sip->sip_request->rq_method != sip_method_register || !sip->sip_call_id || !sip->sip_cseq)
 		return 0;
-	uint64_t parts[2] = { sl_siphash(&c->r->hash_key, sip->sip_call_id->i_id, strlen(sip->sip_call_id->i_id)), sip->sip_cseq->cs_seq };
-	uint64_t f = sl_siphash(&c->r->hash_key, parts, sizeof parts);
+	uint64_t f = mix(c, sip->sip_cseq->cs_seq, sip->sip_call_id->i_id);
+
+	f = mix(c, f ^ (sip->sip_expires ? sip->sip_expires->ex_delta + 1 : 0), sip->sip_to->a_url->url_user);
+	for (const sip_contact_t *m = sip->sip_contact; m; m = m->m_next) {
+		const url_t *u = m->m_url;
+
+		f = mix(c, mix(c, mix(c, mix(c, f ^ (uint64_t)u->url_type, u->url_user), u->url_host), u->url_port), u->url_params);
+		for (const msg_param_t *param = m->m_params; param && *param; param++)
+			f = mix(c, f, *param);
+	}
+	for (const sip_path_t *path = sip->sip_path; path; path = path->r_next)
+		f = mix(c, mix(c, f, path->r_url->url_user), path->r_url->url_host);
 	return f ? f : 1;
 }
 

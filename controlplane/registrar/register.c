@@ -283,7 +283,8 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 	memset(w, 0, offsetof(struct wish, uri));
 	if ((url->url_type != url_sip && url->url_type != url_sips) || !url->url_host || !*url->url_host)
 		return refuse(no, 400, "Contact Is No SIP URI");
-	if (url_e(w->uri, sizeof w->uri, url) < 0 || strlen(w->uri) >= sizeof w->uri - 1)
+	int len = url_e(w->uri, sizeof w->uri, url);
+	if (len < 0 || (size_t)len >= sizeof w->uri)
 		return refuse(no, 400, "Contact Too Long");
 	w->b = (struct sl_binding){ .contact = w->uri, .path = p->path, .user_agent = p->user_agent, .call_id = p->call_id,
 		.flow = p->q->flow, .cseq = p->q->sip->sip_cseq->cs_seq, .q = Q_FULL, .created_unix_ms = p->now, .updated_unix_ms = p->now };
