@@ -99,7 +99,10 @@ static json_t *ended_call(struct look *k, json_t *cdrs)
 	json_object_set_new(o, "cause",
 	        json_pack("{s:O, s:O, s:O}", "status", json_object_get(caller, "status"), "q850", json_object_get(caller, "q850"), "text",
 	                json_object_get(caller, "cause")));
-	json_object_set(o, "legs", cdrs);
+	json_t *legs = json_array(); /* oldest first, as of calls that go on */
+	for (size_t i = json_array_size(cdrs); i-- > 0;)
+		json_array_append(legs, json_array_get(cdrs, i));
+	json_object_set_new(o, "legs", legs);
 	return o;
 }
 

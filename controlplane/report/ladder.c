@@ -212,39 +212,64 @@ static void draw_message(struct ladder *l, const json_t *e)
 		each_line(l, left + 2, (char[]){"(cut)"});
 }
 
+/* Words on as many lines as they need, later ones further in. */
+static void draw_wrapped(struct ladder *l, unsigned x, const char *words)
+{
+	char line[TEXT_MAX];
+	unsigned indent = 0;
+
+	while (*words) {
+		size_t room = l->width > x + indent + 20 ? l->width - x - indent : 20, n = strlen(words), cut = n;
+		if (n > room) {
+			cut = room;
+			while (cut > 0 && words[cut] != ' ')
+				cut--;
+			cut = cut ? cut : room;
+		}
+		snprintf(line, sizeof line, "%.*s", (int)cut, words);
+		each_line(l, x + indent, line);
+		words += cut + (words[cut] == ' ');
+		indent = 4;
+	}
+}
+
+static void draw_members(struct ladder *l, unsigned x, const char *what, const json_t *o)
+{
+	char words[TEXT_MAX], line[TEXT_MAX + 80];
+
+	if (json_is_object(o))
+		sl_ladder_members(o, words, sizeof words);
+	else
+		snprintf(words, sizeof words, "%s", json_is_string(o) ? json_string_value(o) : "");
+	snprintf(line, sizeof line, "%s: %s", what, words);
+	draw_wrapped(l, x, line);
+}
+
 /* Members of the record on one line, each object of its lists on one more. */
 static void draw_record(struct ladder *l, const char *what, const json_t *record)
 {
-	char words[TEXT_MAX], line[TEXT_MAX + 80];
+	char head[80];
 	const char *name;
 	json_t *v, *o;
 	size_t i;
 
-	if (!json_is_object(record)) {
-		snprintf(line, sizeof line, "%s: %s", what, json_is_string(record) ? json_string_value(record) : "?");
-		each_line(l, TIME_WIDTH + 2, line);
-		return;
-	}
-	sl_ladder_members(record, words, sizeof words);
-	snprintf(line, sizeof line, "%s: %s", what, words);
-	each_line(l, TIME_WIDTH + 2, line);
+	draw_members(l, TIME_WIDTH + 2, what, record);
 	json_object_foreach((json_t *)record, name, v)
 	{
-		if (json_is_object(v)) {
-			sl_ladder_members(v, words, sizeof words);
-			snprintf(line, sizeof line, "  %s: %s", name, words);
-			each_line(l, TIME_WIDTH + 2, line);
-		}
+		if (json_is_object(v))
+			draw_members(l, TIME_WIDTH + 4, name, v);
 		json_array_foreach(v, i, o)
 		{
-			if (json_is_object(o))
-				sl_ladder_members(o, words, sizeof words);
-			else
-				snprintf(words, sizeof words, "%s", json_is_string(o) ? json_string_value(o) : "");
-			snprintf(line, sizeof line, "  %s %zu: %s", name, i + 1, words);
-			each_line(l, TIME_WIDTH + 2, line);
+			snprintf(head, sizeof head, "%s %zu", name, i + 1);
+			draw_members(l, TIME_WIDTH + 4, head, o);
 		}
 	}
+}
+
+/* Does the call's end have it all? */
+static bool has_records(const struct ladder *l)
+{
+	return json_is_object(json_object_get(json_array_get(json_object_get(l->call, "legs"), 0), "media"));
 }
 
 static void draw_entry(struct ladder *l, const json_t *e)
@@ -255,9 +280,12 @@ static void draw_entry(struct ladder *l, const json_t *e)
 		draw_message(l, e);
 	} else if (strcmp(text(e, "kind"), "note") == 0) {
 		snprintf(note, sizeof note, "* %s", text(e, "text"));
-		each_line(l, TIME_WIDTH + 2, note);
-	} else {
-		draw_record(l, strcmp(text(e, "kind"), "decision") == 0 ? "routing" : "media", json_object_get(e, "data"));
+		draw_wrapped(l, TIME_WIDTH + 2, note);
+	} else if (strcmp(text(e, "kind"), "decision") == 0) {
+		draw_record(l, "routing", json_object_get(e, "data"));
+	} else if (!has_records(l)) {
+		describe(l, text(e, "leg"), note, sizeof note);
+		draw_record(l, note[0] ? note : "media", json_object_get(e, "data"));
 	}
 }
 
