@@ -239,8 +239,8 @@ static bool user_may_call(const struct deciding *d, const char *normal, const ch
 	if (!u || d->out->emergency)
 		return true;
 	for (unsigned i = 0; i < u->n_deny; i++) {
-		if (begins(d->q->called, u->deny[i]) || begins(d->called, u->deny[i]) || begins(d->key, u->deny[i]) || begins(normal, u->deny[i]) ||
-		        begins(sent, u->deny[i]))
+		if (sl_route_begins(d->called, u->deny[i]) || sl_route_begins(d->key, u->deny[i]) || sl_route_begins(normal, u->deny[i]) ||
+		        sl_route_begins(sent, u->deny[i]))
 			return false;
 	}
 	for (unsigned i = 0; i < u->n_allow; i++)

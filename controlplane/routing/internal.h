@@ -32,7 +32,10 @@ bool sl_route_trunk_is_up(struct sl_routing *r, const struct sl_prov_snapshot *s
 /* The first rule that matches changes number: what matched is replaced, what stands around it stays. Which rule, or -1; a result that does not
  * fit is left alone. */
 int sl_route_rewrite(const struct sl_prov_rewrite *rules, unsigned n, char number[SL_ROUTE_NUMBER_MAX]);
-/* RFC 3966 5.1.1: of what looks like a number the visual separators go. */
+/* Does number begin with prefix, whatever separators, blanks or other odd characters stand between? For what is denied: what we hold for no
+ * number may be one to the next hop. */
+bool sl_route_begins(const char *number, const char *prefix);
+/* Escapes that need not be go; of what looks like a number the visual separators go (RFC 3966 5.1.1). */
 void sl_route_bare_number(char *number);
 
 /* record.c: JSON in r->record. */

@@ -50,10 +50,49 @@ int sl_route_rewrite(const struct sl_prov_rewrite *rules, unsigned n, char numbe
 	return -1;
 }
 
+static int hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* RFC 3261 19.1.4: "%2B49" and "+49" are the same; characters that need their escape keep it. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p; p++) {
+		int high = *p == '%' ? hex(p[1]) : -1, low = high >= 0 ? hex(p[2]) : -1, c = high << 4 | low;
+
+		if (low >= 0 && c != '\0' && strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+*-_.!~()", c)) {
+			*to++ = (char)c;
+			p += 2;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+}
+
+bool sl_route_begins(const char *number, const char *prefix)
+{
+	for (; *prefix; number++) {
+		if (*number == *prefix)
+			prefix++;
+		else if (*number == '%' && hex(number[1]) >= 0 && hex(number[2]) >= 0)
+			number += 2; /* an escape that stays is none of a digit */
+		else if (*number == '\0' || strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+*#", *number))
+			return false;
+	}
+	return true;
+}
+
 void sl_route_bare_number(char *number)
 {
 	char *to = number;
-	const char *p = number + (*number == '+');
+	const char *p = number;
+
+	unescape(number);
+	p += *p == '+';
 
 	/* A telephone number begins with a digit and has nothing but digits, '*', '#' and visual separators; anything else is a name. */
 	if (*p < '0' || *p > '9' || p[strspn(p, "0123456789*#-.()")])
