@@ -295,7 +295,7 @@ void sl_attempt(struct dial *d, unsigned target)
 	int status;
 
 	if (sl_media_bridge(tc) < 0) {
-		note(d, target, 500, SL_BY_US, "no memory", 0);
+		note(d, target, 500, SL_BY_US, NULL, 0);
 		return;
 	}
 	if (!within_limits(d, target, &use))
@@ -325,7 +325,7 @@ void sl_attempt(struct dial *d, unsigned target)
 		sl_cause_set(&none, 500, SL_BY_US, NULL);
 		if (l)
 			sl_leg_hangup(l, &none, NULL);
-		note(d, target, 500, SL_BY_US, "no memory or too many legs", 0);
+		note(d, target, 500, SL_BY_US, NULL, 0);
 		return;
 	}
 	sl_side_owner(s, d->snapshot, c->trunk, c->user);

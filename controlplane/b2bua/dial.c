@@ -199,7 +199,7 @@ void sl_dial_route(struct dial *d, struct side *on_behalf)
 	sl_ask ask = sl_route_ask(tc->b->o.routing, &q, sl_b2bua_now_ms() + ROUTE_MS, routed, tc);
 	if (ask == 0) {
 		if (!d->over && !d->decision.n && !d->best.status) {
-			sl_cause_set(&d->best, 500, SL_BY_US, "no memory");
+			sl_cause_set(&d->best, 500, SL_BY_US, NULL);
 			failed(d);
 		}
 	} else if (!d->over && d->decision.n == 0) {
@@ -238,7 +238,7 @@ static bool next_candidate(struct dial *d)
 		return false;
 	unsigned candidate = d->candidates_tried++;
 	if (!sl_targets_expand(d, candidate)) {
-		sl_cause_set(&cause, 480, SL_BY_US, d->decision.candidates[candidate].user ? "not registered" : "no target");
+		sl_cause_set(&cause, 480, SL_BY_US, NULL);
 		sl_dial_note(d, &cause, NULL);
 	}
 	return true;

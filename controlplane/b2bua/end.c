@@ -61,7 +61,10 @@ static void tell(struct trunk_call *tc, struct side *but, const struct sl_cause 
 			continue;
 		c = *cause;
 		if (s->leg->direction == SL_LEG_IN && s->leg->state < SL_LS_UP && c.status < 300)
-			sl_cause_set(&c, 480, cause->by, cause->text);
+			c.status = 480;
+		/* Why it ended is for the record and Reason; the phrase is the status's own, unless somebody chose one. */
+		if (s->leg->direction == SL_LEG_IN && s->leg->state < SL_LS_UP && cause->by != SL_BY_CALLEE && cause->by != SL_BY_US)
+			text_copy(c.text, sizeof c.text, sl_status_text(c.status));
 		sl_leg_hangup(s->leg, &c, headers);
 	}
 }

@@ -115,12 +115,24 @@ static void codecs(const struct side *from, const struct side *to, struct sl_med
 		o->flags |= SL_MF_ALLOW_NO_CODEC; /* an offer without any is refused, not passed as it was */
 }
 
-static struct sl_slice interface_of(const struct side *s)
+static struct sl_slice hop_interface(const struct sl_b2bua *b, unsigned listener)
 {
-	const struct sl_sip_flow *f = s->tc->b->o.sip && sl_leg_is_sip(s->leg) ? sl_sip_leg_flow(s->leg) : NULL;
-	const struct sl_conf_sip_listener *l = f ? sl_sip_listener(s->tc->b->o.sip, f->listener) : NULL;
+	const struct sl_conf_sip_listener *l = b->o.sip ? sl_sip_listener(b->o.sip, listener) : NULL;
 
 	return l ? slice(l->media) : (struct sl_slice){0};
+}
+
+/* Where a leg is; NULL: it is none yet, or of another kind. */
+static const struct sl_sip_flow *flow_of(const struct side *s)
+{
+	return s->tc->b->o.sip && s->leg->ops && sl_leg_is_sip(s->leg) ? sl_sip_leg_flow(s->leg) : NULL;
+}
+
+static struct sl_slice interface_of(const struct side *s)
+{
+	const struct sl_sip_flow *f = flow_of(s);
+
+	return f ? hop_interface(s->tc->b, f->listener) : (struct sl_slice){0};
 }
 
 /* ---- through the engine ---- */
@@ -151,13 +163,15 @@ static int failed(struct side *s, const struct sl_media_error *e, struct sl_caus
 
 static void request_of(struct side *from, struct side *to, struct sl_slice sdp, struct sl_media_request *q)
 {
-	const struct sl_sip_flow *f = from->tc->b->o.sip && from->leg->ops && sl_leg_is_sip(from->leg) ? sl_sip_leg_flow(from->leg) : NULL;
+	const struct sl_sip_flow *f = flow_of(from), *t = flow_of(to);
 
 	*q = (struct sl_media_request){.call_id = slice(from->tc->bridge->media_id),
 		.from_tag = slice(from->leg->media_tag),
 		.to_tag = slice(to->leg->media_tag),
 		.sdp = sdp,
 		.options = {.flags = SL_MF_REPLACE_ORIGIN | SL_MF_REPLACE_CONNECTION, .dscp = -1, .delete_delay_s = 0}};
+	if (t)
+		q->options.address_family = sl_ip_is_v4(&t->remote.ip) ? AF_INET : AF_INET6;
 	if (f) /* a client behind NAT names an address that cannot be meant: then the one its message came from is */
 		q->options.received_from = f->remote.ip;
 }
@@ -175,7 +189,7 @@ static int with_origin(struct side *to, const struct sl_media_reply *r, struct s
 	return 0;
 }
 
-static int offer(struct side *from, struct side *to, struct sl_slice to_interface, struct sl_slice sdp, bool plain, struct sl_slice *out,
+static int offer(struct side *from, struct side *to, const struct sl_sip_hop *hop, struct sl_slice sdp, bool plain, struct sl_slice *out,
         struct sl_cause *cause)
 {
 	struct sl_b2bua *b = from->tc->b;
@@ -191,7 +205,9 @@ static int offer(struct side *from, struct side *to, struct sl_slice to_interfac
 	request_of(from, to, sdp, &q);
 	q.via_branch = slice(to->leg->media_branch);
 	q.options.from_interface = interface_of(from);
-	q.options.to_interface = to_interface;
+	q.options.to_interface = hop ? hop_interface(from->tc->b, hop->listener) : interface_of(to);
+	if (hop)
+		q.options.address_family = sl_ip_is_v4(&hop->to.ip) ? AF_INET : AF_INET6;
 	transport(to, sdp, plain, &q.options);
 	codecs(from, to, &q.options);
 	if (from->leg->bridge != from->tc->bridge)
@@ -220,14 +236,12 @@ int sl_media_pass_offer(struct side *from, struct side *to, struct sl_slice sdp,
 		sl_media_party_new(tc, to->leg);
 	if (to->leg->bridge != tc->bridge)
 		sl_bridge_join(tc->bridge, to->leg);
-	return offer(from, to, interface_of(to), sdp, plain, out, cause);
+	return offer(from, to, NULL, sdp, plain, out, cause);
 }
 
 int sl_media_offer_new(struct side *from, struct side *to, const struct sl_sip_hop *hop, bool plain, struct sl_slice *out, struct sl_cause *cause)
 {
-	const struct sl_conf_sip_listener *l = sl_sip_listener(from->tc->b->o.sip, hop->listener);
-
-	return offer(from, to, l ? slice(l->media) : (struct sl_slice){0}, (struct sl_slice){from->sdp, from->sdp_len}, plain, out, cause);
+	return offer(from, to, hop, (struct sl_slice){from->sdp, from->sdp_len}, plain, out, cause);
 }
 
 int sl_media_pass_answer(struct side *from, struct side *to, struct sl_slice sdp, struct sl_slice *out, struct sl_cause *cause)

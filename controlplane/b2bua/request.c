@@ -13,6 +13,7 @@
 #include <sofia-sip/nta_tport.h>
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
+#include <sofia-sip/url_tag.h>
 
 enum { OUTSIDE_TRIES = 4 };
 
@@ -150,7 +151,9 @@ static int send_to(struct outside *x, const struct target *t)
 	snprintf(hops, sizeof hops, "%d", d->max_forwards ? d->max_forwards : 1);
 	if (x->leg)
 		nta_leg_destroy(x->leg);
-	x->leg = nta_leg_tcreate(sl_sip_agent(s), NULL, NULL, NTATAG_NO_DIALOG(1), SIPTAG_FROM_STR(from), SIPTAG_TO_STR(to), TAG_END());
+	/* The URL is nobody's: a leg without one would be the agent's default, and take every new request. */
+	x->leg = nta_leg_tcreate(sl_sip_agent(s), NULL, NULL, NTATAG_NO_DIALOG(1), URLTAG_URL("sip:request.invalid"), SIPTAG_FROM_STR(from),
+	        SIPTAG_TO_STR(to), TAG_END());
 	if (x->leg && nta_leg_tag(x->leg, NULL) && sl_sip_hop_route(s, home, &t->hop, &route, &tport) == 0) {
 		sip_route_t *first = sl_sip_hop_header(s, home, &t->hop);
 		x->orq = nta_outgoing_tcreate(x->leg, answered, (nta_outgoing_magic_t *)x, (url_string_t *)route, x->method, x->method_name,

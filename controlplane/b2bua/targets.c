@@ -188,7 +188,7 @@ static void resolved(void *ctx, int error, const void *result)
 	d->resolved = true;
 	if (error || !r || r->n == 0) {
 		struct sl_cause cause;
-		sl_cause_set(&cause, error == -EPROTONOSUPPORT ? 500 : 503, SL_BY_NETWORK, "target cannot be resolved");
+		sl_cause_set(&cause, error == -EPROTONOSUPPORT ? 500 : 503, SL_BY_NETWORK, NULL);
 		sl_dial_note(d, &cause, NULL);
 		d->next++;
 	} else {
@@ -221,7 +221,7 @@ void sl_targets_resolve(struct dial *d)
 		d->ask = ask;
 	if (ask == 0 && !d->resolved) {
 		struct sl_cause cause;
-		sl_cause_set(&cause, 500, SL_BY_US, "no memory");
+		sl_cause_set(&cause, 500, SL_BY_US, NULL);
 		sl_dial_note(d, &cause, NULL);
 		d->next++;
 	}
