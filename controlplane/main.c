@@ -4,6 +4,7 @@
 
 #include "config/stored.h"
 #include "controlplane/journal.h"
+#include "controlplane/provision/provision.h"
 #include "dataplane/abi/keeper.h"
 #include "dataplane/abi/log.h"
 
@@ -185,6 +186,11 @@ int main(int argc, char **argv)
 		return status;
 	if (load(&o, &config, text, sizeof text) < 0) {
 		fprintf(stderr, "sluice-controlplane: %s\n", text);
+		return SL_KEEPER_EXIT_CONFIG;
+	}
+	if (o.kept.config < 0 && sl_prov_check(config, text, sizeof text) < 0) {
+		fprintf(stderr, "sluice-controlplane: %s\n", text);
+		sl_config_free(config);
 		return SL_KEEPER_EXIT_CONFIG;
 	}
 	sl_log_set_level((enum sl_log_level)sl_log_level_of(config->log_level));
