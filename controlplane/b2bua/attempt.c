@@ -100,17 +100,25 @@ static void silent(struct sl_timer *t)
 
 /* ---- what is said ---- */
 
-/* The host that From and assertions show: the trunk's own, or the domain that is called. */
+/* The host that From and assertions show: the trunk's own, or the domain that is called. An IPv6 address stands in brackets. */
 static const char *host_for(const struct dial *d, const struct sl_route_candidate *c, char *room, size_t n)
 {
-	if (c->trunk && c->trunk->from_domain[0])
-		return c->trunk->from_domain;
-	if (c->user)
-		return d->identity.host[0] ? d->identity.host : c->user->domain;
-	const char *at = strchr(c->trunk->targets[0].uri, ':');
-	const char *host = at ? at + 1 : "";
-	size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":;?>");
-	snprintf(room, n, "%.*s", (int)len, host);
+	const char *host;
+	size_t len;
+
+	if (c->user) {
+		host = d->identity.host[0] ? d->identity.host : c->user->domain;
+		len = strlen(host);
+	} else if (c->trunk->from_domain[0]) {
+		host = c->trunk->from_domain;
+		len = strlen(host);
+	} else {
+		const char *at = strchr(c->trunk->targets[0].uri, ':');
+		host = at ? at + 1 : "";
+		len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":;?>");
+	}
+	bool bare = host[0] != '[' && memchr(host, ':', len);
+	snprintf(room, n, "%s%.*s%s", bare ? "[" : "", (int)len, host, bare ? "]" : "");
 	return room;
 }
 
@@ -160,13 +168,13 @@ static int hook(struct dial *d, const struct sl_route_candidate *c, struct text 
 }
 
 struct words {
-	char from[400], to[URI_ROOM + 8], headers[SL_HEADERS_ROOM + 2048], host[SL_PROV_URI_MAX + 1];
+	char from[400], to[URI_ROOM + 8], headers[SL_HEADERS_ROOM + 2048], host[SL_PROV_URI_MAX + 3];
 };
 
 /* 0 or a status. */
 static int words_for(struct dial *d, const struct target *t, const struct sl_route_candidate *c, struct words *w)
 {
-	char room[SL_PROV_URI_MAX + 1];
+	char room[SL_PROV_URI_MAX + 3];
 	const char *host = host_for(d, c, room, sizeof room);
 	bool trusted = c->trunk ? c->trunk->trusted : !d->identity.anonymous;
 	struct pass_side to = {.trunk = c->trunk, .trusted = c->trunk ? c->trunk->trusted : true};

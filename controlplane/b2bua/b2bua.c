@@ -262,13 +262,16 @@ static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_
 	return 0;
 }
 
-/* RFC 5627: one instance of the user is meant. */
+/* RFC 5627: one instance of the user is meant. A temporary GRUU says nothing of him: the call goes on as one to his name. */
 static void gruu_of(struct dial *d, const url_t *uri)
 {
 	const struct sl_binding *binding = NULL;
+	const struct sl_prov_user *user;
 
-	if (uri->url_params && url_has_param(uri, "gr") && sl_registrar_user_of(d->tc->b->o.registrar, uri, &binding) && binding)
-		d->instance = strdup(binding->contact);
+	if (!uri->url_params || !url_has_param(uri, "gr") || !(user = sl_registrar_user_of(d->tc->b->o.registrar, uri, &binding)) || !binding)
+		return;
+	d->instance = strdup(binding->contact);
+	text_copy(d->called.user, sizeof d->called.user, user->name);
 }
 
 /* What the request says, into the dial: 0 or the status to refuse it with. */
