@@ -17,6 +17,7 @@
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_tag.h>
+#include <sofia-sip/url_tag.h>
 
 enum { ANSWER_MS = 4000, FIRST_SPREAD_MS = 1000 };
 
@@ -109,11 +110,12 @@ int sl_trunk_request_hop(struct sl_trunk_request *q, int error, const void *resu
 	return 0;
 }
 
+/* The URL is nobody's: a leg without one would be the agent's default, and take every new request. */
 static bool make_leg(struct sl_trunk_request *q, const char *aor)
 {
 	if (!q->leg)
-		q->leg = nta_leg_tcreate(sl_sip_agent(q->trunk->all->sip), NULL, NULL, NTATAG_NO_DIALOG(1), SIPTAG_FROM_STR(aor), SIPTAG_TO_STR(aor),
-		        TAG_END());
+		q->leg = nta_leg_tcreate(sl_sip_agent(q->trunk->all->sip), NULL, NULL, NTATAG_NO_DIALOG(1), URLTAG_URL("sip:trunk.invalid"),
+		        SIPTAG_FROM_STR(aor), SIPTAG_TO_STR(aor), TAG_END());
 	return q->leg && nta_leg_tag(q->leg, NULL);
 }
 
