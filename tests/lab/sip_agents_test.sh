@@ -42,7 +42,7 @@ baresip_made() { # NAME TRANSPORT PORT SRTP [ACCOUNT-PARAMETERS]: in $WORK/NAME;
 	module_tmp account.so
 	module_app menu.so
 	TEXT
-	printf '<sip:%s@lab.test;transport=%s>;auth_user=%s;auth_pass=lab-password;regint=60;audio_codecs=pcma%s%s%s\n' "$name" \
+	printf '<sip:%s@md5.test;transport=%s>;auth_user=%s;auth_pass=lab-password;regint=60;audio_codecs=pcma%s%s%s\n' "$name" \
 		"$transport" "$name" ";outbound=\"sip:$SERVICE_IP4:$at;transport=$transport\"" "${srtp:+;mediaenc=$srtp}" "$more" \
 		>"$WORK/$name/accounts"
 }
@@ -52,7 +52,7 @@ baresip_run() { # NAME SECONDS [COMMAND]
 }
 
 registered() { # NAME
-	api /v1/registrations | grep -q "$1@lab.test"
+	api /v1/registrations | grep -q "\"$1@"
 }
 
 linphone_made() { # NAME TRANSPORT DOMAIN ENCRYPTION
@@ -128,12 +128,14 @@ baresips_call() { # TRANSPORT-OF-ALICE TRANSPORT-OF-BOB SRTP
 	baresip_made bob "$2" 5064 "$3" ';answermode=auto'
 	baresip_run bob 8
 	b=$!
-	sl_wait_for 4 registered bob || { tail -n 8 "$WORK/bob/log"; return 1; }
-	baresip_run alice 6 "/dial sip:bob@lab.test"
-	a=$!
-	wait $a
+	if sl_wait_for 4 registered bob; then
+		baresip_run alice 6 "/dial sip:bob@md5.test"
+		a=$!
+		wait $a
+	fi
 	kill -TERM $b 2>/dev/null
 	wait $b
+	[ -e "$WORK/alice/log" ] || { tail -n 8 "$WORK/bob/log"; return 1; }
 	grep -q 'Call established' "$WORK/alice/log" || { grep -E 'call|4[0-9][0-9]|5[0-9][0-9]' "$WORK/alice/log" | tail -n 6; return 1; }
 	both_heard alice bob
 }
@@ -149,6 +151,18 @@ for name in alice bob carol; do # longer than any call: baresip hangs up at the 
 	seed=$((seed + 1))
 done
 
+# baresip's library gives up on a challenge by SHA-256, even when one by MD5 is beside it (RFC 8760 wants it to look on).
+domain() { # NAME ALGORITHM USER...
+	local name=$1 user
+	api "/v1/domains/$name" -X PUT -d "{\"name\": \"$name\", \"tenant\": \"lab\", \"algorithms\": [\"$2\"], \"min_expires\": 2}"
+	for user in "${@:3}"; do
+		api "/v1/users/$user@$name" -X PUT -d "{\"name\": \"$user\", \"domain\": \"$name\", \"password\": \"lab-password\"}"
+	done >"$WORK/users.out"
+	! grep error "$WORK/users.out"
+}
+check "a domain for who knows MD5 only" domain md5.test MD5 alice bob
+check "and one for who knows better" domain sha.test SHA-256 carol
+
 check "baresip to baresip, both over UDP, plain RTP: both hear each other" baresips_call udp udp ''
 check "over TCP and UDP, with SRTP" baresips_call tcp udp srtp-mand
 check "and it was SRTP" srtp_on alice
@@ -156,20 +170,19 @@ check "over TLS and TCP, with SRTP" baresips_call tls tcp srtp-mand
 check "every call left its CDRs, answered" \
 	is "$(api '/v1/cdrs?limit=100' | jq '[.cdrs[] | select(.status == 200 and .media.packets_in > 50)] | length')" -ge 6
 
-# linphonec in a domain that knows SHA-256 only, over TLS with a verified certificate.
-api /v1/domains/sha.test -X PUT -d '{"name": "sha.test", "tenant": "lab", "algorithms": ["SHA-256"], "min_expires": 2}' >/dev/null
-api /v1/users/carol@sha.test -X PUT -d '{"name": "carol", "domain": "sha.test", "password": "lab-password"}' >/dev/null
 linphone_calls() {
 	rm -rf "$WORK/bob" "$WORK/carol"
 	linphone_made carol tls sha.test srtp
 	baresip_made bob udp 5064 srtp-mand ';answermode=auto'
 	baresip_run bob 12
 	local b=$!
-	sl_wait_for 4 registered bob || { tail -n 8 "$WORK/bob/log"; return 1; }
-	linphone_run carol 5 "call sip:bob@lab.test" "record $WORK/carol/rec.wav" "play $WORK/carol.wav"
-	wait $!
+	if sl_wait_for 4 registered bob; then
+		linphone_run carol 5 "call sip:bob@md5.test" "record $WORK/carol/rec.wav" "play $WORK/carol.wav"
+		wait $!
+	fi
 	kill -TERM $b 2>/dev/null
 	wait $b
+	[ -e "$WORK/carol/log" ] || { tail -n 8 "$WORK/bob/log"; return 1; }
 	grep -q 'connected' "$WORK/carol/log" || { tail -n 12 "$WORK/carol/log"; return 1; }
 }
 check "linphonec registers by SHA-256 over TLS and calls baresip, with SRTP" linphone_calls

@@ -95,6 +95,7 @@ class Stream:
     def __init__(self, port, sock, remote):
         self.port, self.sock, self.remote, self.pending, self.open = port, sock, remote, b"", True
         self.pongs = 0
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         port.world.watch(sock, self.readable)
 
