@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Our registration at a carrier: kept fresh at 80 % of its time; when it fails, tried again ever more slowly. */
+/* Our registration at a carrier: sent to the trunk's targets, kept fresh at 80 % of its time; when it fails, tried again ever more slowly. */
 
 #include "controlplane/routing/trunks_internal.h"
 
@@ -21,7 +21,7 @@ enum {
 	BACKOFF_FIRST_MS = 5000,
 	BACKOFF_MAX_MS = 600000,
 	REFRESH_PERCENT = 80,
-	EXPIRES_LEAST_S = 10,   /* a carrier that grants less is asked this often, not more */
+	EXPIRES_LEAST_S = 4,    /* a carrier that grants less is asked this often, not more */
 	EXPIRES_MOST_S = 604800,
 	HEADERS_MAX = 2048,
 	ROUNDS_MAX = 4,         /* a carrier that is never content is a failure */
@@ -124,9 +124,17 @@ static void resolved(void *ctx, int error, const void *result)
 	struct sl_trunk_registration *g = ctx;
 
 	if (sl_trunk_request_hop(&g->q, error, result) < 0)
-		failed(g, error == -ETIMEDOUT ? "the registrar's name cannot be looked up" : "the registrar's name leads nowhere", 0);
+		failed(g, error == -ETIMEDOUT ? "the target's name cannot be looked up" : "the target's name leads nowhere", 0);
 	else
 		send_register(g);
+}
+
+/* By the trunk's targets, as its calls go (carriers' domains need not be in the DNS), another one after each failure. */
+static const char *next_hop(const struct sl_trunk_registration *g)
+{
+	const struct sl_trunk_wants *w = &g->q.trunk->wants;
+
+	return w->n_targets ? w->targets[g->failures % w->n_targets] : w->register_uri;
 }
 
 static void timer(struct sl_timer *timer)
@@ -136,7 +144,7 @@ static void timer(struct sl_timer *timer)
 	if (g->q.busy)
 		failed(g, "no answer to REGISTER", 0);
 	else
-		sl_trunk_request_begin(&g->q, g->q.trunk->wants.register_uri, resolved);
+		sl_trunk_request_begin(&g->q, next_hop(g), resolved);
 }
 
 /* ---- answers ---- */
@@ -151,7 +159,7 @@ static unsigned granted(const struct sl_trunk_registration *g, const sip_t *sip)
 		if (m->m_url->url_user && strcmp(m->m_url->url_user, user) == 0 && m->m_expires)
 			s = strtoul(m->m_expires, NULL, 10);
 	}
-	return s < EXPIRES_LEAST_S ? EXPIRES_LEAST_S : s > EXPIRES_MOST_S ? EXPIRES_MOST_S : (unsigned)s;
+	return s && s < EXPIRES_LEAST_S ? EXPIRES_LEAST_S : s > EXPIRES_MOST_S ? EXPIRES_MOST_S : (unsigned)s;
 }
 
 static bool is_stale(const msg_auth_t *list)
@@ -213,7 +221,7 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_
 		sl_trunk_request_stop(&g->q);
 		g->q.busy = true;
 		send_register(g);
-	} else if (sip && status < 300) {
+	} else if (sip && status < 300 && granted(g, sip)) {
 		unsigned s = granted(g, sip);
 
 		sl_trunk_request_stop(&g->q);
