@@ -142,6 +142,7 @@ void sl_brain_close_sip(struct sl_brain *b)
 
 	if (b->media)
 		sl_media_set_hooks(b->media, &none);
+	sl_cdrs_flush(b->cdrs); /* calls that ended are told so while they are there */
 	sl_trunks_close(b->trunks);
 	sl_calls_close(b->calls); /* no farewells: dialogs stay in the journal */
 	sl_b2bua_close(b->b2bua);

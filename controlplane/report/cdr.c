@@ -17,26 +17,33 @@
 enum {
 	RETRY_FIRST_MS = 200,
 	RETRY_MAX_MS = 10000,
+	GROUP_MAX = 256, /* calls of one piece of work: others' commits wait no longer than for these */
 	EXPIRE_EVERY_MS = 60000,
-	EXPIRE_BATCH = 500, /* rows of one piece of work: commits of calls wait no longer than for these */
+	EXPIRE_BATCH = 500, /* rows of one piece of work */
 	DAY_MS = 86400000,
 };
 
-/* Records of one commit: the store's while it is under way, else in the list of those that wait. */
+/* Records of one call. */
 struct batch {
 	struct batch *next;
-	struct sl_cdrs *cdrs;
 	sl_cdrs_done done;
 	void *ctx;
 	size_t n;
 	struct sl_cdr records[];
 };
 
+/* Calls that end within a tick are one piece of work: its price is a transaction's, whatever their number. */
+struct group {
+	struct sl_cdrs *cdrs;
+	struct batch *first, **last;
+};
+
 struct sl_cdrs {
 	struct sl_store *store;
 	unsigned retention_days;
-	struct batch *waiting, **waiting_last; /* failed: to be tried again, oldest first */
-	int64_t retry_at_ms;
+	struct batch *queue, **queue_last; /* not given to the store yet, or back from it: oldest first */
+	bool under_way;                    /* a group is the store's */
+	int64_t retry_at_ms;               /* 0 = nothing has failed */
 	unsigned retry_ms;
 	int64_t expire_at_ms;
 	bool expiring;
@@ -46,41 +53,77 @@ struct sl_cdrs {
 
 /* ---- committing ---- */
 
-static int insert_batch(struct sl_store_db *db, void *arg, char *text)
+static int insert_group(struct sl_store_db *db, void *arg, char *text)
 {
-	const struct batch *b = arg;
+	const struct group *g = arg;
 	int error = 0;
 
-	for (size_t i = 0; i < b->n && !error; i++)
-		error = sl_cdr_row_insert(db, &b->records[i], text);
+	for (const struct batch *b = g->first; b; b = b->next) {
+		for (size_t i = 0; i < b->n && !error; i++)
+			error = sl_cdr_row_insert(db, &b->records[i], text);
+	}
 	return error;
 }
 
-/* The clock of the next try begins with the first failure: all that fail meanwhile wait together. */
-static void wait_for_retry(struct sl_cdrs *c, struct batch *b)
+static void put_back(struct sl_cdrs *c, struct group *g)
 {
-	b->next = NULL;
-	*c->waiting_last = b;
-	c->waiting_last = &b->next;
-	c->counts.retries++;
+	*g->last = c->queue;
+	if (!c->queue)
+		c->queue_last = g->last;
+	c->queue = g->first;
+	c->under_way = false;
+	free(g);
 }
+
+static bool submit(struct sl_cdrs *c);
 
 static void committed(void *arg, int error, const char *text)
 {
-	struct batch *b = arg;
-	struct sl_cdrs *c = b->cdrs;
+	struct group *g = arg;
+	struct sl_cdrs *c = g->cdrs;
 
 	if (error) {
-		sl_log(SL_LOG_ERROR, "%zu call detail records are not stored yet, and will be tried again: %s", b->n, text);
-		wait_for_retry(c, b);
+		sl_log(SL_LOG_ERROR, "%zu call detail records are not stored yet, and will be tried again: %s", c->pending, text);
+		c->counts.retries++;
+		c->retry_at_ms = -1; /* the next tick knows the time */
+		put_back(c, g);
 		return;
 	}
 	c->retry_ms = 0;
-	c->pending -= b->n;
-	c->counts.committed += b->n;
-	if (b->done)
-		b->done(b->ctx, 0);
-	free(b);
+	c->retry_at_ms = 0;
+	c->under_way = false;
+	for (struct batch *b = g->first, *next; b; b = next) {
+		next = b->next;
+		c->pending -= b->n;
+		c->counts.committed += b->n;
+		if (b->done)
+			b->done(b->ctx, 0);
+		free(b);
+	}
+	free(g);
+	submit(c); /* what came meanwhile waits no longer */
+}
+
+/* The head of the queue to the store. False: it could not take it. */
+static bool submit(struct sl_cdrs *c)
+{
+	struct group *g = c->queue && !c->under_way ? malloc(sizeof *g) : NULL;
+	unsigned n = 0;
+
+	if (!g)
+		return !c->queue || c->under_way;
+	*g = (struct group){.cdrs = c, .first = c->queue, .last = &g->first};
+	for (; *g->last && n < GROUP_MAX; n++)
+		g->last = &(*g->last)->next;
+	c->queue = *g->last;
+	if (!c->queue)
+		c->queue_last = &c->queue;
+	*g->last = NULL;
+	c->under_way = true;
+	if (sl_store_submit(c->store, insert_group, committed, g) == 0)
+		return true;
+	put_back(c, g);
+	return false;
 }
 
 int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_t n, sl_cdrs_done done, void *ctx)
@@ -89,13 +132,12 @@ int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_
 
 	if (!b)
 		return -ENOMEM;
-	*b = (struct batch){.cdrs = c, .done = done, .ctx = ctx, .n = n};
+	*b = (struct batch){.done = done, .ctx = ctx, .n = n};
 	for (size_t i = 0; i < n; i++)
 		b->records[i] = *records[i];
+	*c->queue_last = b;
+	c->queue_last = &b->next;
 	c->pending += n;
-	/* Behind what waits already: the database is in trouble. */
-	if (c->waiting || sl_store_submit(c->store, insert_batch, committed, b) < 0)
-		wait_for_retry(c, b);
 	return 0;
 }
 
@@ -104,20 +146,25 @@ size_t sl_cdrs_pending(const struct sl_cdrs *c)
 	return c->pending;
 }
 
-static void retry(struct sl_cdrs *c, int64_t now_ms)
+void sl_cdrs_flush(struct sl_cdrs *c)
 {
-	if (!c->waiting || now_ms < c->retry_at_ms)
-		return;
-	c->retry_ms = c->retry_ms == 0 ? RETRY_FIRST_MS : c->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : c->retry_ms * 2;
-	c->retry_at_ms = now_ms + c->retry_ms;
-	while (c->waiting) {
-		struct batch *b = c->waiting, *next = b->next;
-		if (sl_store_submit(c->store, insert_batch, committed, b) < 0)
+	while (c && c->queue && submit(c)) {
+		sl_store_flush(c->store);
+		if (c->retry_at_ms) /* the database is in trouble: journals have them */
 			return;
-		c->waiting = next;
-		if (!next)
-			c->waiting_last = &c->waiting;
 	}
+	if (c)
+		sl_store_flush(c->store);
+}
+
+static void commit_queue(struct sl_cdrs *c, int64_t now_ms)
+{
+	if (c->retry_at_ms < 0) {
+		c->retry_ms = c->retry_ms == 0 ? RETRY_FIRST_MS : c->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : c->retry_ms * 2;
+		c->retry_at_ms = now_ms + c->retry_ms;
+	}
+	if (now_ms >= c->retry_at_ms)
+		submit(c);
 }
 
 /* ---- retention ---- */
@@ -179,7 +226,7 @@ static void expire(struct sl_cdrs *c, int64_t now_ms)
 
 void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms)
 {
-	retry(c, now_unix_ms);
+	commit_queue(c, now_unix_ms);
 	expire(c, now_unix_ms);
 }
 
@@ -200,7 +247,7 @@ struct sl_cdrs *sl_cdrs_open(struct sl_store *store, unsigned retention_days, ch
 	}
 	c->store = store;
 	c->retention_days = retention_days;
-	c->waiting_last = &c->waiting;
+	c->queue_last = &c->queue;
 	return c;
 }
 
@@ -208,10 +255,13 @@ void sl_cdrs_close(struct sl_cdrs *c)
 {
 	if (!c)
 		return;
-	while (c->waiting) {
-		struct batch *next = c->waiting->next;
-		free(c->waiting);
-		c->waiting = next;
+	for (struct batch *b = c->queue; b; b = b->next)
+		b->done = NULL; /* whoever was to be told is gone */
+	sl_cdrs_flush(c);
+	while (c->queue) {
+		struct batch *next = c->queue->next;
+		free(c->queue);
+		c->queue = next;
 	}
 	free(c);
 }

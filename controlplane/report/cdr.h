@@ -51,10 +51,13 @@ typedef void (*sl_cdrs_done)(void *ctx, int error);
 
 /* retention_days 0 = for ever. NULL with text. */
 struct sl_cdrs *sl_cdrs_open(struct sl_store *store, unsigned retention_days, char *text, size_t text_len);
-/* After the store was closed, so nothing is under way: what waits to be tried again is forgotten (journals have it). NULL is fine. */
+/* What waits is committed, and told, before it returns: for the end of the program, while whoever is told is still there. */
+void sl_cdrs_flush(struct sl_cdrs *c);
+/* Commit what waits and tell nobody any more, then free: before the store is closed. What a failing store did not take is forgotten (journals have it). NULL is fine. */
 void sl_cdrs_close(struct sl_cdrs *c);
-void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms); /* retention, trying again; each 50 ms or so */
-/* Commit n records (copied), all or nothing; one that is there already is left as it is, unless it is unfinished. done after the commit, on the brain; a store that
+void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms); /* commits what came since the last, tries again, retention; each 50 ms */
+/* Commit n records (copied), all or nothing, with the next tick; one that is there already is left as it is, unless it is unfinished. done
+ * after the commit, on the brain; a store that
  * fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0 or -ENOMEM (try again). */
 int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_t n, sl_cdrs_done done, void *ctx);
 /* Not yet committed. */
