@@ -79,7 +79,7 @@ static int read_text(const struct sl_field *f, const json_t *v, char *at, struct
 			return sl_field_fail(e, e->field, "has a control character");
 	}
 	memcpy(at, text, len + 1);
-	if (f->check && (wrong = f->check(at)) != NULL)
+	if (f->check && (len || f->required) && (wrong = f->check(at)) != NULL) /* empty: as if it was left out */
 		return sl_field_fail(e, e->field, "\"%.60s\" %s", text, wrong);
 	return 0;
 }

@@ -192,8 +192,8 @@ static const struct sl_field trunk_fields[] = {
 #define R struct sl_res_route
 static const struct sl_field time_window[] = {
         {"days", TEXT(struct sl_res_time, days), .min = 3, .def_text = "mon-sun"},
-        {"from", TEXT(struct sl_res_time, from), .def_text = "00:00", .check = sl_check_clock},
-        {"to", TEXT(struct sl_res_time, to), .def_text = "24:00", .check = sl_check_clock},
+        {"from", TEXT(struct sl_res_time, from), .min = 5, .def_text = "00:00", .check = sl_check_clock},
+        {"to", TEXT(struct sl_res_time, to), .min = 5, .def_text = "24:00", .check = sl_check_clock},
         {0},
 };
 static const char *const to_names[] = {[SL_ROUTE_TRUNKS] = "trunks", [SL_ROUTE_LOCAL] = "local", [SL_ROUTE_REJECT] = "reject", NULL};

@@ -294,7 +294,10 @@ static void test_needs_restart(void **state)
 /* The samples are the reference, so they must load; the default values that they state must be the real ones. */
 static void test_samples(void **state)
 {
-	static const char *const samples[] = { "sluice.conf.sample", "turn-edge.conf.sample", "quickstart.conf" };
+	static const char *const samples[] = {
+		"sluice.conf.sample", "turn-edge.conf.sample", "access-sbc.conf.sample", "peering-sbc.conf.sample",
+		"all-in-one.conf.sample", "quickstart.conf"
+	};
 	struct sl_config *c;
 	char err[512], file[512];
 

@@ -5,6 +5,7 @@
 
 #include "tests/unit/prov_rig.h"
 
+#include "controlplane/provision/internal.h"
 #include "controlplane/routing/live.h"
 
 #include <time.h>
@@ -326,6 +327,25 @@ static const struct {
         {"{'_line':4,'users':[{'_line':5,'name':'a','domain':'a.net'}]}", "test.conf:5: option 'provision.users[0].password' (\"a\"): is missing"},
 };
 
+static void each_field_is_there(const char *sample, const struct sl_field *fields)
+{
+	/* Said by another one, or of the database alone. */
+	static const char *const others[] = {"ha1_md5", "ha1_sha256", "sha256"};
+	char quoted[40];
+
+	for (; fields->name; fields++) {
+		bool other = false;
+
+		for (size_t i = 0; i < SL_COUNT(others); i++)
+			other |= strcmp(others[i], fields->name) == 0;
+		snprintf(quoted, sizeof quoted, "\"%s\":", fields->name);
+		if (!other && !strstr(sample, quoted))
+			fail_msg("the sample has no %s", fields->name);
+		if (fields->sub)
+			each_field_is_there(sample, fields->sub);
+	}
+}
+
 static void a_wrong_group_is_named_by_line(void **state)
 {
 	char text[400] = "";
@@ -340,6 +360,25 @@ static void a_wrong_group_is_named_by_line(void **state)
 	assert_int_equal(sl_prov_check(&prov_config, text, sizeof text), 0);
 	prov_configure(NULL);
 	assert_int_equal(sl_prov_check(&prov_config, text, sizeof text), 0);
+}
+
+/* What the samples provision must be right, and the reference must have every field. */
+static void samples_are_good(void **state)
+{
+	static const char *const samples[] = {
+	        "sluice.conf.sample", "access-sbc.conf.sample", "peering-sbc.conf.sample", "all-in-one.conf.sample", "quickstart.conf"};
+	char text[512], file[512];
+	struct sl_config *c;
+
+	for (size_t i = 0; i < SL_COUNT(samples); i++) {
+		snprintf(file, sizeof file, "%s/%s", SL_SAMPLES, samples[i]);
+		if (sl_config_load_for(file, 64, &c, text, sizeof text) < 0 || sl_prov_check(c, text, sizeof text) < 0)
+			fail_msg("%s", text);
+		assert_non_null(c->provision);
+		for (unsigned k = 0; i == 0 && k < SL_PROV_N_KINDS; k++)
+			each_field_is_there(c->provision, sl_kinds[k].fields);
+		sl_config_free(c);
+	}
 }
 
 /* ---- changes ---- */
@@ -621,6 +660,7 @@ int main(void)
 	        TEST(the_configuration_stands_beside_the_store),
 	        TEST(a_reload_is_all_or_nothing),
 	        TEST(a_wrong_group_is_named_by_line),
+	        TEST(samples_are_good),
 	        TEST(versions_guard_changes),
 	        TEST(what_is_named_stays),
 	        TEST(changes_see_each_other),
