@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <jansson.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/url.h>
 
@@ -58,26 +57,26 @@ void sl_decision_complete(struct trunk_call *tc)
 	const struct sl_calls_options *o = sl_calls_options(tc->call->calls);
 	struct sl_trace_about about = {.kind = SL_TR_DECISION};
 	const struct sl_cdr *cdr = tc->caller ? &tc->caller->leg->cdr : NULL;
-	json_t *all = tc->call->decision ? json_loads(tc->call->decision, 0, NULL) : NULL;
-	json_t *tried = json_array();
+	const char *before = tc->call->decision ? tc->call->decision : "{}";
+	size_t n = strlen(before), room = n + 32 + SL_CDR_ATTEMPTS_MAX * 160;
+	char *json = n && before[n - 1] == '}' ? malloc(room) : NULL;
+	struct text text;
 
+	if (!json)
+		return;
+	/* Names of trunks and users have no character that JSON would escape, nor has an address. */
+	text_init(&text, json, room);
+	text_add(&text, before, n - 1);
+	text_put(&text, n > 2 ? ",\"attempts\":[" : "\"attempts\":[");
 	for (unsigned i = 0; cdr && i < cdr->n_attempts; i++) {
 		const struct sl_cdr_attempt *a = &cdr->attempts[i];
-		json_array_append_new(tried, json_pack("{s:s, s:s, s:i, s:i}", "to", a->trunk, "target", a->target, "status", a->status, "ms", a->ms));
+		text_format(&text, "%s{\"to\":\"%s\",\"target\":\"%s\",\"status\":%u,\"ms\":%u}", i ? "," : "", a->trunk, a->target, a->status, a->ms);
 	}
-	if (!json_is_object(all)) {
-		json_decref(all);
-		all = json_object();
-	}
-	json_object_set_new(all, "attempts", tried);
-	char *text = json_dumps(all, JSON_COMPACT);
-	json_decref(all);
-	if (!text)
-		return;
+	text_put(&text, "]}");
 	free(tc->call->decision);
-	tc->call->decision = text;
+	tc->call->decision = json;
 	if (o->trace)
-		sl_trace_add(o->trace, &tc->call->id, &tc->call->trace_last, &about, text, strlen(text));
+		sl_trace_add(o->trace, &tc->call->id, &tc->call->trace_last, &about, json, text.n);
 }
 
 /* ---- no answer of a target ---- */
