@@ -592,7 +592,7 @@ static double ms_since(const struct timespec *from)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now); /* the machine has other things to do, too */
 	return (double)(now.tv_sec - from->tv_sec) * 1e3 + (double)(now.tv_nsec - from->tv_nsec) / 1e6;
 }
 
@@ -623,23 +623,24 @@ static void a_hundred_thousand_users(void **state)
 		json_array_append_new(users, json_pack("{ss ss ss s[s]}", "name", name, "domain", "example.com", "password", "pw", "numbers", number));
 	}
 	json_object_set_new(all, "users", users);
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	sl_prov_import(prov, all, prov_answered, &a);
 	json_decref(all);
 	prov_wait(&a);
 	assert_int_equal(a.status, 200);
-	print_message("import of %d users: %.0f ms\n", MANY, ms_since(&from));
+	print_message("import of %d users: %.0f ms of CPU\n", MANY, ms_since(&from));
 
 	prov_shut();
 	long before = resident_kib();
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	prov_start();
-	print_message("read at the start: %.0f ms, about %ld bytes a user\n", ms_since(&from), (resident_kib() - before) * 1024 / MANY);
+	print_message("read at the start: %.0f ms of CPU, about %ld bytes a user\n", ms_since(&from), (resident_kib() - before) * 1024 / MANY);
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	prov_must(SL_PROV_USER, "u050000@example.com", "{'password':'other'}");
-	print_message("one changed, with its commit: %.2f ms\n", ms_since(&from));
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	for (unsigned i = 0; i < 100; i++)
+		prov_must(SL_PROV_USER, "u050000@example.com", "{'password':'other'}");
+	print_message("one changed, with its commit: %.2f ms of CPU\n", ms_since(&from) / 100);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	for (unsigned i = 0; i < MANY; i++) {
 		snprintf(name, sizeof name, "u%06u", i);
 		assert_non_null(sl_prov_user(prov, name, 7, "example.com", 11));
