@@ -235,7 +235,7 @@ static int open_agent(struct sl_sip *s, char *text, size_t text_len)
 	if (s->mclass)
 		s->agent = nta_agent_create(s->o.root, (url_string_t *)-1, sl_sip_message, (nta_agent_magic_t *)s, NTATAG_MCLASS(s->mclass),
 		        NTATAG_UA(1), NTATAG_SERVER_RPORT(2), NTATAG_UDP_MTU(65535), NTATAG_MAXSIZE(MESSAGE_MAX), NTATAG_MERGE_482(1),
-		        NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SIP_T1(t1), NTATAG_SIP_T1X64(64 * t1), NTATAG_SIP_T2(T2_MS),
+		        NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_PRELOAD(2048), NTATAG_SIP_T1(t1), NTATAG_SIP_T1X64(64 * t1), NTATAG_SIP_T2(T2_MS),
 		        NTATAG_SIP_T4(T4_MS), NTATAG_SIPFLAGS(s->config->sip.trace_mb ? MSG_DO_EXTRACT_COPY : 0), TAG_END());
 	if (s->agent == NULL) {
 		snprintf(text, text_len, "sip: Sofia's agent cannot be made: no memory");
