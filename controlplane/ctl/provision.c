@@ -299,11 +299,13 @@ int ctl_token_create(const struct ctl *c)
 
 int ctl_config_export(const struct ctl *c)
 {
-	struct ctl json = *c;
-	json_t *ignored;
+	json_t *all;
+	int rc = ctl_get(c, "/v1/config", &all);
 
-	json.json = true;
-	return ctl_get(&json, "/v1/config", &ignored);
+	if (rc == CTL_OK && all) /* with --json it is printed already */
+		ctl_print_json(all);
+	json_decref(all);
+	return rc;
 }
 
 int ctl_config_import(const struct ctl *c)

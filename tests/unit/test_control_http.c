@@ -15,6 +15,8 @@ static void bad_requests_are_refused(void **state)
 	        {"GET", "/", NULL, 404, NULL},
 	        {"GET", "/v1/nothing", NULL, 404, NULL},
 	        {"GET", "/v1/statusx", NULL, 404, NULL},
+	        {"GET", "/v1/calls", NULL, 404, NULL}, /* no group sip */
+	        {"PUT", "/v1/users/a@b", "{}", 404, NULL},
 	        {"POST", "/v1/status", "", 405, NULL},
 	        {"GET", "/v1/reload", NULL, 405, NULL},
 	        {"PUT", "/v1/turn/users", NULL, 405, NULL},
