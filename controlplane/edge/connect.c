@@ -195,6 +195,15 @@ void sl_edge_post_closed(struct sl_edge *e)
 	}
 }
 
+void sl_edge_tell_closed(struct sl_edge *e, struct sl_edge_letter *l)
+{
+	if (!l)
+		return;
+	l->next = e->unposted;
+	e->unposted = l;
+	sl_edge_post_closed(e);
+}
+
 void sl_edge_conn_end(struct sl_edge *e, struct sl_edge_conn *c, const char *why)
 {
 	bool was_open = c->state == SL_EDGE_OPEN;
@@ -213,12 +222,7 @@ void sl_edge_conn_end(struct sl_edge *e, struct sl_edge_conn *c, const char *why
 	if (c->h.fd >= 0)
 		close(c->h.fd);
 	c->h.fd = -1;
-	if (c->letter) {
-		c->letter->next = e->unposted;
-		e->unposted = c->letter;
-		c->letter = NULL;
-		sl_edge_post_closed(e);
-	}
+	sl_edge_up_leave(e, c);
 	c->next = e->graveyard;
 	e->graveyard = c;
 	sl_edge_pending_fail(e, c, why);
@@ -574,6 +578,10 @@ static void judge(struct sl_edge *e, struct sl_edge_conn *c)
 {
 	int64_t age = e->now_ms - c->since_ms;
 
+	if (c->up)
+		sl_edge_up_tick(e, c);
+	if (c->state == SL_EDGE_DEAD)
+		return;
 	if (c->state != SL_EDGE_OPEN) {
 		if (age > SL_EDGE_HANDSHAKE_MS)
 			handshake_failed(e, c, false, "it took too long");
@@ -594,6 +602,7 @@ void sl_edge_sweep(struct sl_edge *e)
 		next = c->next;
 		judge(e, c);
 	}
+	sl_edge_links_sweep(e);
 	for (unsigned i = 0; e->listening_paused && i < e->n_listeners; i++)
 		sl_edge_watch(e, &e->listeners[i].h, EPOLLIN);
 	e->listening_paused = false;

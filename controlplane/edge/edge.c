@@ -20,7 +20,6 @@
 enum {
 	EVENTS = 64,
 	SWEEP_MS = 1000,
-	LINK_DOWN_MS = 50,
 	BACKLOG = 1024,
 	TABLE_MIN = 64,
 	/* Of all connections one source may have a quarter, since a whole office may lie behind one address. */
@@ -118,26 +117,17 @@ static void dispatch(struct sl_edge *e, struct sl_edge_handle *h, uint32_t event
 	}
 }
 
-/* Connections with bytes that epoll knows nothing of, or that were stopped for nta's sake. */
+/* Connections with bytes that epoll knows nothing of. */
 static void read_again(struct sl_edge *e)
 {
 	struct sl_edge_conn *list = e->again, *c;
 
-	if (e->link_full)
-		return;
 	e->again = NULL;
 	while ((c = list)) {
 		list = c->again_next;
 		c->again = false;
 		sl_edge_conn_read(e, c); /* nothing when it has ended */
 	}
-}
-
-static int timeout(const struct sl_edge *e)
-{
-	if (e->again && !e->link_full)
-		return 0;
-	return e->links[0].h.fd < 0 ? LINK_DOWN_MS : SWEEP_MS;
 }
 
 static void *run(void *arg)
@@ -147,18 +137,18 @@ static void *run(void *arg)
 
 	pthread_setname_np(pthread_self(), "sip-edge");
 	while (!atomic_load(&e->stop)) {
-		int n = epoll_wait(e->epoll_fd, events, EVENTS, timeout(e));
+		int n = epoll_wait(e->epoll_fd, events, EVENTS, e->again ? 0 : SWEEP_MS);
 
 		e->now_ms = sl_edge_clock_ms();
 		for (int i = 0; i < n; i++)
 			dispatch(e, events[i].data.ptr, events[i].events);
 		read_again(e);
-		sl_edge_link_connect(e);
 		if (e->now_ms - e->swept_ms >= SWEEP_MS) {
 			e->swept_ms = e->now_ms;
 			sl_edge_sweep(e);
 		}
 		sl_edge_bury(e);
+		sl_edge_links_bury(e);
 	}
 	sl_edge_conns_free(e);
 	return NULL;

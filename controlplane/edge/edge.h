@@ -16,7 +16,7 @@
  *                        place of nta's, and back into the response: no internal address is seen outside
  *   no connection     -> 430 Flow Failed; connecting or its certificate fails -> 503 with a Reason that says why
  *
- * Keep-alives (CRLF CRLF) are answered here. Only this process may connect to the loopback port. "identity" is the domain of a verified certificate, the
+ * Each connection has a link of its own to nta, so what Sofia stumbles over is its sender's loss alone. Keep-alives (CRLF CRLF) are answered here. Only this process may connect to the loopback port. "identity" is the domain of a verified certificate, the
  * client's or the called server's, in lower case: that of its "sip:" URI, else its first DNS name. */
 
 #include <stdbool.h>
@@ -70,6 +70,7 @@ void sl_edge_token(uint32_t connection, char out[16]);
 	X(keepalives, "keep-alives answered")                                                                               \
 	X(flow_failed, "requests whose connection had gone (430)")                                                          \
 	X(responses_lost, "responses whose connection had gone")                                                            \
+	X(stalled, "links that nta had stopped reading: made anew")                                                          \
 	X(closed_slow, "connections closed: the other side did not read")                                                   \
 	X(dropped, "messages dropped: no Via to answer to, responses to nothing, nta too slow")
 struct sl_edge_counts {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* TCP with nta on loopback. Slot 0 is the connection that we make; nta makes others for its requests. Sofia closes a connection when it cannot
- * read what came by it, or for idleness: what it did not get whole is sent again over the next one. */
+/* TCP with nta on loopback. Each client that speaks has a link of its own: where Sofia finds no message in a stream it answers nothing, reads no further and
+ * leaves the connection open, or closes it. That is the client's own loss then. nta makes links, too, for its requests. */
 
 #include "controlplane/edge/thread.h"
 
@@ -19,7 +19,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-enum { RETRY_MS = 50, READS_A_TURN = 16 };
+enum { READS_A_TURN = 16, IN_MAX = 2 * SL_EDGE_READ };
 
 static struct sockaddr_in loopback(const struct sl_endpoint *ep)
 {
@@ -72,38 +72,32 @@ void sl_edge_link_accept(struct sl_edge *e)
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	e->links[slot] = (struct sl_edge_link){.h = {.what = SL_EDGE_LINK, .fd = fd}, .slot = slot};
+	e->links[slot] = (struct sl_edge_link){.h = {.what = SL_EDGE_LINK, .fd = fd}, .slot = slot, .used_ms = e->now_ms};
 	if (sl_edge_watch(e, &e->links[slot].h, EPOLLIN)) {
 		close(fd);
 		e->links[slot].h.fd = -1;
 	}
 }
 
-/* ---- the one we make ---- */
+/* ---- those that we make ---- */
 
-void sl_edge_link_connect(struct sl_edge *e)
+static int connect_up(struct sl_edge *e, struct sl_edge_link *l)
 {
-	struct sl_edge_link *l = &e->links[0];
 	struct sockaddr_in to = loopback(&e->o.nta);
-	int fd, one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 
-	if (l->h.fd >= 0 || e->now_ms < e->link_retry_ms)
-		return;
-	e->link_retry_ms = e->now_ms + RETRY_MS;
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return;
+		return -errno;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (connect(fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) {
-		close(fd);
-		return;
-	}
 	l->h = (struct sl_edge_handle){.what = SL_EDGE_LINK, .fd = fd};
 	l->connecting = true;
-	if (sl_edge_watch(e, &l->h, EPOLLIN | EPOLLOUT)) {
+	l->ping_ms = 0;
+	if ((connect(fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) || sl_edge_watch(e, &l->h, EPOLLIN | EPOLLOUT)) {
 		close(fd);
 		l->h.fd = -1;
+		return -ECONNREFUSED;
 	}
+	return 0;
 }
 
 /* Where the message begins that nta did not get whole. */
@@ -120,28 +114,49 @@ static size_t unfinished(const struct sl_edge_buf *b)
 	}
 }
 
+static void retire(struct sl_edge *e, struct sl_edge_link *l)
+{
+	l->next = e->ended;
+	e->ended = l;
+}
+
+/* A client's link is no more; with what nta did not get whole another one is made. */
+static void broke_up(struct sl_edge *e, struct sl_edge_link *l)
+{
+	struct sl_edge_conn *c = l->conn;
+
+	l->out.off = unfinished(&l->out);
+	if (c && sl_edge_buf_left(&l->out) && ++l->retries <= SL_EDGE_LINK_RETRIES && connect_up(e, l) == 0)
+		return;
+	if (!c) {
+		sl_edge_tell_closed(e, l->letter); /* the sweep takes it off the list */
+		l->letter = NULL;
+		return;
+	}
+	bool lost = sl_edge_buf_left(&l->out) > 0;
+
+	c->up = NULL;
+	l->conn = NULL;
+	retire(e, l);
+	if (lost)
+		sl_edge_conn_end(e, c, "nta does not take what it sent");
+	else
+		sl_edge_read_later(e, c);
+}
+
 static void broke(struct sl_edge *e, struct sl_edge_link *l)
 {
 	close(l->h.fd);
 	l->h.fd = -1;
-	sl_edge_buf_free(&l->in);
+	l->in.off = l->in.n = 0;
 	memset(&l->frame, 0, sizeof l->frame);
-	if (l->slot) {
-		sl_edge_buf_free(&l->out);
-		return;
-	}
-	l->out.off = unfinished(&l->out);
-	sl_edge_link_connect(e);
+	if (l->slot)
+		l->out.off = l->out.n = 0;
+	else
+		broke_up(e, l);
 }
 
 /* ---- writing ---- */
-
-static void pressure(struct sl_edge *e)
-{
-	size_t left = sl_edge_buf_left(&e->links[0].out);
-
-	e->link_full = e->link_full ? left > SL_EDGE_LINK_HIGH / 2 : left > SL_EDGE_LINK_HIGH;
-}
 
 static void write_out(struct sl_edge *e, struct sl_edge_link *l)
 {
@@ -157,25 +172,23 @@ static void write_out(struct sl_edge *e, struct sl_edge_link *l)
 			break;
 		}
 	}
+	if (l->h.fd < 0)
+		return;
 	if (!sl_edge_buf_left(&l->out)) {
-		l->out.off = l->out.n = 0;
-		if (l->out.cap > SL_EDGE_READ)
-			sl_edge_buf_free(&l->out);
+		sl_edge_buf_free(&l->out);
+		l->retries = 0;
+		if (!l->conn && !l->slot)
+			shutdown(l->h.fd, SHUT_WR); /* its client has gone: nta reads to the end and closes */
 	}
-	if (l->slot == 0)
-		pressure(e);
+	if (l->conn && l->conn->state == SL_EDGE_OPEN && !(l->conn->h.events & EPOLLIN) && !sl_edge_up_full(l->conn))
+		sl_edge_read_later(e, l->conn);
 	if (l->h.fd >= 0)
 		sl_edge_watch(e, &l->h, EPOLLIN | (sl_edge_buf_left(&l->out) || l->connecting ? EPOLLOUT : 0));
 }
 
-static struct sl_edge_link *link_of(struct sl_edge *e, unsigned slot)
+static char *room_of(struct sl_edge_link *l, size_t n)
 {
-	return slot <= SL_EDGE_LINKS_MAX && e->links[slot].h.fd >= 0 ? &e->links[slot] : &e->links[0];
-}
-
-char *sl_edge_link_room(struct sl_edge *e, unsigned slot, size_t n)
-{
-	struct sl_edge_buf *b = &link_of(e, slot)->out;
+	struct sl_edge_buf *b = &l->out;
 	size_t whole = b->n + n > b->cap ? unfinished(b) : 0;
 
 	if (whole) { /* what went whole goes first, and nothing else: the rest may be sent again */
@@ -192,23 +205,167 @@ char *sl_edge_link_room(struct sl_edge *e, unsigned slot, size_t n)
 	return room;
 }
 
+char *sl_edge_link_room(struct sl_edge *e, unsigned slot, size_t n)
+{
+	return slot && e->links[slot].h.fd >= 0 ? room_of(&e->links[slot], n) : NULL;
+}
+
 void sl_edge_link_send(struct sl_edge *e, unsigned slot, size_t n)
 {
-	struct sl_edge_link *l = link_of(e, slot);
+	e->links[slot].out.n += n;
+	write_out(e, &e->links[slot]);
+}
 
-	l->out.n += n;
+char *sl_edge_up_room(struct sl_edge *e, struct sl_edge_conn *c, size_t n)
+{
+	struct sl_edge_link *l = c->up;
+
+	if (!l) {
+		l = calloc(1, sizeof *l);
+		if (!l)
+			return NULL;
+		if (connect_up(e, l)) {
+			free(l);
+			return NULL;
+		}
+		l->conn = c;
+		l->used_ms = e->now_ms;
+		c->up = l;
+	}
+	return room_of(l, n);
+}
+
+void sl_edge_up_send(struct sl_edge *e, struct sl_edge_conn *c, size_t n)
+{
+	c->up->used_ms = c->up->wrote_ms = e->now_ms;
+	c->up->out.n += n;
+	write_out(e, c->up);
+}
+
+bool sl_edge_up_full(const struct sl_edge_conn *c)
+{
+	return c->up && sl_edge_buf_left(&c->up->out) > SL_EDGE_LINK_HIGH;
+}
+
+/* The brain hears of the end after the last message: nta has read that when it closes, too. */
+void sl_edge_up_leave(struct sl_edge *e, struct sl_edge_conn *c)
+{
+	struct sl_edge_link *l = c->up;
+
+	if (!l) {
+		sl_edge_tell_closed(e, c->letter);
+		c->letter = NULL;
+		return;
+	}
+	c->up = NULL;
+	l->conn = NULL;
+	l->letter = c->letter;
+	c->letter = NULL;
+	l->used_ms = e->now_ms;
+	l->next = e->draining;
+	e->draining = l;
 	write_out(e, l);
+}
+
+/* Sofia, where it has stopped reading, never sees the end of a stream; a reset it sees. */
+static void reset(struct sl_edge_link *l)
+{
+	struct linger now = {.l_onoff = 1};
+
+	setsockopt(l->h.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(l->h.fd);
+	l->h.fd = -1;
+}
+
+static void end_up(struct sl_edge *e, struct sl_edge_conn *c)
+{
+	struct sl_edge_link *l = c->up;
+
+	reset(l);
+	l->conn = NULL;
+	c->up = NULL;
+	retire(e, l);
+	sl_edge_read_later(e, c);
+}
+
+/* Is nta still reading? After something was written it is asked once, by a keep-alive, which Sofia answers. */
+void sl_edge_up_tick(struct sl_edge *e, struct sl_edge_conn *c)
+{
+	struct sl_edge_link *l = c->up;
+	char *room;
+
+	if (l->ping_ms && e->now_ms - l->ping_ms > SL_EDGE_LINK_STALL_MS) {
+		sl_edge_count(&e->counts.stalled);
+		end_up(e, c);
+	} else if (!l->ping_ms && l->wrote_ms && (room = room_of(l, 4))) {
+		memcpy(room, "\r\n\r\n", 4);
+		l->ping_ms = e->now_ms;
+		l->wrote_ms = 0;
+		l->out.n += 4;
+		write_out(e, l);
+	} else if (!l->ping_ms && e->now_ms - l->used_ms > SL_EDGE_LINK_IDLE_MS) {
+		end_up(e, c);
+	}
+}
+
+void sl_edge_links_sweep(struct sl_edge *e)
+{
+	struct sl_edge_link *l, **at = &e->draining;
+
+	while ((l = *at)) {
+		if (l->h.fd >= 0 && e->now_ms - l->used_ms <= SL_EDGE_LINK_DRAIN_MS) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		if (l->h.fd >= 0)
+			reset(l);
+		sl_edge_tell_closed(e, l->letter);
+		l->letter = NULL;
+		retire(e, l);
+	}
+}
+
+static void link_free(struct sl_edge_link *l)
+{
+	if (l->h.fd >= 0)
+		close(l->h.fd);
+	sl_edge_buf_free(&l->in);
+	sl_edge_buf_free(&l->out);
+	free(l);
+}
+
+void sl_edge_links_bury(struct sl_edge *e)
+{
+	struct sl_edge_link *l;
+
+	while ((l = e->ended)) {
+		e->ended = l->next;
+		link_free(l);
+	}
 }
 
 /* ---- reading ---- */
 
+static bool is_pong(const struct sl_edge_link *l)
+{
+	return sl_edge_buf_left(&l->in) == 2 && memcmp(l->in.p + l->in.off, "\r\n", 2) == 0;
+}
+
 static bool messages(struct sl_edge *e, struct sl_edge_link *l)
 {
+	int fd = l->h.fd;
+
 	while (sl_edge_buf_left(&l->in)) {
-		const char *whole = l->in.p, *at = whole + l->in.off;
+		const char *at = l->in.p + l->in.off;
 		enum sl_frame_kind kind = sl_frame_next(at, sl_edge_buf_left(&l->in), &l->frame);
 		struct sl_frame f = l->frame;
 
+		if (kind == SL_FRAME_SKIP || is_pong(l)) {
+			kind = SL_FRAME_SKIP;
+			f.total = 2;
+			l->ping_ms = 0;
+		}
 		if (kind == SL_FRAME_INCOMPLETE)
 			return true;
 		memset(&l->frame, 0, sizeof l->frame);
@@ -216,18 +373,18 @@ static bool messages(struct sl_edge *e, struct sl_edge_link *l)
 			return false;
 		if (kind == SL_FRAME_MESSAGE)
 			sl_edge_from_nta(e, l, at, &f);
-		if (l->in.p != whole) /* an answer found the link broken */
+		if (l->h.fd != fd || !sl_edge_buf_left(&l->in)) /* an answer found the link broken */
 			return true;
 		l->in.off += f.total;
 	}
-	l->in.off = l->in.n = 0;
+	sl_edge_buf_free(&l->in);
 	return true;
 }
 
 static void read_in(struct sl_edge *e, struct sl_edge_link *l)
 {
 	for (unsigned i = 0; i < READS_A_TURN && l->h.fd >= 0; i++) {
-		char *room = sl_edge_buf_room(&l->in, SL_EDGE_READ, 2 * SL_EDGE_READ);
+		char *room = sl_edge_buf_room(&l->in, SL_EDGE_READ, IN_MAX);
 		ssize_t n = room ? recv(l->h.fd, room, SL_EDGE_READ, 0) : 0;
 
 		if (n < 0 && errno == EAGAIN)
@@ -239,10 +396,13 @@ static void read_in(struct sl_edge *e, struct sl_edge_link *l)
 			return;
 		}
 		l->in.n += (size_t)n;
+		l->used_ms = l->conn ? e->now_ms : l->used_ms;
 		if (!messages(e, l)) {
 			sl_log(SL_LOG_ERROR, "sip: the TLS edge did not understand what nta sent");
 			broke(e, l);
 		}
+		if (n < SL_EDGE_READ) /* that was all */
+			return;
 	}
 }
 
@@ -269,10 +429,18 @@ void sl_edge_link_event(struct sl_edge *e, struct sl_edge_link *l, uint32_t even
 
 void sl_edge_links_free(struct sl_edge *e)
 {
-	for (unsigned i = 0; i <= SL_EDGE_LINKS_MAX; i++) {
+	struct sl_edge_link *l;
+
+	for (unsigned i = 1; i <= SL_EDGE_LINKS_MAX; i++) {
 		if (e->links[i].h.fd >= 0)
 			close(e->links[i].h.fd);
 		sl_edge_buf_free(&e->links[i].in);
 		sl_edge_buf_free(&e->links[i].out);
 	}
+	while ((l = e->draining)) {
+		e->draining = l->next;
+		free(l->letter);
+		link_free(l);
+	}
+	sl_edge_links_bury(e);
 }

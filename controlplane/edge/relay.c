@@ -96,15 +96,15 @@ static void edit_received(struct sl_edits *es, const struct sl_edge_conn *c, con
 
 /* ---- from a client ---- */
 
-static bool to_nta(struct sl_edge *e, const struct sl_edits *es, const char *text, size_t n)
+static bool to_nta(struct sl_edge *e, struct sl_edge_conn *c, const struct sl_edits *es, const char *text, size_t n)
 {
 	size_t size = sl_edit_size(es, n);
-	char *room = sl_edge_link_room(e, 0, size);
+	char *room = sl_edge_up_room(e, c, size);
 
 	if (!room)
 		return false;
 	sl_edit_apply(es, text, n, room);
-	sl_edge_link_send(e, 0, size);
+	sl_edge_up_send(e, c, size);
 	return true;
 }
 
@@ -123,7 +123,7 @@ static void client_request(struct sl_edge *e, struct sl_edge_conn *c, const char
 	sl_edit_note(&es, h->start_end, 0, text_slice(top));
 	edit_received(&es, c, h, text, &via, received, sizeof received);
 	edit_lengths(&es, h, f, length, sizeof length);
-	if (!to_nta(e, &es, text, f->total))
+	if (!to_nta(e, c, &es, text, f->total))
 		sl_edge_count(&e->counts.dropped);
 }
 
@@ -150,7 +150,7 @@ static void client_response(struct sl_edge *e, struct sl_edge_conn *c, const cha
 	sl_edit_note(&es, h->start_end, 0, text_slice(c->flow));
 	sl_edit_note(&es, h->via.value, h->via.first_end - h->via.value, text_slice(value));
 	edit_lengths(&es, h, f, length, sizeof length);
-	if (!to_nta(e, &es, text, f->total))
+	if (!to_nta(e, c, &es, text, f->total))
 		sl_edge_count(&e->counts.dropped);
 }
 

@@ -50,7 +50,7 @@ void sl_edge_buf_free(struct sl_edge_buf *b)
 
 static void watch(struct sl_edge *e, struct sl_edge_conn *c)
 {
-	uint32_t events = (e->link_full ? 0 : EPOLLIN) | (sl_edge_buf_left(&c->out) ? EPOLLOUT : 0);
+	uint32_t events = (sl_edge_up_full(c) ? 0 : EPOLLIN) | (sl_edge_buf_left(&c->out) ? EPOLLOUT : 0);
 
 	if (c->state == SL_EDGE_OPEN && sl_edge_watch(e, &c->h, events))
 		sl_edge_conn_end(e, c, "no memory");
@@ -168,7 +168,7 @@ static void took(struct sl_edge *e, struct sl_edge_conn *c, const char *data, si
 	c->in.n += left;
 }
 
-static void read_again(struct sl_edge *e, struct sl_edge_conn *c)
+void sl_edge_read_later(struct sl_edge *e, struct sl_edge_conn *c)
 {
 	if (c->again)
 		return;
@@ -184,13 +184,12 @@ void sl_edge_conn_read(struct sl_edge *e, struct sl_edge_conn *c)
 		size_t size = shared ? SL_EDGE_READ : 16384;
 		char *at = shared ? e->scratch : sl_edge_buf_room(&c->in, size, SL_EDGE_READ + size);
 
-		if (e->link_full) { /* nta is behind: what is here stays with TLS and TCP until it is not */
+		if (sl_edge_up_full(c)) { /* nta is behind: what is here stays with TLS and TCP until it is not */
 			watch(e, c);
-			read_again(e, c);
 			return;
 		}
 		if (i == READS_A_TURN) { /* others wait too; TLS may hold bytes that epoll knows nothing of */
-			read_again(e, c);
+			sl_edge_read_later(e, c);
 			return;
 		}
 		if (!at) {

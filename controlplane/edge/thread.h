@@ -7,7 +7,7 @@
  *   edge.c     opening, closing, reload; the thread's loop and its sweep
  *   connect.c  connections come and go: accepted, made, verified, ended
  *   stream.c   bytes of a connection: TLS, frames, keep-alives, queues
- *   link.c     the same towards nta, over TCP on loopback
+ *   link.c     the same towards nta, over TCP on loopback: one for each connection that speaks, since Sofia stops reading where it finds no message
  *   relay.c    a message from one side to the other: which connection, which edits */
 
 #include <pthread.h>
@@ -25,9 +25,13 @@
 enum {
 	SL_EDGE_READ = SL_FRAME_MAX + 1024,
 	SL_EDGE_OUT_MAX = 256 * 1024,         /* not taken by a client: it is too slow, and ended */
-	SL_EDGE_LINK_HIGH = 1024 * 1024,      /* not taken by nta: clients are not read */
-	SL_EDGE_LINK_MAX = 4 * 1024 * 1024,
+	SL_EDGE_LINK_HIGH = 128 * 1024,       /* not taken by nta: the client is not read */
+	SL_EDGE_LINK_MAX = 512 * 1024,
 	SL_EDGE_LINKS_MAX = 16,               /* from nta */
+	SL_EDGE_LINK_IDLE_MS = 600 * 1000,    /* longer than any phone rings: answers come by it */
+	SL_EDGE_LINK_STALL_MS = 8000,         /* nta answers no keep-alive: it has stopped reading */
+	SL_EDGE_LINK_DRAIN_MS = 2000,         /* its client has gone: until nta has read it to the end */
+	SL_EDGE_LINK_RETRIES = 3,             /* of a message that nta does not take */
 	SL_EDGE_PENDING_MAX = 64,             /* requests that wait for a connection to be made */
 	SL_EDGE_SESSIONS = 64,                /* TLS sessions to be resumed, of connections made */
 	SL_EDGE_HANDSHAKE_MS = 10000,
@@ -68,19 +72,24 @@ struct sl_edge_listener {
 	struct sl_tls_contexts contexts;    /* under contexts_lock: the brain changes them */
 };
 
-/* A TCP connection with nta, of either direction. */
+/* A TCP connection with nta: a client's, which we make, or one that nta made for its requests. */
 struct sl_edge_link {
 	struct sl_edge_handle h;
-	unsigned slot;        /* 0 = the one we make */
+	struct sl_edge_conn *conn;     /* whose it is; NULL = nta made it, or its client has gone */
 	bool connecting;
-	struct sl_edge_buf in, out; /* out keeps whole messages from its beginning: what nta did not get whole is sent again */
+	unsigned retries;              /* since nta took all that there was */
+	unsigned slot;                 /* 1.. of those that nta made; 0 = a client's */
+	int64_t used_ms, wrote_ms, ping_ms; /* ping_ms: a keep-alive is not answered since; 0 = none */
+	struct sl_edge_buf in, out;    /* out keeps whole messages from its beginning: what nta did not get whole is sent again */
 	struct sl_frame frame;
+	struct sl_edge_letter *letter; /* of a client that has gone: the brain is told when nta has read all that it sent */
+	struct sl_edge_link *next;     /* of those whose clients have gone, or that are to be freed */
 };
 
 /* A request that waits for its connection, as nta sent it. */
 struct sl_edge_pending {
 	struct sl_edge_pending *next;
-	unsigned link;
+	unsigned link; /* slot of the link that it came by */
 	size_t head, n;
 	char text[];
 };
@@ -102,6 +111,7 @@ struct sl_edge_conn {
 	bool made, spoke, again;       /* again: in the list of those with more to read */
 	struct sl_edge *edge;
 	SSL *ssl;
+	struct sl_edge_link *up;       /* NULL until it speaks */
 	struct sl_edge_letter *letter; /* that tells the brain of its end; once it is open */
 	struct sl_endpoint remote;
 	struct sl_edge_buf in, out;
@@ -137,10 +147,10 @@ struct sl_edge {
 	struct sl_edge_listener listeners[SL_CONF_MAX_SIP_LISTENERS];
 	unsigned max_connections, max_per_source;
 	int64_t now_ms, swept_ms, logged_ms;
-	bool listening_paused, link_full;
+	bool listening_paused;
 
-	struct sl_edge_link links[1 + SL_EDGE_LINKS_MAX];
-	int64_t link_retry_ms;
+	struct sl_edge_link links[1 + SL_EDGE_LINKS_MAX]; /* from nta; [0] is not used */
+	struct sl_edge_link *draining, *ended;
 
 	struct sl_siphash_key hash_key; /* of branches and tables */
 	uint32_t next_id;
@@ -184,6 +194,8 @@ void sl_edge_conn_end(struct sl_edge *e, struct sl_edge_conn *c, const char *why
 void sl_edge_bury(struct sl_edge *e); /* free what has ended: nothing of this turn points to it any more */
 void sl_edge_sweep(struct sl_edge *e);
 void sl_edge_post_closed(struct sl_edge *e);
+void sl_edge_tell_closed(struct sl_edge *e, struct sl_edge_letter *l); /* takes it; NULL is fine */
+void sl_edge_read_later(struct sl_edge *e, struct sl_edge_conn *c);
 void sl_edge_conns_free(struct sl_edge *e);
 int sl_edge_session_new(SSL *ssl, SSL_SESSION *session); /* callback of contexts for connections made */
 
@@ -197,10 +209,17 @@ void sl_edge_conn_send(struct sl_edge *e, struct sl_edge_conn *c, size_t n);
 /* link.c */
 void sl_edge_link_accept(struct sl_edge *e);
 void sl_edge_link_event(struct sl_edge *e, struct sl_edge_link *l, uint32_t events);
-void sl_edge_link_connect(struct sl_edge *e);
-/* To nta. slot: that link; 0, or one that has gone, the one we make. NULL = full. */
+/* To nta, of a client: room for n bytes, its link made when there is none. NULL = full, or no memory. */
+char *sl_edge_up_room(struct sl_edge *e, struct sl_edge_conn *c, size_t n);
+void sl_edge_up_send(struct sl_edge *e, struct sl_edge_conn *c, size_t n);
+bool sl_edge_up_full(const struct sl_edge_conn *c); /* its client is not read now */
+void sl_edge_up_leave(struct sl_edge *e, struct sl_edge_conn *c); /* the client has gone; takes its letter */
+void sl_edge_up_tick(struct sl_edge *e, struct sl_edge_conn *c);
+/* To nta, over a link that it made. NULL = gone or full. */
 char *sl_edge_link_room(struct sl_edge *e, unsigned slot, size_t n);
 void sl_edge_link_send(struct sl_edge *e, unsigned slot, size_t n);
+void sl_edge_links_sweep(struct sl_edge *e);
+void sl_edge_links_bury(struct sl_edge *e);
 void sl_edge_links_free(struct sl_edge *e);
 
 /* relay.c */

@@ -190,7 +190,9 @@ void rig_open(struct rig *r, unsigned client_certificates, unsigned max_connecti
 	char text[256] = "";
 
 	memset(r, 0, sizeof *r);
-	r->up = r->down = -1;
+	r->down = -1;
+	for (unsigned i = 0; i < RIG_NTA_LINKS; i++)
+		r->up[i].fd = -1;
 	strcpy(r->folder, "/tmp/sluice-edge-XXXXXX");
 	assert_non_null(mkdtemp(r->folder));
 	make(r, "ca", NULL, NULL);
@@ -221,7 +223,6 @@ void rig_open(struct rig *r, unsigned client_certificates, unsigned max_connecti
 	struct sl_endpoint own = sl_edge_endpoint(r->edge);
 
 	sl_endpoint_text(&own, r->edge_text);
-	r->up = accept_one(r->nta_listener);
 }
 
 void rig_close(struct rig *r)
@@ -232,8 +233,7 @@ void rig_close(struct rig *r)
 	sl_mailbox_run(r->o.brain, 64);
 	sl_mailbox_free(r->o.brain);
 	close(r->nta_listener);
-	if (r->up >= 0)
-		close(r->up);
+	rig_nta_break(r);
 	if (r->down >= 0)
 		close(r->down);
 	free(r->config.sip.listeners[1].certificate);
@@ -282,14 +282,84 @@ static void send_all(int fd, const char *text)
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
 
+/* One that is there, whole. */
+static bool take_up(struct rig *r, char out[RIG_TEXT])
+{
+	for (unsigned i = 0; i < RIG_NTA_LINKS; i++) {
+		while (r->up[i].fd >= 0 && take(r->up[i].text, &r->up[i].n, out)) {
+			if (strcmp(out, "\r\n\r\n") == 0) { /* does nta live? */
+				send_all(r->up[i].fd, "\r\n");
+				continue;
+			}
+			r->last_up = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void accept_up(struct rig *r)
+{
+	unsigned i = 0;
+
+	while (i < RIG_NTA_LINKS && r->up[i].fd >= 0)
+		i++;
+	assert_true(i < RIG_NTA_LINKS);
+	r->up[i].fd = accept_one(r->nta_listener);
+	r->up[i].n = 0;
+}
+
+static void read_up(struct rig *r, unsigned i)
+{
+	ssize_t got = recv(r->up[i].fd, r->up[i].text + r->up[i].n, sizeof r->up[i].text - r->up[i].n, 0);
+
+	if (got > 0) {
+		r->up[i].n += (size_t)got;
+		return;
+	}
+	close(r->up[i].fd); /* its client has gone */
+	r->up[i].fd = -1;
+}
+
+/* Links that come, bytes that come, links that end. */
+static void attend(struct rig *r, int ms)
+{
+	struct pollfd p[1 + RIG_NTA_LINKS];
+
+	p[0] = (struct pollfd){.fd = r->nta_listener, .events = POLLIN};
+	for (unsigned i = 0; i < RIG_NTA_LINKS; i++)
+		p[1 + i] = (struct pollfd){.fd = r->up[i].fd, .events = POLLIN};
+	poll(p, 1 + RIG_NTA_LINKS, ms);
+	for (unsigned i = 0; i < RIG_NTA_LINKS; i++) {
+		if (r->up[i].fd >= 0 && p[1 + i].revents)
+			read_up(r, i);
+	}
+	if (p[0].revents)
+		accept_up(r);
+}
+
 void rig_nta_receive(struct rig *r, char out[RIG_TEXT])
 {
-	receive(r->up, r->up_text, &r->up_n, sizeof r->up_text, out);
+	int64_t until = now_ms() + RIG_WAIT_MS;
+
+	while (!take_up(r, out)) {
+		assert_true(now_ms() < until);
+		attend(r, 100);
+	}
 }
 
 void rig_nta_answer(struct rig *r, const char *text)
 {
-	send_all(r->up, text);
+	send_all(r->up[r->last_up].fd, text);
+}
+
+void rig_nta_break(struct rig *r)
+{
+	for (unsigned i = 0; i < RIG_NTA_LINKS; i++) {
+		if (r->up[i].fd >= 0)
+			close(r->up[i].fd);
+		r->up[i].fd = -1;
+	}
 }
 
 void rig_nta_send(struct rig *r, const char *text)
@@ -304,13 +374,6 @@ void rig_nta_send(struct rig *r, const char *text)
 void rig_nta_hear(struct rig *r, char out[RIG_TEXT])
 {
 	receive(r->down, r->down_text, &r->down_n, sizeof r->down_text, out);
-}
-
-void rig_nta_break(struct rig *r)
-{
-	close(r->up);
-	r->up_n = 0;
-	r->up = accept_one(r->nta_listener);
 }
 
 bool rig_header(const char *message, const char *name, char out[RIG_TEXT])
@@ -336,7 +399,7 @@ void rig_wait_closed(struct rig *r, unsigned n)
 	int64_t until = now_ms() + RIG_WAIT_MS;
 
 	while (r->closed < n && now_ms() < until) {
-		readable(sl_mailbox_fd(r->o.brain), 100);
+		attend(r, 10);
 		sl_mailbox_run(r->o.brain, 64);
 	}
 	assert_int_equal(r->closed, n);

@@ -22,9 +22,13 @@ struct rig {
 	struct sl_edge *edge;
 	struct sl_endpoint at;              /* of the listener */
 	char edge_text[64];                 /* loopback side, "127.0.0.1:PORT" */
-	int nta_listener, up, down;         /* up: from the edge; down: ours to it; -1 = none */
-	char up_text[2 * RIG_TEXT];
-	size_t up_n;
+	int nta_listener, down;             /* down: ours to the edge; -1 = none */
+	struct {
+		int fd; /* -1 = none */
+		char text[2 * RIG_TEXT];
+		size_t n;
+	} up[RIG_NTA_LINKS];                /* the edge's to us, one for each client that speaks */
+	unsigned last_up;                   /* by which the last message came */
 	char down_text[2 * RIG_TEXT];
 	size_t down_n;
 	unsigned closed;                    /* told to the brain */
@@ -54,14 +58,15 @@ void rig_client_send(struct rig_client *c, const char *text);
 /* The next message (or keep-alive answer), whole and NUL-terminated in out; false: the connection has ended. */
 bool rig_client_receive(struct rig_client *c, char out[RIG_TEXT]);
 
-/* What the edge sends to nta, on the connection that it made. */
+/* What the edge sends to nta, by whichever of its links; answers go back by the one of the last message. */
 void rig_nta_receive(struct rig *r, char out[RIG_TEXT]);
 void rig_nta_answer(struct rig *r, const char *text);
 /* nta's own requests, over a connection of its own, and what comes back by it. */
 void rig_nta_send(struct rig *r, const char *text);
 void rig_nta_hear(struct rig *r, char out[RIG_TEXT]);
-/* Break the edge's connection and take the next. */
+/* Close all that the edge has made. */
 void rig_nta_break(struct rig *r);
+
 
 /* Run the brain's mailbox until so many ends were told. */
 void rig_wait_closed(struct rig *r, unsigned n);

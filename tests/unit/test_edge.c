@@ -191,7 +191,7 @@ static void a_lost_connection_is_told(void **state)
 	flow_of(in, &f);
 	rig_client_free(c);
 	rig_wait_closed(&rig, 1);
-	rig_nta_answer(&rig, response_to(in, "200 OK"));
+	rig_nta_send(&rig, response_to(in, "200 OK")); /* by a connection of its own: the other one has ended */
 	rig_wait_count(&rig, COUNT(responses_lost), 1);
 	rig_nta_send(&rig, back("BYE", token(f.connection), ""));
 	rig_nta_hear(&rig, in);
@@ -235,7 +235,7 @@ static void no_sip_ends_the_connection(void **state)
 	rig_client_free(c);
 }
 
-/* nta's side breaks: what it did not get whole comes again, and messages go on. */
+/* nta's side breaks: messages go on by a new link. */
 static void nta_comes_back(void **state)
 {
 	struct rig_client *c = rig_connect(&rig, "", 0, NULL);
@@ -249,6 +249,46 @@ static void nta_comes_back(void **state)
 	rig_nta_receive(&rig, in);
 	assert_int_equal(strncmp(in, "MESSAGE", 7), 0);
 	rig_client_free(c);
+}
+
+/* What nta stumbles over is its sender's loss: another client's messages come by another link, and while one is not read, the other is. */
+static void clients_do_not_share_a_link(void **state)
+{
+	struct rig_client *a = rig_connect(&rig, "", 0, NULL), *b = rig_connect(&rig, "", 0, NULL);
+	char in[RIG_TEXT];
+	unsigned first;
+
+	(void)state;
+	rig_client_send(a, request("OPTIONS", ";branch=z9hG4bKc1", ""));
+	rig_nta_receive(&rig, in);
+	first = rig.last_up;
+	rig_client_send(b, request("MESSAGE", ";branch=z9hG4bKc1", ""));
+	rig_nta_receive(&rig, in);
+	assert_int_not_equal(rig.last_up, first);
+	rig_nta_answer(&rig, response_to(in, "200 OK"));
+	assert_true(rig_client_receive(b, in));
+	rig_client_free(a);
+	rig_client_free(b);
+	rig_wait_closed(&rig, 2);
+}
+
+/* The end is told when nta has read all of it. */
+static void the_end_comes_last(void **state)
+{
+	struct rig_client *c = rig_connect(&rig, "", TLS1_2_VERSION, NULL); /* 1.3: unread tickets would make its close a reset, and lose the message */
+	char in[RIG_TEXT];
+
+	(void)state;
+	rig_client_send(c, request("OPTIONS", ";branch=z9hG4bKc1", ""));
+	rig_nta_receive(&rig, in);
+	rig_client_send(c, request("MESSAGE", ";branch=z9hG4bKc2", ""));
+	rig_client_free(c);
+	rig_wait_count(&rig, offsetof(struct sl_edge_counts, open), 0);
+	sl_mailbox_run(rig.o.brain, 64);
+	assert_int_equal(rig.closed, 0); /* the MESSAGE lies there unread */
+	rig_nta_receive(&rig, in);
+	assert_int_equal(strncmp(in, "MESSAGE", 7), 0);
+	rig_wait_closed(&rig, 1);
 }
 
 /* ---- certificates ---- */
@@ -542,6 +582,8 @@ int main(void)
 	        WITH(keep_alives_are_answered, open_rig),
 	        WITH(no_sip_ends_the_connection, open_rig),
 	        WITH(nta_comes_back, open_rig),
+	        WITH(clients_do_not_share_a_link, open_rig),
+	        WITH(the_end_comes_last, open_rig),
 	        WITH(identity_is_what_was_verified, open_rig),
 	        WITH(without_a_certificate_nobody_comes_in, open_strict),
 	        WITH(old_versions_are_refused, open_rig),
