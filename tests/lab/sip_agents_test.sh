@@ -67,6 +67,7 @@ linphone_made() { # NAME TRANSPORT DOMAIN ENCRYPTION
 	verify_server_certs=1
 	verify_server_cn=1
 	register_only_when_network_is_up=0
+	use_ipv6=0
 	media_encryption=$4
 	media_encryption_mandatory=$([ "$4" = none ] && echo 0 || echo 1)
 	default_proxy=0
@@ -144,6 +145,7 @@ lab_up --sip
 # The agents find the appliance by its domain's name.
 mkdir -p "/etc/netns/$CLIENT_NS"
 printf '127.0.0.1 localhost\n%s lab.test sha.test sbc.lab.test\n' "$SERVICE_IP4" >"/etc/netns/$CLIENT_NS/hosts"
+printf 'nameserver 127.0.0.1\n' >"/etc/netns/$CLIENT_NS/resolv.conf" # nobody is there, and says so at once
 trap 'rm -rf "/etc/netns/$CLIENT_NS"; at_exit' EXIT
 seed=1
 for name in alice bob carol; do # longer than any call: baresip hangs up at the end of its file
