@@ -204,12 +204,7 @@ static int check_match(struct sl_change *c, const struct sl_resource *before)
 
 static int check_config(struct sl_change *c, const struct sl_resource *before)
 {
-	char text[80];
-
-	if (!before || !before->config)
-		return 0;
-	snprintf(text, sizeof text, "is the configuration's, line %u: change it there, and reload", before->line);
-	return refuse(c, 403, "", text);
+	return before && before->config ? refuse(c, 403, "", "is the configuration's: change it there, and reload") : 0;
 }
 
 static int check_unused(struct sl_prov *p, struct sl_change *c, const struct sl_resource *before, const char *then)
@@ -321,6 +316,11 @@ static int check_import(struct sl_prov *p, struct sl_change *c)
 	int rc = 0;
 
 	sl_set_sort(&c->set);
+	if ((bad = sl_set_twice(&c->set)) != NULL) {
+		c->bad_kind = bad->kind;
+		snprintf(c->bad_name, sizeof c->bad_name, "%s", bad->name);
+		return refuse(c, 400, "name", "is there twice");
+	}
 	stamp(p, &c->set);
 	for (unsigned k = 0; k < SL_PROV_N_KINDS && rc == 0; k++) {
 		for (size_t i = 0; i < p->set.kinds[k].n && rc == 0; i++) {

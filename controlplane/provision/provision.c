@@ -88,21 +88,23 @@ void sl_prov_close(struct sl_prov *p)
 	free(p);
 }
 
-int sl_prov_reconfigure(struct sl_prov *p, const struct sl_config *config, char *text, size_t text_len)
+/* The configuration's resources with those of the store that are there now. 0, or -EINVAL with text: nothing to free. */
+static int build(struct sl_prov *p, const struct sl_config *config, struct sl_resource_set *set, struct sl_prov_users *users, char *text,
+        size_t text_len)
 {
-	struct sl_resource_set set = {0};
-	struct sl_prov_users users = {0};
 	const struct sl_resource *bad = NULL;
 	struct sl_field_error e = {0};
 	char what[320];
 
+	*set = (struct sl_resource_set){0};
+	*users = (struct sl_prov_users){0};
 	if (p->flying) {
 		snprintf(text, text_len, "a change of the provisioning is being stored; try again");
 		return -EINVAL;
 	}
-	if (sl_load_config(config, &set, text, text_len) < 0 || sl_set_add(&set, &p->set, config, text, text_len) < 0)
+	if (sl_load_config(config, set, text, text_len) < 0 || sl_set_add(set, &p->set, config, text, text_len) < 0)
 		goto err;
-	if (sl_prov_users_init(&users) < 0 || sl_set_check(&set, &users, config, false, &bad, &e) < 0) {
+	if (sl_prov_users_init(users) < 0 || sl_set_check(set, users, config, false, &bad, &e) < 0) {
 		snprintf(text, text_len, "no memory left");
 		if (bad) {
 			sl_resource_message(bad->kind, bad->name, &e, what, sizeof what);
@@ -110,20 +112,42 @@ int sl_prov_reconfigure(struct sl_prov *p, const struct sl_config *config, char 
 		}
 		goto err;
 	}
+	return 0;
+err:
+	sl_prov_users_clear(users);
+	sl_set_clear(set);
+	sl_prov_users_alive(&p->users); /* some were in both tables */
+	return -EINVAL;
+}
+
+int sl_prov_check_reload(struct sl_prov *p, const struct sl_config *config, char *text, size_t text_len)
+{
+	struct sl_resource_set set;
+	struct sl_prov_users users;
+	int rc = build(p, config, &set, &users, text, text_len);
+
+	sl_prov_users_clear(&users);
+	sl_set_clear(&set);
+	sl_prov_users_alive(&p->users);
+	return rc;
+}
+
+int sl_prov_reconfigure(struct sl_prov *p, const struct sl_config *config, char *text, size_t text_len)
+{
+	struct sl_resource_set set;
+	struct sl_prov_users users;
+
+	p->config = config; /* the one before may go, whatever comes of this */
+	if (build(p, config, &set, &users, text, text_len) < 0)
+		return -EINVAL;
 	sl_prov_users_inherit(&users, &p->users);
 	sl_prov_users_clear(&p->users);
 	sl_prov_users_alive(&users);
 	sl_set_clear(&p->set);
 	p->users = users;
 	p->set = set;
-	p->config = config;
 	sl_prov_changed(p, SL_PROV_N_KINDS, "", "configuration");
 	return 0;
-err:
-	sl_prov_users_clear(&users);
-	sl_set_clear(&set);
-	sl_prov_users_alive(&p->users);
-	return -EINVAL;
 }
 
 uint64_t sl_prov_next_version(struct sl_prov *p)

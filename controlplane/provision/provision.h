@@ -195,7 +195,9 @@ struct sl_prov_options {
  * names the resource and the field. */
 struct sl_prov *sl_prov_open(const struct sl_prov_options *o, char *text, size_t text_len);
 void sl_prov_close(struct sl_prov *p);
-/* The configuration was reloaded: 0, or -EINVAL with text, and nothing has changed. */
+/* Would sl_prov_reconfigure() be fine with it? Looks at the database's resources too: to be asked before anything is reloaded. */
+int sl_prov_check_reload(struct sl_prov *p, const struct sl_config *config, char *text, size_t text_len);
+/* The configuration was reloaded: 0, or -EINVAL with text, and nothing has changed. The one before is not looked at any more. */
 int sl_prov_reconfigure(struct sl_prov *p, const struct sl_config *config, char *text, size_t text_len);
 
 /* ---- looking ---- */

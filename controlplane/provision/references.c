@@ -22,7 +22,10 @@ static int check_user(const struct sl_resource_set *s, const struct sl_prov_user
 
 	if (!domain)
 		return sl_field_fail(e, "domain", "there is no domain \"%s\"", u->domain);
-	snprintf(u->tenant, sizeof u->tenant, "%s", ((const struct sl_res_domain *)domain->raw)->tenant);
+	if (u->tenant[0] && strcmp(u->tenant, sl_resource_tenant(domain)) != 0) /* it is in force: tables know it by its tenant */
+		return sl_field_fail(e, "domain", "\"%s\" cannot go from tenant \"%s\" to \"%s\" while it has users", u->domain, u->tenant,
+		        sl_resource_tenant(domain));
+	snprintf(u->tenant, sizeof u->tenant, "%s", sl_resource_tenant(domain));
 	for (unsigned i = 0; i < u->n_numbers; i++) {
 		const struct sl_prov_user *other = sl_prov_users_number(users, u->tenant, u->numbers[i]);
 

@@ -258,7 +258,7 @@ static void the_configuration_stands_beside_the_store(void **state)
 	assert_string_equal(sl_prov_user(prov, "fred", 4, "file.net", 8)->tenant, "file");
 	struct prov_answer a = prov_put(SL_PROV_TENANT, "file", "{}");
 	assert_int_equal(a.status, 403);
-	assert_non_null(strstr(a.text, "line 5"));
+	assert_non_null(strstr(a.text, "is the configuration's"));
 	assert_int_equal(prov_delete(SL_PROV_USER, "fred@file.net", NULL).status, 403);
 	assert_int_equal(prov_put(SL_PROV_USER, "carol@file.net", "{'password':'y'}").status, 201);
 
@@ -293,12 +293,22 @@ static void a_reload_is_all_or_nothing(void **state)
 
 	other = prov_config;
 	other.provision = prov_json("{'_line':4,'tenants':[{'_line':5,'name':'file'}]}");
+	assert_int_equal(sl_prov_check_reload(prov, &other, text, sizeof text), -EINVAL);
+	assert_false(fred->gone);
+	assert_int_equal(sl_prov_check_reload(prov, &prov_config, text, sizeof text), 0);
+	assert_false(fred->gone || carol->gone);
 	assert_int_equal(sl_prov_reconfigure(prov, &other, text, sizeof text), -EINVAL);
 	assert_non_null(strstr(text, "with this configuration the database's users \"carol@file.net\": domain: there is no domain"));
 	assert_ptr_equal(sl_prov_user(prov, "fred", 4, "file.net", 8), fred);
 	assert_false(fred->gone);
 	assert_false(carol->gone);
 	assert_int_equal(sl_prov_now(prov)->generation, generation);
+	free(other.provision);
+
+	other.provision = prov_json("{'_line':4,'tenants':[{'_line':5,'name':'file'},{'_line':6,'name':'b'}],'domains':[{'_line':7,'name':'file.net','tenant':'b'}]}");
+	assert_int_equal(sl_prov_check_reload(prov, &other, text, sizeof text), -EINVAL);
+	assert_non_null(strstr(text, "users \"carol@file.net\": domain: \"file.net\" cannot go from tenant \"file\" to \"b\""));
+	assert_string_equal(carol->tenant, "file");
 	free(other.provision);
 
 	other.provision = prov_json(GROUP);
@@ -478,7 +488,8 @@ static void an_import_is_all_or_nothing(void **state)
 	a = prov_import("{'tenants':[{'name':'new'}],'users':[{'name':'x','domain':'new.net','password':'y','numbers':[7]}]}");
 	assert_string_equal(a.text, "users \"x\": numbers[0]: is a whole number; must be a text");
 	a = prov_import("{'tenants':[{'name':'new'},{'name':'new'}]}");
-	assert_int_equal(a.status, 409);
+	assert_int_equal(a.status, 400);
+	assert_string_equal(a.text, "tenants \"new\": name: is there twice");
 	a = prov_import("{'tenant':[]}");
 	assert_int_equal(a.status, 400);
 	assert_null(sl_prov_tenant(sl_prov_now(prov), "new"));
