@@ -243,14 +243,9 @@ int sl_leg_sip_keep_sdp(char **to, uint32_t *len, struct sl_slice sdp)
 
 struct sl_slice sl_leg_sip_sdp(const sip_t *sip)
 {
-	struct sl_slice s = {0};
+	struct sl_slice s;
 
-	if (sip->sip_payload == NULL || sip->sip_payload->pl_len == 0)
-		return s;
-	if (sip->sip_content_type && sip->sip_content_type->c_type && strcasecmp(sip->sip_content_type->c_type, LEG_SDP) != 0)
-		return s;
-	s.p = sip->sip_payload->pl_data;
-	s.n = sip->sip_payload->pl_len;
+	sl_sip_sdp(sip, &s);
 	return s;
 }
 

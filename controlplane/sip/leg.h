@@ -54,6 +54,10 @@ bool sl_sip_leg_heard(const struct sl_leg *l);
 /* The last SDP sent to it: what a late offer is answered with, what hold compares. Empty = none. */
 struct sl_slice sl_sip_leg_last_sdp(const struct sl_leg *l);
 
+/* The session description of a message: its body, or the part of its multipart body that is one, in place. 0 (empty: there is no body),
+ * -EPROTO: a body without one (415). */
+int sl_sip_sdp(const sip_t *sip, struct sl_slice *out);
+
 /* ---- between dispatcher, legs and the brain ---- */
 
 /* Make an incoming leg of msg (taken): transaction, dialog, 100. Creates the call too. NULL: answered 500 or 503. */

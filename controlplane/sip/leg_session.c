@@ -257,6 +257,20 @@ static bool refuse_timer(struct leg *l, nta_incoming_t *irq, const sip_t *sip)
 	return true;
 }
 
+/* A body that is no session description and cannot be passed over (RFC 3261 8.2.3). */
+static bool refuse_body(struct leg *l, nta_incoming_t *irq, const sip_t *sip)
+{
+	const sip_content_disposition_t *d = sip->sip_content_disposition;
+	struct sl_slice sdp;
+
+	if (sl_sip_sdp(sip, &sdp) == 0 || (d && d->cd_optional))
+		return false;
+	sl_sip_leg_counts()->refused_requests++;
+	sl_leg_sip_reply(l, irq, SIP_415_UNSUPPORTED_MEDIA, SIPTAG_ACCEPT_STR(LEG_SDP), TAG_END());
+	nta_incoming_destroy(irq);
+	return true;
+}
+
 static void target_moved(struct leg *l, const sip_t *sip)
 {
 	if (sip->sip_contact == NULL)
@@ -292,7 +306,7 @@ void sl_leg_sip_reinvite_came(struct leg *l, nta_incoming_t *irq, const sip_t *s
 		refuse_overlap(l, irq);
 		return;
 	}
-	if (refuse_timer(l, irq, sip) || (r = sl_leg_sip_request_new(l, irq, sip)) == NULL)
+	if (refuse_body(l, irq, sip) || refuse_timer(l, irq, sip) || (r = sl_leg_sip_request_new(l, irq, sip)) == NULL)
 		return;
 	if (l->irq) {
 		/* The ACK of the 2xx before this was lost; whoever goes on has had the 2xx. */
@@ -328,7 +342,7 @@ void sl_leg_sip_update_came(struct leg *l, nta_incoming_t *irq, const sip_t *sip
 		refuse_overlap(l, irq);
 		return;
 	}
-	if (refuse_timer(l, irq, sip) || (r = sl_leg_sip_request_new(l, irq, sip)) == NULL)
+	if (refuse_body(l, irq, sip) || refuse_timer(l, irq, sip) || (r = sl_leg_sip_request_new(l, irq, sip)) == NULL)
 		return;
 	target_moved(l, sip);
 	if (sdp.n == 0 || is_refresh(l, sdp)) {

@@ -128,15 +128,23 @@ void sl_sip_trace(struct sl_sip *s, struct sl_call *c, const struct sl_leg *l, b
 
 sl_ask sl_sip_resolve(struct sl_sip *s, const char *uri, unsigned role, sl_ask_fn fn, void *ctx)
 {
+	(void)s;
+	(void)role;
+	assert_non_null(strstr(uri, "peer.example"));
+	rig.resolve_fn = fn;
+	rig.resolve_ctx = ctx;
+	if (!rig.resolve_later)
+		rig_resolved(rig.port);
+	return 1;
+}
+
+void rig_resolved(uint16_t port)
+{
 	struct sl_resolved r = { .n = 1 };
 
-	(void)s;
-	(void)uri;
-	(void)role;
 	sl_ip_set_v4(&r.hops[0].to.ip, htonl(INADDR_LOOPBACK));
-	r.hops[0].to.port_be = htons(rig.port);
-	fn(ctx, 0, &r);
-	return 1;
+	r.hops[0].to.port_be = htons(port);
+	rig.resolve_fn(rig.resolve_ctx, 0, &r);
 }
 
 struct sl_prov_user *sl_registrar_user_of(const struct sl_registrar *r, const url_t *uri, const struct sl_binding **binding)

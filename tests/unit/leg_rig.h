@@ -23,6 +23,9 @@ struct rig {
 	uint16_t port, sip_port;     /* the peer's, ours */
 	unsigned changed;
 	bool auto_respond;           /* answer OFFER with 200 and its own SDP */
+	bool resolve_later;          /* peer.example is known when rig_resolved() says so */
+	sl_ask_fn resolve_fn;
+	void *resolve_ctx;
 };
 
 extern struct rig rig;
@@ -41,6 +44,7 @@ void rig_expect(const char *begins);
 void rig_await(const char *begins);
 /* Run the loop until an event line contains this. */
 void rig_event(const char *contains);
+void rig_resolved(uint16_t port);
 void rig_run(int ms); /* at least so long */
 bool rig_quiet(int ms); /* nothing came to the peer in this time */
 /* A header's value of rig.got, or a parameter of it; static memory, 8 in turn. */

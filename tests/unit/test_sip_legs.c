@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "controlplane/sip/leg_internal.h"
 
@@ -39,6 +40,14 @@ static void reply_to(const char *status, const char *to_tag, const char *extra, 
 	        rig_header("Call-ID"), rig_header("CSeq"), rig.port, extra ? extra : "", sdp ? "Content-Type: application/sdp\r\n" : "",
 	        sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 	memcpy(rig.got, copy, sizeof copy);
+}
+
+/* The same with a Contact that is a name. */
+static void reply_named(const char *status, const char *to_tag, const char *sdp)
+{
+	rig_send("SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=%s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:bob@peer.example>\r\n"
+	         "Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s", status, rig_header("Via"), rig_header("From"), rig_header("To"), to_tag,
+	        rig_header("Call-ID"), rig_header("CSeq"), strlen(sdp), sdp);
 }
 
 struct dialog {
@@ -637,6 +646,73 @@ static void fates(void **state)
 	assert_int_equal(sl_leg_sip_fate(sip_method_invite, 488), LEG_FATE_NONE);
 }
 
+/* ---- names and bodies ---- */
+
+static void a_contact_that_is_a_name(void **state)
+{
+	char invite[RIG_TEXT];
+	int first, other;
+
+	(void)state;
+	for (int later = 0; later < 2; later++) {
+		rig.resolve_later = later;
+		first = rig.peer;
+		rig_dial(NULL);
+		rig_expect("INVITE ");
+		memcpy(invite, rig.got, sizeof invite);
+		uint16_t port = rig.port;
+		reply_named("200 OK", "bob", rig_sdp);
+		other = rig_peer(-1);
+		rig.peer = first;
+		if (later) {
+			rig_event("ANSWERED");
+			assert_true(rig_quiet(30));
+			rig_resolved(rig.port);
+		}
+		rig.peer = other;
+		rig_expect("ACK sip:bob@peer.example");
+		rig_peer(first);
+		assert_int_equal(rig.port, port);
+		close(other);
+		rig.events[0] = '\0';
+	}
+}
+
+static void session_descriptions_of_bodies(void **state)
+{
+	static const struct {
+		const char *type, *body;
+		int rc;
+		const char *sdp;
+	} cases[] = {
+		{ "application/sdp", "v=0\r\n", 0, "v=0\r\n" },
+		{ "Application/SDP", "v=0\r\n", 0, "v=0\r\n" },
+		{ "text/plain", "v=0\r\n", -EPROTO, NULL },
+		{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b--\r\n", 0, "v=0" },
+		{ "multipart/mixed;boundary=\"b c\"", "x\r\n--b c\r\nContent-Type: application/pidf+xml\r\n\r\n<a/>\r\n--b c\r\nX: y\r\nc: application/sdp\r\n\r\nv=0\r\n\r\n--b c--", 0, "v=0\r\n" },
+		{ "multipart/mixed;boundary=b", "--b\r\n\r\nv=0\r\n--b--\r\n", -EPROTO, NULL },
+		{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n", -EPROTO, NULL },
+		{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\n--b--", -EPROTO, NULL },
+		{ "multipart/mixed;boundary=b", "--b", -EPROTO, NULL },
+		{ "multipart/mixed", "--\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n----\r\n", -EPROTO, NULL },
+	};
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct sl_slice s;
+
+	(void)state;
+	su_home_init(home);
+	for (size_t i = 0; i < SL_COUNT(cases); i++) {
+		sip_t sip = { .sip_content_type = sip_content_type_make(home, cases[i].type) };
+
+		sip.sip_payload = sip_payload_make(home, cases[i].body);
+		assert_int_equal(sl_sip_sdp(&sip, &s), cases[i].rc);
+		assert_int_equal(s.n, cases[i].sdp ? strlen(cases[i].sdp) : 0);
+		if (s.n)
+			assert_memory_equal(s.p, cases[i].sdp, s.n);
+	}
+	su_home_deinit(home);
+}
+
 /* ---- restart ---- */
 
 static void dialogs_after_a_restart(void **state)
@@ -745,12 +821,14 @@ int main(void)
 		LEG(refreshed_by_update_or_reinvite),
 		LEG(in_with_session_timer),
 		LEG(requests_in_both_directions),
+		LEG(a_contact_that_is_a_name),
 		LEG(dialogs_after_a_restart),
 		LEG(incoming_dialog_after_a_restart),
 		LEG(ringing_out_is_ended_after_a_restart),
 		LEG(ringing_in_is_ended_after_a_restart),
 		cmocka_unit_test(times_of_session_timers),
 		cmocka_unit_test(fates),
+		cmocka_unit_test(session_descriptions_of_bodies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
