@@ -69,6 +69,22 @@ static void print_media(const json_t *status)
 	        ctl_int(media, "max_sessions"), ctl_int(media, "legs"), ctl_int(media, "max_legs"), ctl_int(media, "ports_free"));
 }
 
+static void print_sip(const json_t *status)
+{
+	const json_t *sip = json_object_get(status, "sip");
+
+	if (!json_is_object(sip)) {
+		printf("SIP            off: the configuration has no group sip\n");
+		return;
+	}
+	printf("SIP            %lld calls of %lld, %lld of them up; %lld users registered; %lld TLS connections\n", ctl_int(sip, "calls"),
+	        ctl_int(sip, "max_calls"), ctl_int(sip, "calls_up"), ctl_int(sip, "users_registered"), ctl_int(sip, "tls_connections"));
+	if (strcmp(ctl_text(sip, "overload"), "no") != 0)
+		printf("               ! overload: %s\n", ctl_text(sip, "overload"));
+	if (ctl_int(sip, "cdrs_pending") > 1000)
+		printf("               ! %lld call detail records wait for the database\n", ctl_int(sip, "cdrs_pending"));
+}
+
 /* ---- what it does now ---- */
 
 static void print_relaying(const struct ctl_sample *a, const struct ctl_sample *b)
@@ -134,6 +150,7 @@ int ctl_status(const struct ctl *c)
 	print_processes(status);
 	print_turn(status);
 	print_media(status);
+	print_sip(status);
 	if (!json_is_true(json_object_get(json_object_get(status, "dataplane"), "attached"))) {
 		printf("\nIs it running?  systemctl status sluice-dataplane; journalctl -u "
 		       "sluice-dataplane\n");

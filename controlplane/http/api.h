@@ -43,6 +43,8 @@ void sl_api_status(struct sl_brain *b, struct sl_http_request *r);
 void sl_api_ports(struct sl_brain *b, struct sl_http_request *r);
 void sl_api_workers(struct sl_brain *b, struct sl_http_request *r);
 void sl_api_counters(struct sl_brain *b, struct sl_http_request *r);
+/* metrics_sip.c */
+json_t *sl_api_sip_status(struct sl_brain *b);
 /* metrics.c */
 void sl_api_metrics(struct sl_brain *b, struct sl_http_request *r);
 /* api_allocations.c; id: the path's rest, or NULL */

@@ -3,6 +3,7 @@
 #include "controlplane/http/metrics.h"
 
 #include "controlplane/call/call.h"
+#include "controlplane/edge/edge.h"
 #include "controlplane/registrar/registrar.h"
 #include "controlplane/report/cdr.h"
 #include "controlplane/routing/routing.h"
@@ -23,6 +24,19 @@ static void sip_metrics(FILE *f, struct sl_sip *sip)
 #undef X
 #define X(name, text) sl_metric(f, "sluice_sip_leg_" #name "_total", "counter", text, l->name);
 	SL_SIP_LEG_COUNTERS(X)
+#undef X
+	sl_metric(f, "sluice_sip_overload", "gauge", "1 while new work is refused, 2 when that of registered users is too",
+	        sl_sip_overload_level(sip));
+}
+
+static void edge_metrics(FILE *f, const struct sl_edge *edge)
+{
+	struct sl_edge_counts c;
+
+	sl_edge_counts(edge, &c);
+	sl_metric(f, "sluice_edge_connections", "gauge", "TLS connections now", c.open);
+#define X(name, text) sl_metric(f, "sluice_edge_" #name "_total", "counter", text, c.name);
+	SL_EDGE_COUNTERS(X)
 #undef X
 }
 
@@ -99,10 +113,33 @@ static void trunk_metrics(FILE *f, struct sl_brain *b)
 	}
 }
 
+/* For /v1/status; null without SIP. */
+json_t *sl_api_sip_status(struct sl_brain *b)
+{
+	static const char *const overload[] = {"no", "new work is refused", "new work is refused, that of registered users too"};
+	struct sl_calls_counts calls;
+	struct sl_registrar_counts registrar;
+	struct sl_edge_counts edge = {0};
+
+	if (!b->sip || !b->calls || !b->registrar)
+		return json_null();
+	unsigned level = sl_sip_overload_level(b->sip);
+	sl_calls_counts(b->calls, &calls);
+	sl_registrar_counts(b->registrar, &registrar);
+	if (sl_sip_edge(b->sip))
+		sl_edge_counts(sl_sip_edge(b->sip), &edge);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "calls", (json_int_t)calls.now, "calls_up", (json_int_t)calls.now_up, "max_calls",
+	        (json_int_t)b->config->sip.max_calls, "registrations", (json_int_t)registrar.bindings, "users_registered",
+	        (json_int_t)registrar.users, "tls_connections", (json_int_t)edge.open, "cdrs_pending", (json_int_t)sl_cdrs_pending(b->cdrs),
+	        "overload", overload[level < 3 ? level : 2]);
+}
+
 void sl_metrics_sip(FILE *f, struct sl_brain *b)
 {
 	if (b->sip)
 		sip_metrics(f, b->sip);
+	if (b->sip && sl_sip_edge(b->sip))
+		edge_metrics(f, sl_sip_edge(b->sip));
 	if (b->calls)
 		call_metrics(f, b);
 	if (b->registrar)

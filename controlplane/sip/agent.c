@@ -53,6 +53,16 @@ nta_agent_t *sl_sip_agent(const struct sl_sip *s)
 	return s->agent;
 }
 
+const struct sl_edge *sl_sip_edge(const struct sl_sip *s)
+{
+	return s->edge;
+}
+
+unsigned sl_sip_overload_level(const struct sl_sip *s)
+{
+	return s->overload.level;
+}
+
 struct sl_sip_counts *sl_sip_counts(struct sl_sip *s)
 {
 	usize_t requests = 0, responses = 0, again = 0;

@@ -149,3 +149,7 @@ struct sl_sip_counts {
 #undef X
 };
 struct sl_sip_counts *sl_sip_counts(struct sl_sip *s);
+/* For showing: the stream edge (NULL: no listener is TLS), and whether new work is refused (enum sl_overload_level of overload.h). */
+struct sl_edge;
+const struct sl_edge *sl_sip_edge(const struct sl_sip *s);
+unsigned sl_sip_overload_level(const struct sl_sip *s);

@@ -129,6 +129,8 @@ expect 0 'CALL-ID' sessions
 expect_json 0 '.total == 0 and .sessions == []' sessions list
 expect_json 0 '.media.sessions == 0 and .media.max_legs == 4096' status
 expect 0 '0 of 2048 sessions, 0 of 4096 legs' status
+expect_json 0 '.sip.calls == 0 and .sip.max_calls == 25000 and .sip.overload == "no"' status
+expect 0 'SIP +0 calls of 25000' status
 for command in 'show a' 'delete a' 'stop a' 'dtmf a 1' 'block a on'; do
 	# shellcheck disable=SC2086
 	expect 1 'Unknown call-id' sessions $command
