@@ -251,8 +251,9 @@ static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_
 
 	if (!s)
 		return -ENOMEM;
-	sl_side_owner(s, d->snapshot, who->trunk, (struct sl_prov_user *)who->user);
-	s->use.tenant = who->tenant;
+	/* Who it is may have been found in an older snapshot. */
+	sl_side_owner(s, d->snapshot, who->trunk ? sl_prov_trunk(d->snapshot, who->trunk->name) : NULL, (struct sl_prov_user *)who->user);
+	s->use.tenant = sl_prov_tenant(d->snapshot, tc->call->tenant);
 	s->number = strdup(d->identity.user);
 	s->anonymous = d->identity.anonymous;
 	if (who->user)

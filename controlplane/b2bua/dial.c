@@ -320,6 +320,8 @@ void sl_dial_refused(struct side *s, const struct sl_leg_event *e)
 	char room[2048];
 	struct text headers;
 	unsigned candidate = t->candidate, before = d->n_targets;
+	bool redirected = t->redirects > 0;
+	struct sl_sip_flow flow = t->hop.flow; /* targets move when there are more */
 
 	if (d->heard == s)
 		d->heard = NULL;
@@ -333,7 +335,7 @@ void sl_dial_refused(struct side *s, const struct sl_leg_event *e)
 	if (trunk && in_failover(trunk, status))
 		sl_route_use_failed(d->tc->b->o.routing, &s->use);
 	if (status == 430 && s->user)
-		sl_registrar_flow_closed(d->tc->b->o.registrar, s->user, &t->hop.flow);
+		sl_registrar_flow_closed(d->tc->b->o.registrar, s->user, &flow);
 	sl_attempt_over(s, status);
 	if (status >= 600 && !(trunk && in_failover(trunk, status))) { /* RFC 3261 16.7 step 5 */
 		struct sl_cause cause;
@@ -343,7 +345,8 @@ void sl_dial_refused(struct side *s, const struct sl_leg_event *e)
 		return;
 	}
 	if (trunk && d->n_targets == before && !in_failover(trunk, status)) { /* the answer of the number called: nobody else has another */
-		while (d->next < d->n_targets && d->targets[d->next].candidate == candidate)
+		/* But of several contacts of a redirect each is tried (RFC 3261 8.1.3.4). */
+		while (!redirected && d->next < d->n_targets && d->targets[d->next].candidate == candidate)
 			d->next++;
 		d->candidates_tried = d->decision.n;
 	}

@@ -28,8 +28,8 @@ static const struct {
 	{"Date", PASS_INVITE | PASS_OUTSIDE, 0},
 	{"Identity", PASS_INVITE, 0}, /* RFC 8224: signed end to end */
 	{"User-to-User", ALL | PASS_BYE, 0},
-	{"Diversion", PASS_INVITE | PASS_RESPONSE, MASKED},
-	{"History-Info", PASS_INVITE | PASS_RESPONSE, MASKED},
+	{"Diversion", PASS_INVITE | PASS_RESPONSE, TRUSTED | MASKED},
+	{"History-Info", PASS_INVITE | PASS_RESPONSE, TRUSTED | MASKED},
 	{"Referred-By", PASS_INVITE, MASKED},
 	{"In-Reply-To", 0, 0}, /* names a Call-ID of the other side */
 	{"Geolocation", PASS_INVITE, 0},

@@ -36,23 +36,32 @@ static bool begins(struct sl_slice line, const char *text)
 	return line.n >= n && memcmp(line.p, text, n) == 0;
 }
 
-/* "m=audio 49170 RTP/SAVP 0": port and transport. */
-static void media_line(struct sl_slice line, struct look *out, bool *rejected)
+/* What is said of one section. */
+struct section {
+	bool rejected, held;
+	unsigned n_types, n_events;
+};
+
+/* "m=audio 49170 RTP/SAVP 0": port, transport and payload types. */
+static void media_line(struct sl_slice line, struct look *out, struct section *x)
 {
-	struct sl_slice word[4] = {{0}};
+	struct sl_slice word[3] = {{0}};
 	unsigned k = 0;
 	size_t at = 2;
 
-	while (k < 4 && at < line.n) {
+	while (at < line.n) {
 		size_t n = 0;
 		while (at + n < line.n && line.p[at + n] != ' ')
 			n++;
-		word[k++] = (struct sl_slice){line.p + at, n};
+		if (k < 3)
+			word[k++] = (struct sl_slice){line.p + at, n};
+		else
+			x->n_types += n > 0;
 		at += n + 1;
 	}
 	out->n_media++;
-	*rejected = is(word[1], "0");
-	if (*rejected) {
+	x->rejected = is(word[1], "0");
+	if (x->rejected) {
 		out->n_rejected++;
 		return;
 	}
@@ -74,38 +83,47 @@ static int direction_of(struct sl_slice line)
 	return is(line, "a=sendrecv") || is(line, "a=recvonly") ? 0 : -1;
 }
 
+static bool names_events(struct sl_slice line)
+{
+	const char *p = begins(line, "a=rtpmap:") ? memchr(line.p, ' ', line.n) : NULL;
+
+	return p && begins((struct sl_slice){p + 1, line.n - (size_t)(p + 1 - line.p)}, "telephone-event/");
+}
+
+static void section_over(const struct section *x, struct look *out, bool *any, bool *all)
+{
+	if (x->rejected)
+		return;
+	*any = true;
+	*all &= x->held;
+	out->n_mute += x->n_events && x->n_events == x->n_types;
+}
+
 void sl_look(struct sl_slice sdp, struct look *out)
 {
+	struct section x = {.rejected = true};
 	struct sl_slice line;
-	bool in_media = false, rejected = true, session_held = false, held = false, any = false, all = true;
+	bool in_media = false, session_held = false, any = false, all = true;
 
 	*out = (struct look){0};
 	while (next_line(&sdp, &line)) {
-		int d = direction_of(line);
+		int d = is(line, "c=IN IP4 0.0.0.0") ? 1 : direction_of(line); /* RFC 3264 8.4, as of old */
 		if (begins(line, "m=")) {
-			if (in_media && !rejected) {
-				any = true;
-				all &= held;
-			}
-			media_line(line, out, &rejected);
+			section_over(&x, out, &any, &all);
+			x = (struct section){.held = session_held};
+			media_line(line, out, &x);
 			in_media = true;
-			held = session_held;
 		} else if (d >= 0) {
-			held = d;
+			x.held = d;
 			if (!in_media)
 				session_held = d;
-		} else if (is(line, "c=IN IP4 0.0.0.0")) { /* RFC 3264 8.4, as of old */
-			held = true;
-			if (!in_media)
-				session_held = true;
+		} else if (names_events(line)) {
+			x.n_events++;
 		} else if (begins(line, "a=fingerprint:") && out->secure) {
 			out->dtls = true;
 		}
 	}
-	if (in_media && !rejected) {
-		any = true;
-		all &= held;
-	}
+	section_over(&x, out, &any, &all);
 	out->held = any && all;
 }
 

@@ -12,6 +12,7 @@
 
 struct look {
 	unsigned n_media, n_rejected;
+	unsigned n_mute; /* sections that offer DTMF events and nothing to speak with */
 	bool plain;    /* some section is RTP/AVP or AVPF */
 	bool secure;   /* RTP/SAVP or SAVPF */
 	bool dtls;     /* with keys of DTLS: passed on, never translated */

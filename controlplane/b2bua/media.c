@@ -215,7 +215,7 @@ static int offer(struct side *from, struct side *to, const struct sl_sip_hop *ho
 	if (sl_media_offer(b->o.media, &q, &r, &e) != SL_MEDIA_OK)
 		return failed(from, &e, cause);
 	sl_look((struct sl_slice){r.sdp, r.sdp_len}, &l);
-	if (l.n_media && l.n_media == l.n_rejected && q.options.n_strip) {
+	if (l.n_media && l.n_media == l.n_rejected + l.n_mute && q.options.n_strip) { /* nothing to speak with is left */
 		sl_cause_set(cause, 488, SL_BY_US, NULL);
 		return -EPERM;
 	}

@@ -68,7 +68,8 @@ void sl_takeover(struct sl_b2bua *b, struct sl_call *c, struct sl_leg *l, const 
 	sl_identity_of(sip, who->user, who->trunk, &identity);
 	n->number = strdup(identity.user);
 	n->anonymous = identity.anonymous;
-	sl_side_owner(n, sl_prov_now(tc->b->o.prov), who->trunk, (struct sl_prov_user *)who->user);
+	const struct sl_prov_snapshot *now = sl_prov_now(tc->b->o.prov);
+	sl_side_owner(n, now, who->trunk ? sl_prov_trunk(now, who->trunk->name) : NULL, (struct sl_prov_user *)who->user);
 	tc->replaced = old;
 	if ((status = begin(tc, n, partner, sdp_of(sip)))) {
 		tc->replaced = NULL;

@@ -127,15 +127,17 @@ static void end_to_end_headers(void **state)
 	msg_t *msg = message(invite, &sip);
 
 	pass(sip, PASS_INVITE, NULL, NULL, false);
+	assert_null(strstr(passed, "Diversion"));
+	assert_null(strstr(passed, "Resource-Priority"));
+	pass(sip, PASS_INVITE, NULL, NULL, true);
+	assert_non_null(strstr(passed, "Resource-Priority: ets.0\r\n"));
 	assert_non_null(strstr(passed, "Subject: hello, world\r\n"));
 	assert_non_null(strstr(passed, "User-to-User: 00ab;encoding=hex\r\n"));
 	assert_non_null(strstr(passed, "Diversion: <sip:bob@sbc.example;user=phone>;reason=user-busy;counter=1\r\n"));
 	assert_non_null(strstr(passed, "History-Info: <sip:bob@sbc.example>;index=1, <sips:sbc.example>;index=1.1\r\n"));
-	static const char *const never[] = {"10.1.1", "fd00", "Via", "Contact", "Call-ID", "User-Agent", "X-", "P-Asserted", "Privacy", "Resource-Priority"};
+	static const char *const never[] = {"10.1.1", "fd00", "Via", "Contact", "Call-ID", "User-Agent", "X-", "P-Asserted", "Privacy"};
 	for (size_t i = 0; i < SL_COUNT(never); i++)
 		assert_null(strstr(passed, never[i]));
-	pass(sip, PASS_INVITE, NULL, NULL, true);
-	assert_non_null(strstr(passed, "Resource-Priority: ets.0\r\n"));
 	pass(sip, PASS_BYE, NULL, NULL, true);
 	assert_string_equal(passed, "User-to-User: 00ab;encoding=hex\r\n");
 	msg_destroy(msg);
@@ -224,7 +226,7 @@ static void looks(void **state)
 	static const struct {
 		const char *sdp;
 		bool plain, secure, dtls, held, feedback;
-		unsigned media, rejected;
+		unsigned media, rejected, mute;
 	} cases[] = {
 		{"v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nm=audio 4 RTP/AVP 8\r\n", .plain = true, .media = 1},
 		{"v=0\nm=audio 4 RTP/SAVPF 8\na=sendonly\n", .secure = true, .feedback = true, .held = true, .media = 1},
@@ -233,6 +235,8 @@ static void looks(void **state)
 		{"v=0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4 RTP/AVP 8\r\n", .plain = true, .held = true, .media = 1},
 		{"v=0\r\nm=audio 4 UDP/TLS/RTP/SAVPF 8\r\n", .dtls = true, .media = 1},
 		{"v=0\r\nm=image 4 udptl t38\r\n", .media = 1},
+		{"m=audio 4 RTP/AVP 101 102\r\na=rtpmap:101 telephone-event/8000\r\na=rtpmap:102 telephone-event/16000\r\n", .plain = true, .media = 1, .mute = 1},
+		{"m=audio 4 RTP/AVP 101 8\r\na=rtpmap:101 telephone-event/8000\r\n", .plain = true, .media = 1},
 		{"", .media = 0},
 		{"m=", .media = 1},
 		{"m=audio 0", .media = 1, .rejected = 1},
@@ -248,6 +252,7 @@ static void looks(void **state)
 		assert_int_equal(l.feedback, cases[i].feedback);
 		assert_int_equal(l.n_media, cases[i].media);
 		assert_int_equal(l.n_rejected, cases[i].rejected);
+		assert_int_equal(l.n_mute, cases[i].mute);
 	}
 }
 
