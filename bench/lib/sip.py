@@ -6,6 +6,8 @@ calls that are and that were, registrations."""
 import glob
 import json
 import os
+import subprocess
+import sys
 import time
 
 from host import BenchError, descendants, run, say, thread_times, wait_until
@@ -170,16 +172,6 @@ class Sipp:
     def number(self, column, row=None):
         return int((row or self.last()).get(column) or 0)
 
-    def response_times_ms(self):
-        times = []
-        for file in glob.glob(os.path.join(self.dir, "*_rtt.csv")):
-            with open(file, encoding="utf-8", errors="replace") as f:
-                for line in f:
-                    parts = line.strip().split(";")
-                    if len(parts) >= 3 and parts[0][:1].isdigit():
-                        times.append(float(parts[1]))
-        return times
-
 
 def cpu_ns(pids):
     return sum(ran for pid in pids for ran, _ in thread_times(pid).values())
@@ -200,7 +192,7 @@ def rss_kib(pids):
 class Load:
     """Callers and callees, as many processes of each as wanted, for calls at a rate."""
 
-    def __init__(self, host, space, cps, hold_ms, calls=None, rtt=False, direct=False, name=""):
+    def __init__(self, host, space, cps, hold_ms, calls=None, direct=False, name=""):
         n = host.args.processes
         self.callees = [Sipp(host, space, f"callee{name}{i}", "callee", CALLEE, CALLEE_PORT + i, ["-l", "100000"]) for i in range(n)]
         time.sleep(0.5)
@@ -209,8 +201,6 @@ class Load:
             options = ["-r", str(cps // n), "-l", "100000", "-d", str(hold_ms), "-key", "called", CALLED, "-recv_timeout", "20000"]
             if calls:
                 options += ["-m", str(calls // n)]
-            if rtt:
-                options += ["-trace_rtt", "-rtt_freq", "50"]
             remote = f"{CALLEE}:{CALLEE_PORT + i}" if direct else f"{SYSTEM}:{IN_PORT}"
             self.callers.append(Sipp(host, space, f"caller{name}{i}", "caller", CALLER, CALLER_PORT + i, options, remote))
 
@@ -268,12 +258,19 @@ def steady(host, system):
 
 
 def set_up_time(host, space, direct, seconds):
-    load = Load(host, space, max(1, host.args.cps // 2), host.args.hold_ms, rtt=True, direct=direct, name="rtt")
+    """At half load, by a client of our own beside it."""
+    load = Load(host, space, max(1, host.args.cps // 2), host.args.hold_ms, direct=direct, name="half")
     try:
-        time.sleep(seconds)
+        time.sleep(2)
+        to, port = (CALLEE, CALLEE_PORT) if direct else (SYSTEM, IN_PORT)
+        sampler = host.start("sample", [sys.executable, os.path.join(HERE, "sip_sample.py"), CALLER, to, str(port), CALLED, str(seconds)],
+                             namespace=space, stdout=subprocess.PIPE, text=True)
+        found = json.loads(sampler.communicate(timeout=seconds + 20)[0] or "{}")
     finally:
         load.stop(host)
-    return [t for s in load.callers for t in s.response_times_ms()]
+    if not found.get("times"):
+        raise BenchError(f"no call was set up beside the load ({'direct' if direct else 'through the system'}): {host.tail('sample')}")
+    return found["times"]
 
 
 def held(host, system):
@@ -298,7 +295,6 @@ def registrations(host, system):
     program = os.path.join(args.build, "bench", "sluice-regload")
     if not os.access(program, os.X_OK):
         raise BenchError(f"{program} is not built")
-    import subprocess
     process = host.start("regload", [program, "--target", f"{SYSTEM}:{ACCESS_PORT}", "--users", str(args.users), "--rate", str(args.registrations),
                                      "--seconds", str(int(max(2, args.seconds))), "--domain", "bench.test", "--prefix", "u", "--password",
                                      "bench-password"], namespace=system.space, stdout=subprocess.PIPE, text=True)
