@@ -15,7 +15,7 @@
 #include <sofia-sip/nta_tport.h>
 
 enum {
-	SL_REG_NONCE_SETS = 1 << 14,   /* of 8 nonces in use: 5 MB when all of it was touched */
+	SL_REG_NONCE_SETS = 1 << 14,   /* of 8 nonces in use: 4 MB when all of it was touched */
 	SL_REG_GUARD_SETS = 1 << 12,
 	SL_REG_CONTACTS_MAX = 32,      /* in one REGISTER */
 	SL_REG_WAITING_MAX = 8,        /* REGISTERs of one user behind one that is being committed */

@@ -112,24 +112,19 @@ enum sl_nonce_verdict sl_nonce_use(struct sl_nonces *n, struct sl_slice nonce, u
 
 	if (count == 0 || !parse(nonce, &issued, &counter, &mac))
 		return SL_NONCE_STALE;
-	struct sl_nonce_set *set = &n->sets[mac & n->mask];
-	oldest = &set->uses[0];
+	struct sl_nonce_use *set = n->sets[mac & n->mask];
+	oldest = &set[0];
 	for (unsigned i = 0; i < SL_NONCE_WAYS; i++) {
-		struct sl_nonce_use *u = &set->uses[i];
+		struct sl_nonce_use *u = &set[i];
 
 		if (u->mac == mac)
 			return use_again(u, count, fingerprint);
 		if (u->mac == 0 || (oldest->mac != 0 && u->issued_ms < oldest->issued_ms))
 			oldest = u;
 	}
-	if ((int64_t)issued <= set->forgotten_ms)
+	/* The oldest makes room. One that is not younger than all that are here may have been used and forgotten. */
+	if (oldest->mac != 0 && oldest->issued_ms >= (int64_t)issued)
 		return SL_NONCE_STALE;
-	if (oldest->mac != 0) {
-		/* Full of newer ones: it must not push them out, and cannot be remembered. */
-		if (oldest->issued_ms > (int64_t)issued)
-			return SL_NONCE_STALE;
-		set->forgotten_ms = oldest->issued_ms;
-	}
 	*oldest = (struct sl_nonce_use){ mac, (int64_t)issued, count, 1, fingerprint };
 	return SL_NONCE_GOOD;
 }

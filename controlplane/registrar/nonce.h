@@ -27,10 +27,7 @@ struct sl_nonces {
 	struct sl_siphash_key key;
 	uint64_t counter;
 	size_t mask; /* of sets */
-	struct sl_nonce_set {
-		int64_t forgotten_ms; /* nonces issued up to here may have been used and forgotten */
-		struct sl_nonce_use uses[SL_NONCE_WAYS];
-	} *sets;
+	struct sl_nonce_use (*sets)[SL_NONCE_WAYS];
 };
 
 enum sl_nonce_verdict {

@@ -90,6 +90,14 @@ static void refresh_waits_for_nobody(void **state)
 	assert_int_equal(rig.events[SL_CE_REFRESHED], 2);
 	assert_true(rig_binding("alice", 0)->nat);
 	assert_int_equal(rig_bindings("alice"), 1);
+	/* So is another connection. */
+	rig.flow.transport = SL_SIP_TCP;
+	for (rig.flow.connection = 1; rig.flow.connection < 3; rig.flow.connection++) {
+		assert_int_equal(rig_send("alice", "c1", ++rig.cseq, CONTACT), 0);
+		rig_pump();
+		assert_int_equal(rig.status, 200);
+		assert_int_equal(rig_binding("alice", 0)->flow.connection, rig.flow.connection);
+	}
 }
 
 static void order_of_requests(void **state)
