@@ -57,8 +57,8 @@ void sl_cdrs_flush(struct sl_cdrs *c);
 void sl_cdrs_close(struct sl_cdrs *c);
 void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms); /* commits what came since the last, tries again, retention; each 50 ms */
 /* Commit n records (copied), all or nothing, with the next tick; one that is there already is left as it is, unless it is unfinished. done
- * after the commit, on the brain; a store that
- * fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0 or -ENOMEM (try again). */
+ * after the commit, on the brain; a store that fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0 or
+ * -ENOMEM (try again). */
 int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_t n, sl_cdrs_done done, void *ctx);
 /* Not yet committed. */
 size_t sl_cdrs_pending(const struct sl_cdrs *c);
