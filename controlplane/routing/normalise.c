@@ -61,9 +61,9 @@ static void unescape(char *text)
 	char *to = text;
 
 	for (const char *p = text; *p; p++) {
-		int high = *p == '%' ? hex(p[1]) : -1, low = high >= 0 ? hex(p[2]) : -1, c = high << 4 | low;
+		int high = *p == '%' ? hex(p[1]) : -1, low = high >= 0 ? hex(p[2]) : -1, c = low >= 0 ? high << 4 | low : 0;
 
-		if (low >= 0 && c != '\0' && strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+*-_.!~()", c)) {
+		if (c != '\0' && strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+*-_.!~()", c)) {
 			*to++ = (char)c;
 			p += 2;
 		} else {
