@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { WATCHDOG_MS = 10000 };
@@ -158,6 +159,17 @@ static int run_keeper(struct options *o, const struct sl_config *config)
 	return sl_keeper_run(&o->keeper);
 }
 
+/* Connections are descriptors: as many as we may have. */
+static void want_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 /* A working half that starts again goes on with what was accepted last, whatever the file says by now. */
 static int load(const struct options *o, struct sl_config **config, char *text, size_t text_len)
 {
@@ -167,6 +179,7 @@ static int load(const struct options *o, struct sl_config **config, char *text, 
 		return sl_config_load(o->config, config, text, text_len);
 	for (unsigned i = 0; i < sizeof inherited / sizeof inherited[0]; i++)
 		fcntl(inherited[i], F_SETFD, FD_CLOEXEC);
+	want_descriptors();
 	prctl(PR_SET_DUMPABLE, 0); /* keys never leave memory for a disk */
 	if (sl_config_stored_load(o->kept.config, o->config, config, text, text_len) == 0)
 		return 0;
