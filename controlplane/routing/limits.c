@@ -91,7 +91,6 @@ void sl_route_use_end(struct sl_routing *r, struct sl_route_use *u)
 	u->counted = false;
 	sl_prov_user_unref(u->user);
 	sl_prov_unref(u->snapshot);
-	*u = (struct sl_route_use){0};
 }
 
 void sl_route_use_failed(struct sl_routing *r, const struct sl_route_use *u)

@@ -33,3 +33,9 @@ static inline void sl_route_live_unref(struct sl_route_live *l)
 	if (l && --l->refs == 0)
 		free(l);
 }
+
+/* Calls begun in the whole second before this one. */
+static inline unsigned sl_route_last_second(const struct sl_route_live *l, int64_t second)
+{
+	return second == l->second ? l->begun_before : second == l->second + 1 ? l->begun : 0;
+}

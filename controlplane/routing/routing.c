@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 struct sl_routing *sl_routing_open(const struct sl_routing_options *o)
 {
@@ -125,6 +126,14 @@ struct sl_route_live *sl_live_user(struct sl_prov_user *u)
 
 /* ---- trunks by name, as they are now ---- */
 
+static int64_t now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 static const struct sl_prov_trunk *now(const struct sl_routing *r, const char *name, struct sl_route_live **live)
 {
 	const struct sl_prov_snapshot *s = sl_prov_now(r->prov);
@@ -186,6 +195,6 @@ void sl_route_trunk_view(const struct sl_routing *r, const char *trunk, struct s
 
 	*out = (struct sl_route_trunk_view){0};
 	if (t)
-		*out = (struct sl_route_trunk_view){.concurrent = live->concurrent, .cps = live->begun_before, .registered = live->registered,
+		*out = (struct sl_route_trunk_view){.concurrent = live->concurrent, .cps = sl_route_last_second(live, now_s()), .registered = live->registered,
 		        .registers = t->register_uri[0] != '\0', .calls = live->calls, .failed = live->failed};
 }

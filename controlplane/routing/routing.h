@@ -69,7 +69,8 @@ struct sl_route_use {
 /* Take one of each that is set, all or none. 0, or -EBUSY with whose limit in *hit (its status, reason, retry_after). emergency passes. */
 int sl_route_use_begin(struct sl_routing *r, struct sl_route_use *u, bool emergency, int64_t now_ms, const struct sl_prov_limits **hit,
         const char **whose);
-void sl_route_use_end(struct sl_routing *r, struct sl_route_use *u); /* fine when not begun */
+/* Fine when not begun. What u names stays there: begin took references of its own, and they go now. */
+void sl_route_use_end(struct sl_routing *r, struct sl_route_use *u);
 /* The trunk's side failed this attempt (a status that fails over, or silence): counted for its view. */
 void sl_route_use_failed(struct sl_routing *r, const struct sl_route_use *u);
 

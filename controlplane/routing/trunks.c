@@ -326,8 +326,10 @@ struct sl_trunks *sl_trunks_open(struct sl_sip *sip, struct sl_routing *routing)
 {
 	struct sl_trunks *t = calloc(1, sizeof *t);
 
-	if (t)
+	if (t) {
 		*t = (struct sl_trunks){ .sip = sip, .routing = routing };
+		sl_sip_set_trunks(sip, t);
+	}
 	return t;
 }
 
@@ -335,6 +337,7 @@ void sl_trunks_close(struct sl_trunks *t)
 {
 	if (!t)
 		return;
+	sl_sip_set_trunks(t->sip, NULL);
 	while (t->trunks) {
 		struct sl_trunk *next = t->trunks->next;
 
@@ -342,6 +345,26 @@ void sl_trunks_close(struct sl_trunks *t)
 		t->trunks = next;
 	}
 	free(t);
+}
+
+const struct sl_prov_trunk *sl_trunks_of(const struct sl_trunks *t, const struct sl_endpoint *from, const char *user, bool exact)
+{
+	const struct sl_trunk *by_address = NULL, *found = NULL;
+	unsigned n = 0;
+
+	for (const struct sl_trunk *x = t->trunks; x && !found; x = x->next) {
+		const struct sl_trunk_registration *g = &x->registration;
+
+		if (!g->registered || !sl_ip_eq(&g->at, &from->ip))
+			continue;
+		if (user && strcmp(user, x->wants.contact_user) == 0)
+			found = x;
+		by_address = x;
+		n++;
+	}
+	if (!found && n == 1 && !exact)
+		found = by_address;
+	return found ? sl_prov_trunk(sl_prov_now(sl_sip_options(t->sip)->prov), found->wants.name) : NULL;
 }
 
 void sl_trunks_tick(struct sl_trunks *t, int64_t now_ms)

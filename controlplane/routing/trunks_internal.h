@@ -41,6 +41,7 @@ struct sl_trunk_target {
 struct sl_trunk_registration {
 	struct sl_trunk_request q;
 	bool registered;
+	struct sl_ip at;     /* where */
 	bool answered;       /* the last one had credentials: another 401 means that they are wrong, unless the nonce was old */
 	unsigned failures;   /* in a row */
 	unsigned rounds;     /* of challenges and 423s in this attempt */

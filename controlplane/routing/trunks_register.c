@@ -226,6 +226,7 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_
 
 		sl_trunk_request_stop(&g->q);
 		g->failures = g->rounds = 0;
+		g->at = g->q.hop.to.ip;
 		registered(g, true, "");
 		sl_trunk_request_in(&g->q, (int64_t)s * 10 * REFRESH_PERCENT);
 	} else {
