@@ -159,15 +159,16 @@ static int run_keeper(struct options *o, const struct sl_config *config)
 	return sl_keeper_run(&o->keeper);
 }
 
-/* Connections are descriptors: as many as we may have. */
+/* Connections are descriptors. Not as many as we may have: libraries make tables as long as the limit. */
 static void want_descriptors(void)
 {
+	enum { ENOUGH = 262144 };
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= ENOUGH)
+		return;
+	limit.rlim_cur = limit.rlim_max < ENOUGH ? limit.rlim_max : ENOUGH;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* A working half that starts again goes on with what was accepted last, whatever the file says by now. */
