@@ -504,8 +504,12 @@ void sl_prov_delete(struct sl_prov *p, enum sl_prov_kind kind, const char *name,
 {
 	struct sl_change *c = new_change(p, DELETE, kind, name, if_match, done, ctx);
 
-	if (c)
+	if (c && strlen(name) > SL_PROV_FULL_NAME_MAX) {
+		refuse(c, 404, "", "does not exist");
+		finish(c);
+	} else if (c) {
 		enqueue(p, c);
+	}
 }
 
 void sl_prov_import(struct sl_prov *p, json_t *all, sl_prov_done done, void *ctx)

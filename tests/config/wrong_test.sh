@@ -40,3 +40,15 @@ all_refuse
 edit 'max_legs = 1024' 'replay_window = 100' \
 	"option 'media.replay_window': 100 is no power of two; allowed 64, 128, 256, 512, 1024"
 all_refuse
+
+# What is provisioned is the control plane's alone.
+edit 'password = "bob-password"' 'pasword = "bob-password"' "option 'provision.users[1].pasword' (\"bob\"): is not known here; known are name, domain,"
+refuses "$build/controlplane/sluice-controlplane" --config "$dir/wrong.conf" --check
+refuses timeout 10 "$build/controlplane/sluice-controlplane" --config "$dir/wrong.conf"
+edit 'tenants = ( { name = "quickstart"; } )' 'tenants = ( { name = "quick"; } )' 'option'
+want="$dir/wrong.conf:$(grep -nF 'domains = ' "$dir/wrong.conf" | cut -d: -f1): option 'provision': domains \"quickstart.example\": tenant: there is no tenant \"quickstart\""
+refuses "$build/controlplane/sluice-controlplane" --config "$dir/wrong.conf" --check
+[ ! -e "$dir/api.sock" ] || { echo "a socket was made"; exit 1; }
+
+# The sample that fits any machine.
+"$build/controlplane/sluice-controlplane" --config config/all-in-one.conf.sample --check
