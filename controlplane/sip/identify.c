@@ -5,6 +5,7 @@
  * What nobody knows gets no memory: challenges and refusals are stateless. */
 
 #include "controlplane/registrar/registrar.h"
+#include "controlplane/routing/trunks.h"
 #include "controlplane/sip/internal.h"
 
 #include <string.h>
@@ -109,6 +110,11 @@ static enum sl_identity identify_user(struct sl_sip *s, msg_t *msg, const sip_t 
 	return SL_ID_KNOWN;
 }
 
+void sl_sip_set_trunks(struct sl_sip *s, struct sl_trunks *t)
+{
+	s->trunks = t;
+}
+
 enum sl_identity sl_sip_identify(struct sl_sip *s, msg_t *msg, const sip_t *sip, struct sl_sip_caller *who, struct sl_prov_user **user)
 {
 	unsigned role = s->listeners[who->flow.listener].role;
@@ -116,6 +122,12 @@ enum sl_identity sl_sip_identify(struct sl_sip *s, msg_t *msg, const sip_t *sip,
 	*user = NULL;
 	if (role != SL_SIP_ACCESS) {
 		who->trunk = sl_prov_trunk_of(sl_prov_now(s->o.prov), &who->flow.remote, who->tls_identity);
+		/* Accounts at one carrier share its address: then the Contact that we registered tells them apart. */
+		const struct sl_prov_trunk *registered = s->trunks ? sl_trunks_of(s->trunks, &who->flow.remote, sip->sip_request->rq_url->url_user,
+			who->trunk != NULL) : NULL;
+
+		if (registered)
+			who->trunk = registered;
 		if (who->trunk) {
 			who->tenant = who->trunk->tenant;
 			return SL_ID_KNOWN;

@@ -72,6 +72,7 @@ struct sl_sip {
 	struct sl_overload overload;
 	struct sl_sip_crash crash;
 	struct sl_resolver *resolver;
+	struct sl_trunks *trunks; /* NULL: none are known by our registration */
 	struct sl_sip_counts counts;
 	int64_t tick_ms, second_ms, sample_ms, patience_ms;
 	uint32_t stranger_second[SL_SIP_STRANGERS]; /* seconds << 8 | answers in that second */

@@ -85,6 +85,9 @@ nta_agent_t *sl_sip_agent(const struct sl_sip *s);
 /* Limits, certificates and policy of a reloaded configuration; listeners need a restart. */
 void sl_sip_reconfigure(struct sl_sip *s, const struct sl_config *config);
 void sl_sip_tick(struct sl_sip *s, int64_t now_ms);
+struct sl_trunks;
+/* Trunks that we register at are known by that too (routing/trunks.h); NULL before they go. */
+void sl_sip_set_trunks(struct sl_sip *s, struct sl_trunks *t);
 
 /* ---- where from, where to ---- */
 

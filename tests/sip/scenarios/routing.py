@@ -392,6 +392,20 @@ def s_registers_outwards(lab):
     expect(uri_of(good.get("Contact")).startswith("sip:line1@"), good.get("Contact"))
     n = len(seen)
     lab.world.until(lambda: len(seen) > n, 7, "a refresh within the 5 s that were given")
+    # Another trunk has the same address: the Contact that we registered tells whose call it is.
+    ends = carriers(lab, "onward")
+    lab.put("routes", "line1", tenant="lab", match="^line1$", source="trunk:upstream", trunks=["onward"])
+    c = registrar.call("sip:line1@198.51.100.1")
+    i = ends["onward"].ringing()
+    i.answer()
+    c.up()
+    c.bye()
+    i.expect_bye()
+    other = lab.trunk("carrier2")
+    c = other.call("sip:line1@198.51.100.1")
+    r = other.response(c.invite, 3, range(300, 700))
+    other.ack(c.invite, r)
+    expect(r.status in (403, 404), f"from elsewhere: {r.status}")
 
 
 def s_auth_at_trunk(lab):
