@@ -23,23 +23,6 @@ enum { ANSWER_MS = 4000, FIRST_SPREAD_MS = 1000 };
 
 /* ---- a request ---- */
 
-struct sl_slice sl_trunk_host_of(const char *uri)
-{
-	const char *p = strchr(uri, ':');
-	const char *at;
-
-	p = p ? p + 1 : uri;
-	size_t n = strcspn(p, ";?>");
-	at = memchr(p, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - p);
-		p = at + 1;
-	}
-	const char *end = *p == '[' ? memchr(p, ']', n) : memchr(p, ':', n);
-
-	return (struct sl_slice){ p, !end ? n : (size_t)(end - p) + (*p == '[') };
-}
-
 void sl_trunk_request_in(struct sl_trunk_request *q, int64_t ms)
 {
 	sl_timer_set(sl_sip_options(q->trunk->all->sip)->timers, &q->timer, sl_now_ms() + ms);
@@ -143,25 +126,12 @@ int sl_trunk_request_send(struct sl_trunk_request *q, const char *uri, const cha
 
 /* ---- probing ---- */
 
-bool sl_trunk_hysteresis(struct sl_trunk_target *g, bool ok, unsigned up, unsigned down)
-{
-	if (ok != g->down) {
-		g->streak = 0; /* as it was */
-		return false;
-	}
-	if (++g->streak < (g->down ? up : down))
-		return false;
-	g->down = !g->down;
-	g->streak = 0;
-	return true;
-}
-
 static void probed(struct sl_trunk_target *g, bool ok, const char *why)
 {
 	struct sl_trunk *t = g->q.trunk;
 
 	sl_trunk_request_stop(&g->q);
-	if (sl_trunk_hysteresis(g, ok, t->wants.probe_up, t->wants.probe_down))
+	if (sl_trunk_hysteresis(&g->health, ok, t->wants.probe_up, t->wants.probe_down))
 		sl_route_target_state(t->all->routing, t->wants.name, g->number, ok, why);
 	sl_trunk_request_in(&g->q, (int64_t)t->wants.probe_s * 1000);
 }
@@ -241,7 +211,7 @@ static void want(const struct sl_prov_trunk *p, struct sl_trunk_wants *w)
 static void free_trunk(struct sl_trunk *t)
 {
 	for (unsigned i = 0; i < t->wants.n_targets; i++) {
-		if (t->targets[i].down) /* nobody looks after it any more */
+		if (t->targets[i].health.down) /* nobody looks after it any more */
 			sl_route_target_state(t->all->routing, t->wants.name, i, true, "no longer probed");
 		sl_trunk_request_free(&t->targets[i].q);
 	}

@@ -5,6 +5,7 @@
 /* Between the files of trunks*.c. */
 
 #include "controlplane/routing/trunks.h"
+#include "controlplane/routing/trunks_rules.h"
 #include "controlplane/sip/resolve.h"
 
 enum { SL_TRUNK_TARGETS = 8, SL_TRUNK_CHALLENGES = 4, SL_TRUNK_CHALLENGE_MAX = 512 };
@@ -34,8 +35,7 @@ struct sl_trunk_request {
 struct sl_trunk_target {
 	struct sl_trunk_request q; /* first: found from its timer */
 	unsigned number;
-	bool down;
-	unsigned streak; /* answers in a row while it is down, failures while it is up */
+	struct sl_trunk_health health;
 };
 
 struct sl_trunk_registration {
@@ -81,10 +81,3 @@ void sl_trunk_request_in(struct sl_trunk_request *q, int64_t ms); /* its timer *
 
 void sl_trunk_registration_start(struct sl_trunk *t);
 void sl_trunk_registration_stop(struct sl_trunk *t);
-
-/* How long until the next attempt after so many failures, without the random part. */
-int64_t sl_trunk_backoff_ms(unsigned failures);
-/* One more answer (ok) or failure: true when the target's state changes. */
-bool sl_trunk_hysteresis(struct sl_trunk_target *g, bool ok, unsigned up, unsigned down);
-/* The host of a URI, as a slice of it. */
-struct sl_slice sl_trunk_host_of(const char *uri);

@@ -18,23 +18,12 @@
 
 enum {
 	ANSWER_MS = 32000,      /* Timer F of a transaction over UDP: the carrier has as long */
-	BACKOFF_FIRST_MS = 5000,
-	BACKOFF_MAX_MS = 600000,
 	REFRESH_PERCENT = 80,
 	EXPIRES_LEAST_S = 4,    /* a carrier that grants less is asked this often, not more */
 	EXPIRES_MOST_S = 604800,
 	HEADERS_MAX = 2048,
 	ROUNDS_MAX = 4,         /* a carrier that is never content is a failure */
 };
-
-int64_t sl_trunk_backoff_ms(unsigned failures)
-{
-	int64_t ms = BACKOFF_FIRST_MS;
-
-	while (failures-- > 1 && ms < BACKOFF_MAX_MS)
-		ms *= 2;
-	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
-}
 
 static struct sl_trunk_registration *registration_of(nta_outgoing_magic_t *magic)
 {
@@ -64,7 +53,7 @@ static void failed(struct sl_trunk_registration *g, const char *why, unsigned re
 	int64_t ms = sl_trunk_backoff_ms(g->failures);
 
 	if ((int64_t)retry_after_s * 1000 > ms)
-		ms = retry_after_s < EXPIRES_MOST_S ? (int64_t)retry_after_s * 1000 : BACKOFF_MAX_MS;
+		ms = retry_after_s < EXPIRES_MOST_S ? (int64_t)retry_after_s * 1000 : SL_TRUNK_BACKOFF_MAX_MS;
 	if (RAND_bytes(&random, 1) == 1)
 		ms += ms / 4 * random / 256;
 	sl_trunk_request_in(&g->q, ms);
