@@ -312,6 +312,15 @@ static void where_calls_may_go(void **state)
 		if (strcmp(way, table[i].way) != 0)
 			fail_msg("%s calls %s: wanted %s, got %s", table[i].from, table[i].called, table[i].way, way);
 	}
+	/* denied as dialled, whatever its routing number; and as the route made it, whatever the trunk makes of it */
+	q = query("bob", "+49900123");
+	snprintf(q.rn, sizeof q.rn, "+15");
+	assert_string_equal(decide_query(&q, NULL, 0), "403 Destination Not Allowed");
+	prov_must(SL_PROV_TRUNK, "a", "{'tenant':'acme','sources':['10.0.0.1'],'targets':[{'uri':'sip:10.0.0.1'}],'numbers_out':[{'match':'^.49','replace':'0'}]}");
+	prov_must(SL_PROV_USER, "bob@example.com", "{'deny':['+49900']}");
+	assert_string_equal(decide("bob", "0049900123"), "403 Destination Not Allowed");
+	assert_string_equal(decide("bob", "004930123"), "out/a");
+
 	q = query("nobody", "+4930555");
 	q.may_leave = false;
 	assert_string_equal(decide_query(&q, NULL, 0), "403 Forbidden");
