@@ -296,6 +296,11 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 	w->now = find_binding(p, w, url);
 	if (w->now && !check_order(p, w->now, again, no))
 		return false;
+	for (unsigned i = 0; i < p->n; i++) {
+		/* RFC 5626 4.2: one flow in a request. */
+		if ((w->now && p->wishes[i].now == w->now) || strcmp(p->wishes[i].uri, w->uri) == 0 || (w->b.reg_id && p->wishes[i].b.reg_id))
+			return refuse(no, 400, "Contact Given Twice");
+	}
 	if (w->remove) {
 		p->n += w->now != NULL;
 		return true;
@@ -308,10 +313,6 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 		expires = p->domain->max_expires_s;
 	w->b.expires_unix_ms = p->now + (int64_t)expires * 1000;
 	w->b.nat = is_nat(p, url);
-	for (unsigned i = 0; i < p->n; i++) {
-		if (strcmp(p->wishes[i].uri, w->uri) == 0 || (w->b.reg_id && p->wishes[i].b.reg_id)) /* RFC 5626 4.2 */
-			return refuse(no, 400, "Contact Given Twice");
-	}
 	w->refresh = w->now && is_refresh(w);
 	if (w->now)
 		w->b.created_unix_ms = w->now->b.created_unix_ms;
