@@ -425,6 +425,15 @@ bool rig_quiet(int ms)
 	return true;
 }
 
+void rig_never(const char *begins, int ms)
+{
+	for (int64_t until = sl_now_ms() + ms; sl_now_ms() < until;) {
+		step();
+		if (receive() && strncmp(rig.got, begins, strlen(begins)) == 0)
+			fail_msg("it came too early:\n%s", rig.got);
+	}
+}
+
 static void wait_for(const char *begins, bool strict)
 {
 	for (int64_t until = sl_now_ms() + 10000; sl_now_ms() < until;) {

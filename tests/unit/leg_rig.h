@@ -46,6 +46,7 @@ void rig_await(const char *begins);
 void rig_event(const char *contains);
 void rig_resolved(uint16_t port);
 void rig_run(int ms); /* at least so long */
+void rig_never(const char *begins, int ms); /* none such comes in this time */
 bool rig_quiet(int ms); /* nothing came to the peer in this time */
 /* A header's value of rig.got, or a parameter of it; static memory, 8 in turn. */
 const char *rig_header(const char *name);

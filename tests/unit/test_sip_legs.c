@@ -245,6 +245,7 @@ static void hangup_waits_for_the_ack(void **state)
 	rig_expect("SIP/2.0 200");
 	dialog_from_answer();
 	hangup(&normal);
+	rig_never("BYE ", 100);
 	request("ACK", NULL, NULL);
 	rig_await("BYE ");
 	reply_to("200 OK", NULL, NULL, NULL);
@@ -380,6 +381,7 @@ static void reinvite_and_update_of_theirs(void **state)
 	request("INVITE", NULL, rig_sdp);
 	rig_expect("SIP/2.0 200");
 	assert_non_null(strstr(rig.got, "m=audio"));
+	assert_string_equal(rig.events, "");
 	request("ACK", NULL, NULL);
 	rig_event("ACKED");
 	request("UPDATE", NULL, NULL);
@@ -480,6 +482,14 @@ static void prack_of_theirs(void **state)
 	dialog_from_answer();
 	request("PRACK", rack, NULL);
 	rig_await("SIP/2.0 200");
+	/* Another one goes at once, with the next number. */
+	unsigned first = (unsigned)atoi(strstr(rack, ":") + 1);
+	assert_int_equal(rig.leg->ops->progress(rig.leg, 183, "Session Progress", rig_slice(rig_sdp), NULL), 0);
+	rig_expect("SIP/2.0 183");
+	assert_int_equal(atoi(rig_header("RSeq")), first + 1);
+	snprintf(rack, sizeof rack, "RAck: %s 1 INVITE\r\n", rig_header("RSeq"));
+	request("PRACK", rack, NULL);
+	rig_await("SIP/2.0 200");
 	assert_int_equal(rig.leg->ops->progress(rig.leg, 180, "Ringing", rig_slice(""), NULL), 0);
 	rig_expect("SIP/2.0 180");
 	assert_int_equal(rig.leg->ops->answer(rig.leg, rig_slice(rig_sdp), NULL), 0);
@@ -520,6 +530,20 @@ static void a_challenge_is_answered_once(void **state)
 	assert_string_not_equal(rig_header("Proxy-Authorization"), "");
 	reply_to("407 Proxy Authentication Required", "x", "Proxy-Authenticate: Digest realm=\"r\", nonce=\"m\"\r\n", NULL);
 	rig_event("ENDED status=407");
+}
+
+static void a_wrong_password_is_told_once(void **state)
+{
+	struct sl_sip_credentials c = { .username = "u", .realm = "r" };
+	const struct sl_sip_dial d = { .sdp = rig_slice(rig_sdp), .credentials = &c };
+
+	(void)state;
+	rig_dial(&d);
+	for (int i = 0; i < 2; i++) {
+		rig_await("INVITE ");
+		reply_to("401 Unauthorized", "x", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n", NULL);
+	}
+	rig_event("ENDED status=401");
 }
 
 static void bye_is_challenged(void **state)
@@ -737,6 +761,36 @@ static void dialogs_after_a_restart(void **state)
 	rig_event("ENDED");
 }
 
+static void a_2xx_that_is_repeated_after_a_restart(void **state)
+{
+	char invite[RIG_TEXT];
+
+	(void)state;
+	rig_dial(NULL);
+	rig_expect("INVITE ");
+	memcpy(invite, rig.got, sizeof invite);
+	reply_to("200 OK", "bob", NULL, rig_sdp);
+	rig_event("ANSWERED");
+	rig_expect("ACK ");
+	rig_restart();
+	memcpy(rig.got, invite, sizeof invite);
+	reply_to("200 OK", "bob", NULL, rig_sdp);
+	rig_expect("ACK ");
+	assert_int_equal(rig.leg->state, SL_LS_UP);
+	/* One of a fork that nobody knows. */
+	memcpy(rig.got, invite, sizeof invite);
+	reply_to("200 OK", "other", NULL, rig_sdp);
+	rig_expect("ACK ");
+	assert_non_null(strstr(rig_header("To"), "tag=other"));
+	rig_expect("BYE ");
+	assert_non_null(strstr(rig_header("To"), "tag=other"));
+	reply_to("200 OK", NULL, NULL, NULL);
+	/* One with a From tag that was never ours makes us say nothing. */
+	rig_send("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKx\r\nFrom: <sip:a@x>;tag=forged\r\nTo: <sip:b@x>;tag=y\r\n"
+	         "Call-ID: forged\r\nCSeq: 1 INVITE\r\nContact: <sip:victim@127.0.0.1:%u>\r\nContent-Length: 0\r\n\r\n", rig.sip_port, rig.port);
+	assert_true(rig_quiet(100));
+}
+
 static void incoming_dialog_after_a_restart(void **state)
 {
 	(void)state;
@@ -816,6 +870,7 @@ int main(void)
 		LEG(prack_of_theirs),
 		LEG(prack_lost),
 		LEG(a_challenge_is_answered_once),
+		LEG(a_wrong_password_is_told_once),
 		LEG(bye_is_challenged),
 		LEG(session_interval_too_small),
 		LEG(refreshed_by_update_or_reinvite),
@@ -823,6 +878,7 @@ int main(void)
 		LEG(requests_in_both_directions),
 		LEG(a_contact_that_is_a_name),
 		LEG(dialogs_after_a_restart),
+		LEG(a_2xx_that_is_repeated_after_a_restart),
 		LEG(incoming_dialog_after_a_restart),
 		LEG(ringing_out_is_ended_after_a_restart),
 		LEG(ringing_in_is_ended_after_a_restart),
