@@ -34,6 +34,29 @@ static void record(struct dial *d, unsigned target, int status, int64_t ms)
 	text_copy(a->target, sizeof a->target, where);
 }
 
+/* All forks to a user are one call of his: one of them counts it, and hands that on when it goes. */
+static struct side *fork_of(struct dial *d, unsigned target, bool counted)
+{
+	struct side *s;
+
+	LIST_FOREACH(s, &d->tc->sides, link)
+	{
+		if (s->dial == d && s->user && s->use.counted == counted && d->targets[s->target].candidate == d->targets[target].candidate)
+			return s;
+	}
+	return NULL;
+}
+
+void sl_attempt_counts(struct side *s)
+{
+	struct side *x = s->user && !s->use.counted ? fork_of(s->dial, s->target, true) : NULL;
+
+	if (x) {
+		x->use.counted = false;
+		s->use.counted = true;
+	}
+}
+
 void sl_attempt_over(struct side *s, int status)
 {
 	struct dial *d = s->dial;
@@ -47,7 +70,12 @@ void sl_attempt_over(struct side *s, int status)
 	if (d->heard == s)
 		d->heard = NULL;
 	if (status >= 300) {
+		struct side *heir = s->user && s->use.counted ? fork_of(d, s->target, false) : NULL;
 		s->failed = s->stale = true;
+		if (heir) {
+			heir->use.counted = true;
+			s->use.counted = false;
+		}
 		sl_side_release(s);
 	}
 }
@@ -161,7 +189,8 @@ static int hook(struct dial *d, const struct sl_route_candidate *c, struct text 
 	if (!b->identity_hook)
 		return 0;
 	char more[2048] = "";
-	int status = b->identity_hook(b->identity_ctx, d->tc->call, NULL, c, more, sizeof more);
+	/* NULL in a transfer: there the INVITE is ours. */
+	int status = b->identity_hook(b->identity_ctx, d->tc->call, d->invite ? (const sip_t *)msg_public(d->invite, SIP_PROTOCOL_TAG) : NULL, c, more, sizeof more);
 	text_put(out, more);
 	return status >= 400 ? status : 0;
 }
@@ -238,6 +267,8 @@ static bool within_limits(struct dial *d, unsigned target, struct sl_route_use *
 	const struct sl_prov_limits *hit = NULL;
 	const char *whose = NULL;
 
+	if (use->user && fork_of(d, target, true)) /* counted with the fork before */
+		return true;
 	if (sl_route_use_begin(d->tc->b->o.routing, use, d->tc->call->emergency, sl_b2bua_now_ms(), &hit, &whose) == 0)
 		return true;
 	note(d, target, hit && hit->status ? hit->status : 503, SL_BY_US, hit && hit->reason[0] ? hit->reason : "Limit Reached",
@@ -301,6 +332,10 @@ void sl_attempt(struct dial *d, unsigned target)
 	struct sl_slice sdp = {0};
 	int status;
 
+	if (d->sips && d->targets[target].hop.transport != SL_SIP_TLS) {
+		note(d, target, 480, SL_BY_US, NULL, 0);
+		return;
+	}
 	if (sl_media_bridge(tc) < 0) {
 		note(d, target, 500, SL_BY_US, NULL, 0);
 		return;

@@ -7,7 +7,10 @@
 #include <time.h>
 
 #include <openssl/crypto.h>
+#include <sofia-sip/msg.h>
+#include <sofia-sip/msg_header.h>
 #include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_parser.h>
 #include <sys/random.h>
 
 #include "controlplane/brain.h"
@@ -231,20 +234,6 @@ static void refuse(struct trunk_call *tc, int status, const char *text)
 	sl_trunk_end(tc, NULL, &cause, NULL);
 }
 
-/* Its session description; empty = none: it wants our offer. -EPROTO: a body that is none. */
-static int sdp_of(const sip_t *sip, struct sl_slice *out)
-{
-	const sip_content_type_t *type = sip->sip_content_type;
-
-	*out = (struct sl_slice){0};
-	if (!sip->sip_payload || !sip->sip_payload->pl_len)
-		return 0;
-	if (type && type->c_type && strcasecmp(type->c_type, "application/sdp") != 0)
-		return -EPROTO;
-	*out = (struct sl_slice){sip->sip_payload->pl_data, sip->sip_payload->pl_len};
-	return 0;
-}
-
 static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_sip_caller *who, struct dial *d)
 {
 	struct side *s = tc->caller = sl_side_new(tc, l);
@@ -275,6 +264,16 @@ static void gruu_of(struct dial *d, const url_t *uri)
 	text_copy(d->called.user, sizeof d->called.user, user->name);
 }
 
+/* Verstat and signatures are about the message as it came. */
+static void keep_invite(struct dial *d, const sip_t *sip)
+{
+	d->invite = msg_create(sip_default_mclass(), 0);
+	msg_pub_t *copy = d->invite ? msg_public(d->invite, SIP_PROTOCOL_TAG) : NULL;
+
+	for (const msg_header_t *h = (const msg_header_t *)sip->sip_request; copy && h; h = ((const sip_header_t *)h)->sh_common->h_succ)
+		msg_header_add_dup(d->invite, copy, h);
+}
+
 /* What the request says, into the dial: 0 or the status to refuse it with. */
 static int read_request(struct dial *d, const sip_t *sip, const struct sl_sip_caller *who)
 {
@@ -294,6 +293,9 @@ static int read_request(struct dial *d, const sip_t *sip, const struct sl_sip_ca
 	sl_headers_collect(&lines, sip);
 	if (lines.n && !(d->headers = strdup(room)))
 		return 500;
+	d->sips = uri->url_type == url_sips;
+	if (d->tc->b->identity_hook)
+		keep_invite(d, sip);
 	return sl_loop_is(d->tc->b, sip, d->identity.user, d->called.user, d->host, d->loop) ? 482 : 0;
 }
 
@@ -317,7 +319,7 @@ void sl_b2bua_invite(void *ctx, struct sl_call *c, struct sl_leg *l, const struc
 	}
 	int status = read_request(d, sip, who), error = caller_side(tc, l, who, d);
 	if (status == 0)
-		status = error ? 500 : sdp_of(sip, &sdp) < 0 ? 415 : 0;
+		status = error ? 500 : sl_sip_sdp(sip, &sdp) < 0 ? 415 : 0;
 	if (status) {
 		refuse(tc, status, NULL);
 		return;

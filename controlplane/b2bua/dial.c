@@ -57,6 +57,8 @@ void sl_dial_free(struct dial *d)
 	}
 	free(d->decision.record);
 	free(d->headers);
+	if (d->invite)
+		msg_destroy(d->invite);
 	free(d->instance);
 	free(d->extra);
 	free(d->best_headers);
@@ -223,7 +225,7 @@ static bool goes_on(const struct dial *d)
 {
 	int s = d->best.status;
 
-	if (d->candidates_tried == 0)
+	if (d->candidates_tried == 0 || d->forwarded)
 		return true;
 	const struct sl_route_candidate *c = &d->decision.candidates[d->candidates_tried - 1];
 	return !c->user || s == 0 || s == 408 || s == 430 || s == 480 || (s >= 500 && s < 600);
@@ -237,6 +239,7 @@ static bool next_candidate(struct dial *d)
 	if (d->candidates_tried >= d->decision.n || !goes_on(d))
 		return false;
 	unsigned candidate = d->candidates_tried++;
+	d->forwarded = false;
 	if (!sl_targets_expand(d, candidate)) {
 		sl_cause_set(&cause, 480, SL_BY_US, NULL);
 		sl_dial_note(d, &cause, NULL);
@@ -328,8 +331,10 @@ void sl_dial_refused(struct side *s, const struct sl_leg_event *e)
 	text_init(&headers, room, sizeof room);
 	sl_headers_pass(&headers, e->message, PASS_RESPONSE, &from, &to, d->host);
 	sl_dial_note(d, &e->cause, room);
-	if (status >= 300 && status < 400 && (!trunk || trunk->follow_redirects))
+	if (status >= 300 && status < 400 && trunk && trunk->follow_redirects)
 		sl_targets_redirect(d, s, e->message);
+	else if (status >= 300 && status < 400 && !trunk)
+		sl_forward(d, s, e->message);
 	else
 		again_plain(d, s, status);
 	if (trunk && in_failover(trunk, status))
@@ -446,6 +451,7 @@ void sl_dial_answered(struct side *s, const struct sl_leg_event *e)
 		sl_leg_hangup(s->leg, &cause, NULL);
 		return;
 	}
+	sl_attempt_counts(s);
 	sl_attempt_over(s, 200);
 	s->failed = s->stale = false;
 	sl_cause_set(&cause, 200, SL_BY_US, "Call completed elsewhere");

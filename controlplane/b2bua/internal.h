@@ -95,6 +95,7 @@ struct dial {
 	struct number called;
 	struct identity identity;
 	char *headers;          /* lines of the caller's INVITE that may pass: judged again for each candidate, whose rules differ */
+	msg_t *invite;          /* a copy, when somebody's hook wants to see it */
 	char *instance;         /* a GRUU was called: this contact and no other */
 	char *extra;            /* of a transfer: Replaces, of a redirect: Diversion */
 	char loop[LOOP_ROOM];
@@ -108,6 +109,9 @@ struct dial {
 	sl_ask ask;             /* resolving targets[next] */
 	bool resolved;          /* the answer came before the question was asked */
 	bool stepping, over;
+	bool sips;              /* RFC 3261 26.2.2: over TLS or not at all */
+	unsigned forwards;      /* redirects of users' phones that were routed */
+	bool forwarded;         /* the candidates that come next are of such a one */
 	struct sl_cause best;
 	char *best_headers;     /* of its response, for the caller */
 	struct side *heard;     /* whose early media is passed on */
@@ -198,6 +202,7 @@ void sl_dial_note(struct dial *d, const struct sl_cause *cause, const char *head
 /* Start one: it is pending, or has failed and been noted. */
 void sl_attempt(struct dial *d, unsigned target);
 void sl_attempt_over(struct side *s, int status);
+void sl_attempt_counts(struct side *s); /* of several forks it is the one that counts as its user's call */
 /* Takes t's texts, also when it fails. 0, -ENOSPC, -ENOMEM. */
 int sl_target_add(struct dial *d, unsigned at, struct target *t);
 bool sl_targets_expand(struct dial *d, unsigned candidate);             /* false: nowhere to go */
@@ -205,6 +210,8 @@ void sl_targets_redirect(struct dial *d, const struct side *s, const sip_t *sip)
 void sl_targets_free(struct dial *d);
 unsigned sl_target_role(struct dial *d, const struct target *t);        /* of the listener to leave by */
 bool sl_is_our_address(const struct sl_b2bua *b, const char *host);
+/* A phone of ours sends the call on (302): routed anew, by the rights of its user. false: it does not. */
+bool sl_forward(struct dial *d, const struct side *s, const sip_t *sip);
 void sl_targets_resolve(struct dial *d);                                /* of targets[next] */
 void sl_decision_complete(struct trunk_call *tc);                       /* attempts into the record, the record into the trace */
 

@@ -18,18 +18,13 @@ static void refuse(struct sl_leg *l, int status)
 	sl_leg_hangup(l, &cause, NULL);
 }
 
-static struct sl_slice sdp_of(const sip_t *sip)
+static int begin(struct trunk_call *tc, struct side *n, struct side *partner, const sip_t *sip)
 {
-	if (!sip->sip_payload || !sip->sip_payload->pl_len)
-		return none;
-	return (struct sl_slice){sip->sip_payload->pl_data, sip->sip_payload->pl_len};
-}
-
-static int begin(struct trunk_call *tc, struct side *n, struct side *partner, struct sl_slice sdp)
-{
-	struct sl_slice out = none;
+	struct sl_slice out = none, sdp;
 	struct sl_cause cause;
 
+	if (sl_sip_sdp(sip, &sdp) < 0)
+		return 415;
 	if (sdp.n && sl_media_pass_offer(n, partner, sdp, false, &out, &cause) < 0)
 		return cause.status;
 	if (sdp.n)
@@ -71,7 +66,7 @@ void sl_takeover(struct sl_b2bua *b, struct sl_call *c, struct sl_leg *l, const 
 	const struct sl_prov_snapshot *now = sl_prov_now(tc->b->o.prov);
 	sl_side_owner(n, now, who->trunk ? sl_prov_trunk(now, who->trunk->name) : NULL, (struct sl_prov_user *)who->user);
 	tc->replaced = old;
-	if ((status = begin(tc, n, partner, sdp_of(sip)))) {
+	if ((status = begin(tc, n, partner, sip))) {
 		tc->replaced = NULL;
 		n->failed = n->stale = true;
 		refuse(l, status);

@@ -167,6 +167,12 @@ struct sl_leg *sl_sip_leg_find(struct sl_sip *s, const char *call_id, const char
 	return &tb.legs[i]->pub;
 }
 
+int sl_sip_sdp(const sip_t *sip, struct sl_slice *out)
+{
+	*out = sip->sip_payload ? (struct sl_slice){sip->sip_payload->pl_data, sip->sip_payload->pl_len} : (struct sl_slice){0};
+	return 0;
+}
+
 /* ---- SIP, registrar, routing, provisioning ---- */
 
 const struct sl_conf_sip_listener *sl_sip_listener(const struct sl_sip *s, unsigned index)
@@ -240,6 +246,8 @@ sl_ask sl_route_ask(struct sl_routing *r, const struct sl_route_query *q, int64_
 {
 	struct sl_route_decision d = tb.decision;
 
+	tb.query = *q;
+
 	d.record = strdup("{}");
 	fn(ctx, 0, &d);
 	return 1;
@@ -255,6 +263,9 @@ int sl_route_use_begin(struct sl_routing *r, struct sl_route_use *u, bool emerge
 		return -EBUSY;
 	}
 	assert_false(u->counted);
+	sl_prov_ref(u->snapshot);
+	if (u->user)
+		sl_prov_user_ref(u->user);
 	u->counted = true;
 	tb.uses++;
 	tb.begun++;
@@ -263,8 +274,13 @@ int sl_route_use_begin(struct sl_routing *r, struct sl_route_use *u, bool emerge
 
 void sl_route_use_end(struct sl_routing *r, struct sl_route_use *u)
 {
-	tb.uses -= u->counted;
+	if (!u->counted)
+		return;
+	tb.uses--;
 	u->counted = false;
+	sl_prov_unref(u->snapshot);
+	if (u->user)
+		sl_prov_user_unref(u->user);
 }
 
 void sl_route_use_failed(struct sl_routing *r, const struct sl_route_use *u)
@@ -290,6 +306,13 @@ const struct sl_prov_snapshot *sl_prov_ref(const struct sl_prov_snapshot *s)
 void sl_prov_unref(const struct sl_prov_snapshot *s)
 {
 	assert_true(tb.snapshot.refs-- > 0);
+}
+
+const struct sl_prov_domain *sl_prov_domain(const struct sl_prov_snapshot *s, const char *name, size_t len)
+{
+	static const struct sl_prov_domain lab = {.name = "lab.test"};
+
+	return len == 8 && memcmp(name, lab.name, len) == 0 ? &lab : NULL;
 }
 
 const struct sl_prov_tenant *sl_prov_tenant(const struct sl_prov_snapshot *s, const char *name)

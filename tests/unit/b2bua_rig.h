@@ -40,6 +40,7 @@ struct b2bua_rig {
 	struct sl_binding bindings[4];
 	unsigned n_bindings;
 	struct sl_route_decision decision;
+	struct sl_route_query query; /* the last */
 	int uses, begun; /* now; ever */
 	int busy;        /* the next use is refused */
 	unsigned user_refs;

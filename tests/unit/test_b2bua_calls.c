@@ -138,6 +138,24 @@ static void serially(void **state)
 	all_over();
 }
 
+static void forks_count_once(void **state)
+{
+	two_ring();
+	assert_int_equal(tb.uses, 2); /* the caller's, and bob's one call */
+	ends(tb.legs[1], 486);
+	assert_int_equal(tb.uses, 2);
+	tells(tb.legs[2], SL_LE_ANSWERED, 200, sdp_from(20, 6000, "RTP/AVP"));
+	assert_int_equal(tb.uses, 2);
+	ends(tb.legs[2], 200);
+	all_over();
+	tb.n_legs = 0;
+	two_ring();
+	tells(tb.legs[2], SL_LE_ANSWERED, 200, sdp_from(20, 6000, "RTP/AVP"));
+	ends(tb.legs[1], 487);
+	assert_int_equal(tb.uses, 2);
+	all_over();
+}
+
 static void decline_ends_all(void **state)
 {
 	two_ring();
@@ -216,12 +234,13 @@ static void limits(void **state)
 	all_over();
 }
 
-static const char moved[] = "SIP/2.0 302 Moved\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\nCall-ID: 1\r\n"
-                            "CSeq: 1 INVITE\r\nContact: <sip:low@h1>;q=0.1, <sip:high@h2>;q=0.9\r\nContent-Length: 0\r\n\r\n";
-
-static void redirected(struct rig_leg *l)
+static void redirected(struct rig_leg *l, const char *contacts)
 {
-	msg_t *msg = msg_make(sip_default_mclass(), 0, moved, strlen(moved));
+	char text[600];
+	snprintf(text, sizeof text,
+	        "SIP/2.0 302 Moved\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\nCall-ID: 1\r\n"
+	        "CSeq: 1 INVITE\r\nContact: %s\r\nContent-Length: 0\r\n\r\n", contacts);
+	msg_t *msg = msg_make(sip_default_mclass(), 0, text, strlen(text));
 	struct sl_leg_event e = {.type = SL_LE_ENDED, .status = 302, .reason = "Moved", .cause = {.status = 302},
 		.message = msg_public(msg, SIP_PROTOCOL_TAG)};
 
@@ -229,25 +248,57 @@ static void redirected(struct rig_leg *l)
 	msg_destroy(msg);
 }
 
+static const char two[] = "<sip:low@h1>;q=0.1, <sip:high@h2>;q=0.9";
+
 static void redirects(void **state)
 {
 	tb.trunks[0].follow_redirects = true;
 	to_trunks(1);
 	struct rig_leg *a = call_begins(SDP_A);
-	redirected(tb.legs[1]);
+	redirected(tb.legs[1], two);
 	assert_string_equal(tb.legs[2]->request_uri, "sip:high@h2");
 	assert_non_null(strstr(tb.legs[2]->headers, "Diversion: "));
-	redirected(tb.legs[2]); /* to where we have been: only the other one is left */
+	redirected(tb.legs[2], two); /* to where we have been: only the other one is left */
 	assert_string_equal(tb.legs[3]->request_uri, "sip:low@h1");
-	redirected(tb.legs[3]);
+	redirected(tb.legs[3], two);
 	assert_int_equal(tb.n_legs, 4);
 	assert_true(was(a, "hangup 480;"));
 	all_over();
 	tb.trunks[0].follow_redirects = false;
 	tb.n_legs = 0;
 	a = call_begins(SDP_A);
-	redirected(tb.legs[1]);
+	redirected(tb.legs[1], two);
 	assert_int_equal(tb.n_legs, 2);
+	all_over();
+}
+
+static void a_phone_sends_the_call_on(void **state)
+{
+	to_bob();
+	struct rig_leg *a = call_begins(SDP_A);
+	to_trunks(1);
+	redirected(tb.legs[1], "<sip:+1555@evil.example>, <sip:+1666@lab.test>;q=0.5");
+	assert_string_equal(tb.query.called, "+1666"); /* not the one that is not ours */
+	assert_ptr_equal(tb.query.from_user, &tb.bob); /* his rights, his bill */
+	assert_int_equal(tb.n_legs, 3);
+	assert_non_null(strstr(tb.legs[2]->headers, "Diversion: <sip:bob@lab.test>;reason=unconditional;counter=1\r\n"));
+	tells(tb.legs[2], SL_LE_ANSWERED, 200, sdp_from(30, 7000, "RTP/AVP"));
+	assert_true(was(a, "answer+sdp;"));
+	ends(a, 200);
+	all_over();
+	tb.n_legs = 0;
+	to_bob();
+	a = call_begins(SDP_A);
+	redirected(tb.legs[1], "<sip:+1555@evil.example>");
+	assert_int_equal(tb.n_legs, 2);
+	assert_true(was(a, "hangup 480;"));
+	all_over();
+	tb.n_legs = 0; /* to and fro, not for ever */
+	to_bob();
+	a = call_begins(SDP_A);
+	while (tb.n_legs < 15 && tb.legs[tb.n_legs - 1] != a && tb.legs[tb.n_legs - 1]->pub.state != SL_LS_ENDED)
+		redirected(tb.legs[tb.n_legs - 1], "<sip:bob@lab.test>");
+	assert_int_equal(tb.n_legs, 1 + 1 + MAX_REDIRECTS);
 	all_over();
 }
 
@@ -573,7 +624,7 @@ static void saved_and_restored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_call), T(first_fork_is_heard), T(last_fork_is_heard), T(no_fork_is_heard), T(forks_by_q), T(serially), T(decline_ends_all),
+		T(a_call), T(first_fork_is_heard), T(last_fork_is_heard), T(no_fork_is_heard), T(forks_by_q), T(serially), T(decline_ends_all), T(forks_count_once), T(a_phone_sends_the_call_on),
 		T(cancel_crosses_the_answer), T(failover), T(silent_trunk), T(limits), T(redirects), T(srtp_is_preferred), T(srtp_is_required),
 		T(codec_rules), T(late_offer), T(offers_meet), T(requests_pass), T(blind_transfer), T(transfer_to_somebody_busy),
 		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(takeover), T(hung_up_from_outside), T(nobody_answers),
