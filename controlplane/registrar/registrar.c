@@ -286,6 +286,20 @@ void sl_registrar_each(const struct sl_registrar *r, bool (*cb)(void *ctx, const
 	}
 }
 
+void sl_registrar_part(const struct sl_registrar *r, unsigned part, unsigned parts, void (*cb)(void *ctx, const struct sl_binding *b), void *ctx)
+{
+	int64_t now = r->unix_ms();
+
+	for (size_t i = r->n_buckets * part / parts; i < r->n_buckets * (part + 1) / parts; i++) {
+		for (const struct sl_reg_aor *a = r->buckets[i]; a; a = a->next) {
+			for (const struct sl_reg_binding *x = a->bindings; x; x = x->next) {
+				if (x->b.expires_unix_ms > now)
+					cb(ctx, &x->b);
+			}
+		}
+	}
+}
+
 void sl_registrar_counts(const struct sl_registrar *r, struct sl_registrar_counts *out)
 {
 	*out = r->counts;

@@ -70,6 +70,9 @@ void sl_registrar_flow_closed(struct sl_registrar *r, const struct sl_prov_user 
 /* All bindings, for the API: cb returns false to stop. */
 void sl_registrar_each(const struct sl_registrar *r, bool (*cb)(void *ctx, const struct sl_prov_user *user, const struct sl_binding *b), void *ctx);
 
+/* The same in slices, for who goes through all of them all the time: part (of parts, at most 4096) number 0, 1 ... Each binding is in one part. */
+void sl_registrar_part(const struct sl_registrar *r, unsigned part, unsigned parts, void (*cb)(void *ctx, const struct sl_binding *b), void *ctx);
+
 struct sl_registrar_counts {
 	uint64_t registrations, refreshes, removals, expiries, challenges, stale, failures, blocked, commits, committed;
 	size_t bindings, users;

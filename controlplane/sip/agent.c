@@ -334,7 +334,6 @@ void sl_sip_close(struct sl_sip *s)
 		nta_agent_destroy(s->agent);
 	free(s->mclass);
 	sl_crash_begin(&s->crash, 0);
-	free(s->keepalive.flows);
 	explicit_bzero(s->edge_key, sizeof s->edge_key);
 	free(s);
 }

@@ -48,8 +48,7 @@ struct sl_sip_connections {
 };
 
 struct sl_sip_keepalive {
-	struct sl_sip_flow *flows; /* of this round */
-	size_t n, room, at;
+	unsigned part; /* of the bindings, the next one */
 	int64_t begun_ms;
 };
 

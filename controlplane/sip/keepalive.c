@@ -2,38 +2,18 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* Keep-alives to UDP clients behind NAT: an empty line twice, which every SIP stack ignores (RFC 3261 7.5) and which keeps the mapping open.
- * Once a period the bindings are listed; the list is worked off evenly over the period, so that a hundred thousand phones are no burst. Clients over TCP and TLS
- * send their own (RFC 5626 4.4.1). */
+ * The bindings are gone through in parts, evenly over the period, so that a hundred thousand phones are no burst and hold nobody up. Clients over
+ * TCP and TLS send their own (RFC 5626 4.4.1). */
 
 #include "controlplane/registrar/registrar.h"
 #include "controlplane/sip/internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+enum { PARTS = 1024 }; /* more than a period has ticks, at the default of 25 s */
+
 static const char ping[] = {'\r', '\n', '\r', '\n'};
-
-static bool list(void *ctx, const struct sl_prov_user *user, const struct sl_binding *b)
-{
-	struct sl_sip *s = ctx;
-	struct sl_sip_keepalive *k = &s->keepalive;
-
-	(void)user;
-	if (!b->nat || b->flow.transport != SL_SIP_UDP || b->flow.listener >= s->n_listeners)
-		return true;
-	if (k->n == k->room) {
-		size_t room = k->room ? 2 * k->room : 256;
-		struct sl_sip_flow *more = realloc(k->flows, room * sizeof *more);
-
-		if (more == NULL)
-			return false;
-		k->flows = more;
-		k->room = room;
-	}
-	k->flows[k->n++] = b->flow;
-	return true;
-}
 
 static void send_one(struct sl_sip *s, const struct sl_sip_flow *f)
 {
@@ -63,24 +43,28 @@ static void send_one(struct sl_sip *s, const struct sl_sip_flow *f)
 		s->counts.keepalives_sent++;
 }
 
+static void ping_binding(void *ctx, const struct sl_binding *b)
+{
+	struct sl_sip *s = ctx;
+
+	if (b->nat && b->flow.transport == SL_SIP_UDP && b->flow.listener < s->n_listeners)
+		send_one(s, &b->flow);
+}
+
 void sl_sip_keepalive_tick(struct sl_sip *s, int64_t now_ms)
 {
 	struct sl_sip_keepalive *k = &s->keepalive;
 	int64_t period = (int64_t)s->config->sip.keepalive_s * 1000;
-	size_t upto;
+	unsigned upto = PARTS;
 
 	if (period == 0 || s->o.registrar == NULL)
 		return;
+	if (k->begun_ms != 0 && now_ms - k->begun_ms < period)
+		upto = (unsigned)((now_ms - k->begun_ms) * PARTS / period) + 1;
+	for (; k->begun_ms != 0 && k->part < upto; k->part++)
+		sl_registrar_part(s->o.registrar, k->part, PARTS, ping_binding, s);
 	if (k->begun_ms == 0 || now_ms - k->begun_ms >= period) {
-		for (; k->at < k->n; k->at++) /* what a late tick left */
-			send_one(s, &k->flows[k->at]);
-		k->n = k->at = 0;
+		k->part = 0;
 		k->begun_ms = now_ms;
-		sl_registrar_each(s->o.registrar, list, s);
 	}
-	upto = (size_t)((double)k->n * (double)(now_ms - k->begun_ms) / (double)period) + 1;
-	if (upto > k->n)
-		upto = k->n;
-	for (; k->at < upto; k->at++)
-		send_one(s, &k->flows[k->at]);
 }

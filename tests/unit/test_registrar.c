@@ -436,6 +436,11 @@ static bool count_all(void *ctx, const struct sl_prov_user *u, const struct sl_b
 	return true;
 }
 
+static void count_part(void *ctx, const struct sl_binding *b)
+{
+	*(unsigned *)ctx += b->contact[0] != '\0';
+}
+
 /* None is answered before its commit, in their order, and many share one. */
 static void commits_are_shared(void **state)
 {
@@ -465,6 +470,10 @@ static void commits_are_shared(void **state)
 	assert_int_equal(counts().registrations, RIG_USERS);
 	assert_true(counts().commits <= 4);
 	sl_registrar_each(rig.registrar, count_all, &n);
+	assert_int_equal(n, RIG_USERS - 1);
+	n = 0;
+	for (unsigned i = 0; i < 7; i++)
+		sl_registrar_part(rig.registrar, i, 7, count_part, &n);
 	assert_int_equal(n, RIG_USERS - 1);
 	rig_reopen();
 	n = 0;
