@@ -280,3 +280,85 @@ def s_unknown_peer(lab):
     r = a.final(c.invite)
     expect(r.status in (401, 407, 403), f"{r.status}")
     a.ack(c.invite, r)
+
+
+def s_early_media_of_forks(lab):
+    """Two phones with early media: the tenant's policy says which is heard (first, last, none); the caller has one dialog"""
+    for policy in ("first", "last", "none"):
+        lab.put("tenants", "forked", early_media=policy)
+        lab.put("domains", "forked.test", tenant="forked", min_expires=2)
+        for name in ("ann", "ben"):
+            lab.put("users", f"{name}@forked.test", domain="forked.test", password="lab-password")
+        a, b1, b2 = member(lab, "ann"), member(lab, "ben"), member(lab, "ben", "192.0.2.11")
+        c = a.call("sip:ben@forked.test")
+        i1, i2 = b1.ringing(), b2.ringing()
+        i1.ring(183, b1.sdp())
+        lab.world.run(0.15)
+        i2.ring(183, b2.sdp())
+        lab.world.run(0.15)
+        early = [m for m in a.port.inbox if not m.is_request and 100 < m.status < 200]
+        expect(len({m.to_tag for m in early}) <= 1, f"{policy}: the caller sees several dialogs")
+        told = [m.sdp for m in early if m.sdp]
+        expect(bool(told) == (policy != "none"), f"{policy}: {len(told)} provisional answers with SDP")
+        if told:
+            heard, other, i = (b1, b2, i1) if policy == "first" else (b2, b1, i2)
+            media_path(a, told[-1], heard, i.sdp)
+            expect(a.rtp.heard_of(other.media()) == 0, f"{policy}: the other one is heard, too")
+        i2.answer(ack=False)
+        c.up()
+        i2.wait_ack()
+        i1.expect_cancel()
+        media_path(a, c.answer.sdp, b2, i2.sdp)
+        c.bye()
+        i2.expect_bye()
+        for one in (a, b1, b2):
+            one.register(contact="*", expires=0)
+
+
+def member(lab, name, ip=None, domain="forked.test"):
+    from ua import Agent
+    p, hop = lab.end("client", ip=ip)
+    a = Agent(p, f"sip:{name}@{domain}", hop, name, "lab-password")
+    lab.agents.append(a)
+    a.register()
+    return a
+
+
+def s_forking_policy(lab):
+    """forking = serial rings one phone after the other whatever q says; parallel rings all at once"""
+    for policy in ("serial", "parallel"):
+        lab.put("tenants", "forked", forking=policy)
+        lab.put("domains", "forked.test", tenant="forked", min_expires=2)
+        for name in ("ann", "ben"):
+            lab.put("users", f"{name}@forked.test", domain="forked.test", password="lab-password")
+        a = member(lab, "ann")
+        phones = []
+        for ip, q in ((None, ";q=0.9"), ("192.0.2.11", ";q=0.4")):
+            b = member(lab, "ben", ip)
+            b.contact_parameters = q if policy == "parallel" else ""
+            b.register()
+            phones.append(b)
+        c = a.call("sip:ben@forked.test")
+        lab.world.run(0.2)
+        asked = [b for b in phones if any(m.method == "INVITE" and m.is_request for m in b.port.inbox)]
+        expect(len(asked) == (1 if policy == "serial" else 2), f"{policy}: {len(asked)} phones ring at once")
+        for b in asked:
+            b.ringing().reject(486)
+        if policy == "serial":
+            next(b for b in phones if b not in asked).ringing().reject(486)
+        c.wait(486)
+        for one in (a, *phones):
+            one.register(contact="*", expires=0)
+
+
+def s_large_invite(lab):
+    """An INVITE of 6 KB over UDP, in fragments"""
+    a, b = lab.user("alice"), lab.user("bob")
+    lines = [f"a=x-candidate-like:{n} 1 udp 2130706431 10.{n}.1.1 9999 typ host generation 0" for n in range(70)]
+    c = a.call("sip:bob@lab.test", a.sdp(lines=lines))
+    i = b.ringing()
+    expect(i.sdp.has("x-candidate-like:69"), "its SDP is cut")
+    i.answer()
+    c.up()
+    c.bye()
+    i.expect_bye()

@@ -459,3 +459,58 @@ def s_srtp_policy(lab):
     i.wait_ack()
     i.expect_bye()
     expect(r.status in (488, 502, 503, 480), f"{r.status}")
+
+
+def s_transfer_is_no_way_out(lab):
+    """A user who may not call a number may not send a call there either, by REFER"""
+    lab.put("users", "fenced@lab.test", domain="lab.test", password="lab-password", deny=["+1900"])
+    lab.put("routes", "dear", tenant="lab", prefix="+1900", source="users", trunks=["carrier"])
+    carrier, a, f = lab.trunk(), lab.user("alice"), lab.user("fenced")
+    c = a.call("sip:fenced@lab.test")
+    i = f.ringing()
+    i.answer()
+    c.up()
+    m = i.send(i.new("REFER", headers=[("Refer-To", "<sip:+19005555@lab.test>")]))
+    r = f.final(m)
+    expect(r.status in (202, 403, 603), f"REFER: {r.status}")
+    end_at = 1.0
+    carrier.port.nothing(lambda m: m.is_request and m.method == "INVITE", end_at, "the dear call")
+    for n in [n for n in f.port.inbox if n.is_request and n.method == "NOTIFY"]:
+        f.port.inbox.remove(n)
+        f.reply(n, 200)
+    c.bye()
+    i.expect_bye()
+
+
+def s_limit_of_user(lab):
+    """Concurrent calls of a user, with the configured answer"""
+    lab.put("users", "single@lab.test", domain="lab.test", password="lab-password", limits={"concurrent": 1, "status": 486, "reason": "One Is Enough"})
+    carrier, a = lab.trunk(), lab.user("single")
+    c = a.call("sip:+15550001@lab.test")
+    i = carrier.ringing()
+    i.answer()
+    c.up()
+    r = a.call("sip:+15550002@lab.test").wait(486)
+    expect(r.reason == "One Is Enough", r.reason)
+    c.bye()
+    i.expect_bye()
+
+
+def s_srtp_of_users(lab):
+    """SRTP between a user who requires it and a plain trunk; and as it is between users"""
+    key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+    a, b, carrier = lab.user("alice"), lab.user("bob"), lab.trunk()
+    secure = a.sdp(proto="RTP/SAVP", lines=[key])
+    c = a.call("sip:+15550001@lab.test", secure)
+    i = carrier.ringing()
+    expect(i.sdp.proto == "RTP/AVP" and not i.sdp.has("crypto"), f"the trunk is offered {i.sdp.proto}")
+    i.answer()
+    c.up()
+    expect(c.answer.sdp.proto == "RTP/SAVP" and c.answer.sdp.has("a=crypto:1"), f"the user is answered {c.answer.sdp.text}")
+    c.bye()
+    i.expect_bye()
+    c = a.call("sip:bob@lab.test", secure)
+    i = b.ringing()
+    expect(i.sdp.proto == "RTP/SAVP" and not i.sdp.has(key[-20:]), f"bob is offered {i.sdp.text}")
+    i.reject(486)
+    c.wait(486)

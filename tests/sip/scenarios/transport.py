@@ -235,3 +235,56 @@ def s_name_unknown(lab):
         c.wait(486)
     finally:
         dns.close()
+
+
+def s_reconnects_in_call(lab):
+    """A TCP and a TLS client lose their connections in the middle of calls, come back over new ones, and the calls go on both ways"""
+    for kind in ("tcp", "tls"):
+        a, b = lab.user("alice", kind), lab.user("bob")
+        c = a.call("sip:bob@lab.test")
+        i = b.ringing()
+        i.answer()
+        c.up()
+        a.stream.close()
+        lab.world.run(0.2)
+        a.stream = a.port.connect(a.hop, fresh=True)
+        r = c.ask("UPDATE")
+        expect(r.status == 200, f"{kind}: UPDATE over the new connection: {r.status}")
+        m = i.send(i.new("INFO", body="x", content_type="text/plain"))
+        a.reply(a.port.request("INFO", 3, lambda x: x.call_id == c.call_id), 200)
+        expect(b.final(m).status == 200, f"{kind}: INFO to it")
+        i.bye()
+        c.expect_bye()
+        for one in (a, b):
+            one.register(contact="*", expires=0)
+
+
+def s_connection_gone_for_good(lab):
+    """A TCP client in a call is gone for good: the other side's BYE is answered, and the call goes"""
+    a, b = lab.user("alice", "tcp"), lab.user("bob")
+    c = a.call("sip:bob@lab.test")
+    i = b.ringing()
+    i.answer()
+    c.up()
+    lab.world.forget(a.port.sock)
+    a.port.sock.close()
+    a.stream.close()
+    lab.world.run(0.2)
+    i.bye()
+    lab.no_calls(64 * lab.t1 + 3)
+
+
+def s_many_connections(lab):
+    """Two hundred TCP connections of one client that say nothing: others are served"""
+    ports = [lab.end("client", "tcp") for _ in range(4)]
+    streams = []
+    for p, hop in ports:
+        for _ in range(50):
+            try:
+                streams.append(p.connect(hop, fresh=True))
+            except OSError:
+                break
+    a, b = lab.user("alice", ip="192.0.2.11"), lab.user("bob", "tcp", ip="192.0.2.11")
+    call_between(lab, a, b, "sip:bob@lab.test")
+    for s in streams:
+        s.close()
