@@ -25,5 +25,10 @@ for case in rtp srtp-bridge; do
 	check "case $case runs" compare $case
 	check "its packets come back as they should" came_back $case
 done
+# Whole calls: SIPp on both sides, a client that times them, calls that are held, registrations.
+check "case sip runs" eval '"$SL_ROOT/bench/compare" sip --build "$BUILD" --systems sluice --cps 50 --warmup 1 --seconds 2 --held 50 --users 50 \
+	--registrations 100 --quick --json >"$WORK/sip.json"'
+check "its calls end well, and are timed; users register" jq -e '.cps > 30 and .failed == 0 and .cpu_ms_per_call > 0 and .setup_p99_ms > 0 and
+	.held_calls == 50 and .registrations_failed == 0 and .registrations_per_s > 50' "$WORK/sip.json"
 check_not "a case that there is not" "$SL_ROOT/bench/compare" no-such-case
 finish
