@@ -57,7 +57,7 @@ static void grow(struct sl_registrar *r)
 	free(r->buckets);
 	r->buckets = bigger;
 	r->n_buckets = n;
-	r->sweep_at = 0;
+	r->sweep_left = r->sweep_left ? n : 0;
 }
 
 struct sl_reg_aor *sl_reg_aor(struct sl_registrar *r, const char *name, size_t name_len, const char *domain, bool make)
@@ -290,7 +290,7 @@ void sl_reg_binding_end(struct sl_registrar *r, struct sl_reg_binding *x, const 
 /* Users that were deleted or disabled lose their bindings: looked at some buckets a tick, so that 100,000 users hold nobody up. */
 void sl_reg_sweep(struct sl_registrar *r)
 {
-	for (unsigned i = 0; i < SWEEP_BUCKETS && r->sweep; i++) {
+	for (unsigned i = 0; i < SWEEP_BUCKETS && r->sweep_left; i++) {
 		for (struct sl_reg_aor *a = r->buckets[r->sweep_at], *next; a; a = next) {
 			const char *domain = a->name + a->name_len + 1;
 			const struct sl_prov_user *u = sl_prov_user(r->o.prov, a->name, a->name_len, domain, strlen(domain));
@@ -305,7 +305,7 @@ void sl_reg_sweep(struct sl_registrar *r)
 			sl_reg_aor_release(r, a);
 		}
 		r->sweep_at = (r->sweep_at + 1) & (r->n_buckets - 1);
-		r->sweep = r->sweep_at != 0;
+		r->sweep_left--;
 	}
 }
 

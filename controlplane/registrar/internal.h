@@ -119,8 +119,7 @@ struct sl_registrar {
 	int64_t events_second;
 	unsigned events_now;             /* AUTH_FAILED in that second */
 
-	bool sweep;                      /* the provisioning has changed: are the users still there? */
-	size_t sweep_at;
+	size_t sweep_at, sweep_left;     /* buckets: the provisioning has changed: are the users still there? */
 	struct sl_registrar_counts counts;
 	char reply[SL_REG_REPLY_MAX];
 };

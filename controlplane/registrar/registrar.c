@@ -20,8 +20,7 @@ static void provisioning_changed(void *ctx)
 {
 	struct sl_registrar *r = ctx;
 
-	r->sweep = true;
-	r->sweep_at = 0;
+	r->sweep_left = r->n_buckets; /* from where it is: a change each second must not keep it at the beginning */
 }
 
 struct sl_registrar *sl_registrar_open(const struct sl_registrar_options *o, char *text, size_t text_len)

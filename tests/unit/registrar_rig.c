@@ -94,6 +94,11 @@ int sl_prov_watch(struct sl_prov *p, void (*fn)(void *ctx), void *ctx)
 	return 0;
 }
 
+void rig_provisioned(void)
+{
+	watch(watch_ctx);
+}
+
 /* ---- SIP ---- */
 
 static void answered(int status, const char *phrase, const tagi_t *tags)

@@ -44,6 +44,7 @@ void rig_reopen(void); /* the registrar goes and comes again */
 void rig_close(void);
 void rig_pump(void);  /* until the store has answered everything */
 void rig_later(int64_t ms); /* time passes, timers run */
+void rig_provisioned(void); /* users have changed */
 
 /* Send: no credentials unless there is a challenge to answer. headers: the rest, with CRLF. The status, 0: not answered yet. */
 int rig_send(const char *user, const char *call_id, unsigned cseq, const char *headers);

@@ -603,7 +603,21 @@ static void operators_and_deletions(void **state)
 	assert_int_equal(sl_registrar_remove(rig.registrar, rig_user("bob"), NULL, "operator", NULL, NULL), 1);
 	rig_pump();
 	assert_int_equal(counts().users, 1);
+	/* A user that is disabled or deleted loses his, though the provisioning changes all the time. */
+	assert_int_equal(rig_register("bob", "b", "Contact: <sip:b@192.0.2.7>\r\n"), 200);
+	assert_int_equal(rig_register("carol", "c", "Contact: <sip:c@192.0.2.7>\r\n"), 200);
+	rig_users[1].enabled = false;
+	rig_users[2].gone = true;
+	for (unsigned i = 0; i < 40; i++) {
+		rig_provisioned();
+		rig_later(50);
+	}
+	rig_users[1].enabled = true;
+	rig_users[2].gone = false;
+	assert_int_equal(rig_bindings("bob") + rig_bindings("carol"), 0);
+	assert_int_equal(counts().users, 1);
 	rig_reopen();
+	assert_int_equal(rig_bindings("carol"), 0);
 	assert_int_equal(rig_bindings("alice"), 2);
 	assert_int_equal(rig_bindings("bob"), 0);
 }
