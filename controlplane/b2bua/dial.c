@@ -128,6 +128,10 @@ static void routed(void *ctx, int error, const void *result)
 		tc->call->decision = r->record;
 		tc->call->emergency = r->emergency;
 	} else {
+		const struct sl_calls_options *o = sl_calls_options(tc->call->calls);
+		struct sl_trace_about about = {.kind = SL_TR_DECISION};
+		if (o->trace && r->record)
+			sl_trace_add(o->trace, &tc->call->id, &tc->call->trace_last, &about, r->record, strlen(r->record));
 		free(r->record);
 	}
 	if (r->n == 0) {

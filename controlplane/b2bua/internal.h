@@ -60,6 +60,7 @@ struct side {
 	bool anonymous;
 	bool secure, held, trusted, stale; /* stale: its party in the media session is to go */
 	bool failed;                       /* an attempt that is no longer counted on */
+	struct sl_cdr_media before;        /* what it had in the call that it was taken from */
 	/* of an attempt */
 	struct dial *dial;
 	struct sl_timer timer;

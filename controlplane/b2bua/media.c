@@ -333,11 +333,12 @@ static unsigned mos_x100(double mos)
 	return mos > 0 ? (unsigned)(mos * 100 + 0.5) : 0;
 }
 
-static void into_cdr(const struct sl_media_party *p, struct sl_cdr *cdr)
+static void into_cdr(const struct sl_media_party *p, const struct side *s, struct sl_cdr *cdr)
 {
 	unsigned n = 0, mos = 0;
 
-	memset(&cdr->media, 0, sizeof cdr->media);
+	cdr->media = s->before;
+	cdr->media.mos_x100 = 0;
 	for (unsigned i = 0; i < p->n_sections; i++) {
 		const struct sl_media_section *x = p->sections[i];
 		const struct sl_evt_leg *e = &x->leg.stats;
@@ -362,7 +363,7 @@ static void into_cdr(const struct sl_media_party *p, struct sl_cdr *cdr)
 				cdr->media.mos_min_x100 = (uint16_t)min;
 		}
 	}
-	cdr->media.mos_x100 = (uint16_t)(n ? mos / n : 0);
+	cdr->media.mos_x100 = n ? (uint16_t)(mos / n) : s->before.mos_x100;
 }
 
 static void trace_leg(struct trunk_call *tc, const struct sl_leg *l)
@@ -390,7 +391,7 @@ static void into_cdrs(struct trunk_call *tc, const struct sl_media_session *sess
 	{
 		const struct sl_media_party *p = session && s->leg->media_tag[0] ? party_of(session, s->leg->media_tag) : NULL;
 		if (p)
-			into_cdr(p, &s->leg->cdr);
+			into_cdr(p, s, &s->leg->cdr);
 	}
 }
 

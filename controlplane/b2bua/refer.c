@@ -250,7 +250,11 @@ static struct side *take_partner(struct trunk_call *tc, struct trunk_call *other
 {
 	struct side *p = sl_side_partner(named);
 
-	if (!p || sl_leg_move(p->leg, tc->call) < 0)
+	if (!p || p->offer || p->awaited || named->offer)
+		return NULL;
+	sl_media_counts_now(other);
+	p->before = p->leg->cdr.media;
+	if (sl_leg_move(p->leg, tc->call) < 0)
 		return NULL;
 	if (other->caller == p)
 		other->caller = NULL;

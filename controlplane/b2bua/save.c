@@ -126,6 +126,25 @@ static int restore_side(struct trunk_call *tc, struct sl_blob_in *in)
 	return 0;
 }
 
+/* Who had no part yet in a transfer that was under way, or none any more. */
+static void end_strays(struct sl_timer *t)
+{
+	struct trunk_call *tc = (struct trunk_call *)((char *)t - offsetof(struct trunk_call, later));
+	struct side *s, *next;
+	struct sl_cause cause;
+
+	sl_cause_set(&cause, 500, SL_BY_US, "cut short by a restart");
+	for (s = LIST_FIRST(&tc->sides); s; s = next) {
+		next = LIST_NEXT(s, link);
+		if (s == tc->caller || s == tc->callee || s->leg->state >= SL_LS_ENDING)
+			continue;
+		s->failed = s->stale = true;
+		sl_side_release(s);
+		sl_leg_hangup(s->leg, &cause, NULL);
+	}
+	sl_media_drop_stale(tc);
+}
+
 int sl_trunk_restore_in(struct sl_b2bua *b, struct sl_call *c, struct sl_blob_in *in)
 {
 	struct trunk_call *tc = sl_trunk_call_new(b, c);
@@ -151,6 +170,9 @@ int sl_trunk_restore_in(struct sl_b2bua *b, struct sl_call *c, struct sl_blob_in
 	if (error) {
 		c->control = NULL;
 		sl_trunk_call_free(tc);
+	} else if (up && n > 2) {
+		tc->later.fn = end_strays;
+		sl_timer_set(sl_b2bua_timers(b), &tc->later, sl_b2bua_now_ms());
 	}
 	return error;
 }

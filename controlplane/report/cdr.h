@@ -33,7 +33,7 @@ struct sl_cdr {
 	char user[SL_CDR_NAME_MAX], trunk[SL_CDR_NAME_MAX], route[SL_CDR_NAME_MAX]; /* C: who it was; "" = none */
 	char cause[80];                                                /* M: in words */
 	char codec[24];                                                /* C, from the media engine at the end */
-	struct {                                                       /* C: what came from, and went to, this leg */
+	struct sl_cdr_media {                                          /* C: what came from, and went to, this leg */
 		uint64_t packets_in, bytes_in, packets_out, bytes_out;
 		uint32_t lost, jitter_us, round_trip_us;
 		uint16_t mos_x100, mos_min_x100;                       /* 0 = not known */
