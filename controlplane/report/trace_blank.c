@@ -6,13 +6,24 @@
 #include <string.h>
 #include <strings.h>
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* White space stays: lines end, and go on, where they did. */
 static void blank(char *from, const char *to)
 {
 	for (; from < to; from++)
-		*from = *from == '\r' || *from == '\n' ? *from : 'x';
+		*from = is_space(*from) ? *from : 'x';
 }
 
-/* Values of name=value, where the name is one of what can be told to nobody: it, or what a guesser of passwords could try on. */
+static bool is_word(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+}
+
+/* What can be told to nobody: it, or what a guesser of passwords could try on. */
 static bool is_secret(const char *name, size_t n)
 {
 	static const char *const secrets[] = {"response", "nonce", "cnonce", "opaque", "mac", "rspauth", "nextnonce"};
@@ -32,41 +43,35 @@ static char *value_end(char *p, char *end)
 			p += *p == '\\' && p + 1 < end;
 		return p < end ? p + 1 : end;
 	}
-	while (p < end && *p != ',' && *p != ';' && *p != ' ' && *p != '\t' && *p != '\r' && *p != '\n')
+	while (p < end && *p != ',' && *p != ';' && !is_space(*p))
 		p++;
 	return p;
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* name=value, name = "value" ... in any order; what belongs to no name is left: the scheme, for example. */
+/* Values of name=value, name = "value", wherever such a name stands, inside of other quotes too: a quote that is missing must not
+ * hide what follows. */
 static void blank_parameters(char *p, char *end)
 {
 	while (p < end) {
 		char *name = p;
-		while (p < end && !is_space(*p) && *p != '=' && *p != ',' && *p != ';')
+		while (p < end && is_word(*p))
 			p++;
 		size_t n = (size_t)(p - name);
-		while (p < end && is_space(*p))
+		if (n == 0) {
 			p++;
-		if (p == end || *p != '=') {
-			p += p < end && (*p == ',' || *p == ';');
 			continue;
 		}
-		p++;
-		while (p < end && is_space(*p))
-			p++;
-		char *to = value_end(p, end);
-		if (is_secret(name, n)) {
-			bool quoted = to - p >= 2 && *p == '"' && to[-1] == '"';
-			blank(p + quoted, to - quoted);
-		}
-		p = to;
-		while (p < end && (is_space(*p) || *p == ',' || *p == ';'))
-			p++;
+		char *value = p;
+		while (value < end && is_space(*value))
+			value++;
+		if (value == end || *value != '=' || !is_secret(name, n))
+			continue;
+		value++;
+		while (value < end && is_space(*value))
+			value++;
+		p = value_end(value, end);
+		bool quoted = p - value >= 2 && *value == '"' && p[-1] == '"';
+		blank(value + quoted, p - quoted);
 	}
 }
 
