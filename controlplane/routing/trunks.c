@@ -259,6 +259,15 @@ static struct sl_trunk *find(const struct sl_trunks *all, const char *name)
 	return t;
 }
 
+/* Will the same Contact be registered at the same place again? Then it is not taken back in between. */
+static bool keeps_account(const struct sl_trunk *t, const struct sl_prov_trunk *p)
+{
+	const char *user = p && *p->contact_user ? p->contact_user : p ? p->username : "";
+
+	return p && strcmp(p->register_uri, t->wants.register_uri) == 0 && strcmp(p->username, t->wants.username) == 0 &&
+	       strcmp(user, t->wants.contact_user) == 0;
+}
+
 static void follow(struct sl_trunks *all, const struct sl_prov_snapshot *s)
 {
 	static struct sl_trunk_wants w; /* wiped below */
@@ -282,6 +291,8 @@ static void follow(struct sl_trunks *all, const struct sl_prov_snapshot *s)
 			continue;
 		}
 		*at = t->next;
+		if (!keeps_account(t, sl_prov_trunk(s, t->wants.name)))
+			sl_trunk_registration_withdraw(t);
 		free_trunk(t);
 	}
 	for (unsigned i = 0; i < s->n_trunks; i++) {

@@ -80,4 +80,5 @@ void sl_trunk_request_free(struct sl_trunk_request *q);
 void sl_trunk_request_in(struct sl_trunk_request *q, int64_t ms); /* its timer */
 
 void sl_trunk_registration_start(struct sl_trunk *t);
+void sl_trunk_registration_withdraw(struct sl_trunk *t);
 void sl_trunk_registration_stop(struct sl_trunk *t);

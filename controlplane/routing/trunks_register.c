@@ -86,12 +86,12 @@ static int credentials(struct sl_trunk_registration *g, char *out, size_t len)
 
 static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
 
-static void send_register(struct sl_trunk_registration *g)
+static void send_register(struct sl_trunk_registration *g, unsigned expires_s)
 {
 	const struct sl_trunk_wants *w = &g->q.trunk->wants;
 	struct sl_slice host = sl_trunk_host_of(w->register_uri);
 	char aor[SL_PROV_URI_MAX + 80], headers[HEADERS_MAX];
-	int n = snprintf(headers, sizeof headers, "Expires: %u\r\n", g->expires_s);
+	int n = snprintf(headers, sizeof headers, "Expires: %u\r\n", expires_s);
 
 	snprintf(aor, sizeof aor, "<sip:%s@%.*s>", *w->username ? w->username : w->contact_user, (int)host.n, host.p);
 	g->answered = g->n_challenges > 0;
@@ -115,7 +115,7 @@ static void resolved(void *ctx, int error, const void *result)
 	if (sl_trunk_request_hop(&g->q, error, result) < 0)
 		failed(g, error == -ETIMEDOUT ? "the target's name cannot be looked up" : "the target's name leads nowhere", 0);
 	else
-		send_register(g);
+		send_register(g, g->expires_s);
 }
 
 /* By the trunk's targets, as its calls go (carriers' domains need not be in the DNS), another one after each failure. */
@@ -191,7 +191,7 @@ static void challenged(struct sl_trunk_registration *g, const sip_t *sip, int st
 		return;
 	}
 	g->q.busy = true;
-	send_register(g);
+	send_register(g, g->expires_s);
 }
 
 static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip)
@@ -209,7 +209,7 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_
 		g->expires_s = (unsigned)sip->sip_min_expires->me_delta;
 		sl_trunk_request_stop(&g->q);
 		g->q.busy = true;
-		send_register(g);
+		send_register(g, g->expires_s);
 	} else if (sip && status < 300 && granted(g, sip)) {
 		unsigned s = granted(g, sip);
 
@@ -236,6 +236,18 @@ void sl_trunk_registration_start(struct sl_trunk *t)
 	g->expires_s = t->wants.register_expires_s;
 	sl_route_trunk_registered(t->all->routing, t->wants.name, false, "not tried yet");
 	sl_trunk_request_in(&g->q, 0);
+}
+
+/* It is not wanted any more: told once, with the nonce that is known; what the carrier answers is nobody's concern. */
+void sl_trunk_registration_withdraw(struct sl_trunk *t)
+{
+	struct sl_trunk_registration *g = &t->registration;
+
+	if (!g->registered)
+		return;
+	sl_trunk_request_stop(&g->q);
+	send_register(g, 0);
+	sl_route_trunk_registered(t->all->routing, t->wants.name, false, "no longer wanted");
 }
 
 void sl_trunk_registration_stop(struct sl_trunk *t)

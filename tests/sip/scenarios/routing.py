@@ -406,6 +406,10 @@ def s_registers_outwards(lab):
     r = other.response(c.invite, 3, range(300, 700))
     other.ack(c.invite, r)
     expect(r.status in (403, 404), f"from elsewhere: {r.status}")
+    # Deleted: taken back.
+    lab.api.ask("DELETE", "/v1/routes/line1")
+    lab.api.ask("DELETE", "/v1/trunks/upstream")
+    lab.world.until(lambda: seen[-1].get("Expires") == "0" and seen[-1].has("Authorization"), 2, "the registration's end")
 
 
 def s_auth_at_trunk(lab):
