@@ -205,7 +205,7 @@ void sl_leg_sip_hangup(struct sl_leg *base, const struct sl_cause *cause, const 
 		if (l->ack_due) {
 			struct sl_slice none = {0};
 
-			sl_leg_sip_send_ack(l, none);
+			sl_leg_sip_send_ack(l, NULL, none);
 		}
 		sl_leg_sip_bye(l, cause, headers);
 	} else if (l->base.direction == SL_LEG_IN)

@@ -87,10 +87,10 @@ static void resolved(void *ctx, int error, const void *result)
 		sl_call_changed(l->base.call);
 	}
 	if (l->ack_resolving) {
-		struct sl_slice none = {0};
+		struct sl_slice sdp = { l->sdp, l->ack_has_sdp ? l->sdp_len : 0 };
 
 		l->ack_resolving = false;
-		sl_leg_sip_send_ack(l, none);
+		sl_leg_sip_send_ack(l, NULL, sdp);
 	}
 }
 

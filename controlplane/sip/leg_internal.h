@@ -111,6 +111,7 @@ struct leg {
 	bool answered;               /* incoming: 2xx is sent */
 	bool ack_due;                /* outgoing: the 2xx waits for sl_leg_ack() */
 	bool ack_resolving;          /* ... or for the address */
+	bool ack_has_sdp;            /* the last one had: when its 2xx is repeated, so is it */
 	bool bye_due;                /* hang-up as soon as the ACK has come (RFC 3261 15) */
 	bool cancelled, ended;
 	bool refreshing;             /* the INVITE under way refreshes the session, nobody is told */
@@ -197,7 +198,7 @@ int sl_leg_sip_on_ack_cancel(nta_incoming_magic_t *magic, nta_incoming_t *irq, c
 
 /* ---- leg_out.c ---- */
 int sl_leg_sip_on_invite_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
-int sl_leg_sip_send_ack(struct leg *l, struct sl_slice sdp);
+int sl_leg_sip_send_ack(struct leg *l, nta_outgoing_t *invite, struct sl_slice sdp);
 int sl_leg_sip_ack(struct sl_leg *l, struct sl_slice sdp);
 void sl_leg_sip_cancel(struct leg *l, const struct sl_cause *cause, const char *headers);
 void sl_leg_sip_forks_free(struct leg *l, const nta_leg_t *but);

@@ -259,21 +259,51 @@ static void progressed(struct leg *l, const sip_t *sip)
 
 /* ---- 2xx ---- */
 
-int sl_leg_sip_send_ack(struct leg *l, struct sl_slice sdp)
+/* ACK without a transaction: nothing answers it, and a 2xx that is repeated comes to sl_sip_leg_response(), which sends it again. invite: its
+ * credentials go into the ACK (RFC 3261 13.2.2.4); NULL when it is gone. */
+int sl_leg_sip_send_ack(struct leg *l, nta_outgoing_t *invite, struct sl_slice sdp)
 {
-	su_home_t home[1] = { SU_HOME_INIT(home) };
+	nta_agent_t *agent = sl_sip_agent(l->sip);
+	msg_t *request = invite ? nta_outgoing_getrequest(invite) : NULL;
+	const sip_authorization_t *own = request ? sip_object(request)->sip_authorization : NULL;
+	const sip_proxy_authorization_t *proxy = request ? sip_object(request)->sip_proxy_authorization : NULL;
+	const sip_route_t *routes = NULL;
+	nta_outgoing_t *ack = NULL;
+	struct leg_way way;
 
 	l->ack_due = false;
-	su_home_init(home);
-	sip_cseq_t *cseq = sip_cseq_create(home, l->ack_seq, SIP_METHOD_ACK);
-	sip_payload_t *payload = sdp.n ? sip_payload_create(home, sdp.p, (isize_t)sdp.n) : NULL;
-	/* The branch of the INVITE ties it to its transaction: nta repeats the ACK when the 2xx is repeated. */
-	nta_outgoing_t *ack = sl_leg_sip_send(l, l->dialog, NULL, NULL, SIP_METHOD_ACK, SIPTAG_CSEQ(cseq),
-	        TAG_IF(l->ack_branch, NTATAG_ACK_BRANCH(l->ack_branch)), TAG_IF(payload, SIPTAG_CONTENT_TYPE_STR(LEG_SDP)),
-	        TAG_IF(payload, SIPTAG_PAYLOAD(payload)), TAG_END());
+	l->ack_has_sdp = sdp.n;
+	if (l->dialog && sl_leg_sip_way(l, &way) == 0) {
+		msg_t *msg = nta_msg_create(agent, 0);
+		sip_cseq_t *cseq = sip_cseq_create(way.home, l->ack_seq, SIP_METHOD_ACK);
+		sip_payload_t *payload = sdp.n ? sip_payload_create(way.home, sdp.p, (isize_t)sdp.n) : NULL;
 
-	nta_outgoing_destroy(ack);
-	su_home_deinit(home);
+		nta_leg_get_route(l->dialog, &routes, NULL);
+		if (way.edge && routes)
+			way.edge->r_next = sip_route_dup(way.home, routes);
+		if (msg &&
+		    sip_add_tl(msg, sip_object(msg), SIPTAG_CSEQ(cseq), TAG_IF(way.edge, SIPTAG_ROUTE(way.edge)),
+		            TAG_IF(own, SIPTAG_AUTHORIZATION(own)), TAG_IF(proxy, SIPTAG_PROXY_AUTHORIZATION(proxy)),
+		            TAG_IF(payload, SIPTAG_CONTENT_TYPE_STR(LEG_SDP)), TAG_IF(payload, SIPTAG_PAYLOAD(payload)), TAG_END()) >= 0 &&
+		    nta_msg_request_complete(msg, l->dialog, SIP_METHOD_ACK, NULL) >= 0) {
+			msg_t *sent = msg_ref_create(msg);
+
+			ack = nta_outgoing_mcreate(agent, NULL, NULL, (url_string_t *)way.url, msg, NTATAG_TPORT(way.tport), NTATAG_STATELESS(1),
+			        TAG_IF(l->ack_branch, NTATAG_ACK_BRANCH(l->ack_branch)), TAG_END());
+			if (ack)
+				sl_leg_sip_trace_out(l, sent);
+			else
+				msg_destroy(sent);
+		}
+		if (ack == NULL && msg)
+			msg_destroy(msg);
+		nta_outgoing_destroy(ack);
+		sl_leg_sip_way_done(&way);
+	}
+	if (request)
+		msg_destroy(request);
+	if (ack == NULL)
+		sl_sip_leg_counts()->unsent++;
 	return ack ? 0 : -ENOTCONN;
 }
 
@@ -288,9 +318,10 @@ int sl_leg_sip_ack(struct sl_leg *base, struct sl_slice sdp)
 	if (l->resolving) {
 		l->ack_due = false;
 		l->ack_resolving = true;
+		l->ack_has_sdp = sdp.n;
 		return 0;
 	}
-	int rc = sl_leg_sip_send_ack(l, sdp);
+	int rc = sl_leg_sip_send_ack(l, NULL, sdp);
 
 	sl_call_changed(base->call);
 	return rc;
@@ -323,7 +354,7 @@ static void answered(struct leg *l, nta_outgoing_t *orq, const sip_t *sip)
 	if (l->cancelled) {
 		/* It was answered while our CANCEL was under way (RFC 3261 15): taken and ended at once. */
 		sl_sip_leg_counts()->late_2xx++;
-		sl_leg_sip_send_ack(l, none);
+		sl_leg_sip_send_ack(l, orq, none);
 		nta_outgoing_destroy(orq);
 		sl_leg_sip_bye(l, &l->end, l->end_headers);
 		return;
@@ -339,7 +370,7 @@ static void answered(struct leg *l, nta_outgoing_t *orq, const sip_t *sip)
 		if (l->resolving)
 			l->ack_resolving = true;
 		else
-			sl_leg_sip_send_ack(l, none);
+			sl_leg_sip_send_ack(l, orq, none);
 	}
 	sl_leg_tell(&l->base, &e);
 	nta_outgoing_destroy(orq);
@@ -478,16 +509,23 @@ bool sl_sip_leg_response(struct sl_sip *s, msg_t *msg, const sip_t *sip)
 	struct sl_leg *base = sl_sip_leg_find(s, sip->sip_call_id->i_id, sip->sip_to->a_tag, sip->sip_from->a_tag);
 
 	sl_sip_flow_of(s, msg, sip, &flow);
-	if (base && base->state == SL_LS_UP) {
-		/* The dialog that we have, and its ACK was lost with the process before us. */
-		struct leg *l = sl_leg_sip_of(base);
-		const struct sl_slice none = {0};
+	struct leg *l = base ? sl_leg_sip_of(base) : NULL;
 
-		free(l->ack_branch);
-		l->ack_branch = sip->sip_via->v_branch ? strdup(sip->sip_via->v_branch) : NULL;
-		l->ack_seq = sip->sip_cseq->cs_seq;
+	if (l && l->dialog && base->state >= SL_LS_UP) {
+		/* The dialog that we have: its ACK was lost, or is not due yet. */
+		struct sl_slice sdp = { l->sdp, l->sdp_len };
+
 		sl_leg_sip_heard(l, msg, sip);
-		sl_leg_sip_send_ack(l, none);
+		if (!l->ack_due && !l->ack_resolving) {
+			bool last = l->ack_seq == sip->sip_cseq->cs_seq;
+
+			if (!last || !l->ack_has_sdp)
+				sdp.n = 0;
+			free(l->ack_branch);
+			l->ack_branch = sip->sip_via->v_branch ? strdup(sip->sip_via->v_branch) : NULL;
+			l->ack_seq = sip->sip_cseq->cs_seq;
+			sl_leg_sip_send_ack(l, NULL, sdp);
+		}
 	} else {
 		sl_sip_leg_counts()->forked_2xx++;
 		end_unwanted(s, sip, &flow);

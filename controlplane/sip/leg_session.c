@@ -174,11 +174,11 @@ static void reinvite_taken(struct leg *l, nta_outgoing_t *orq, const sip_t *sip)
 		l->offer = LEG_OFFER_THEIRS;
 	} else {
 		l->offer = LEG_OFFER_NONE;
-		sl_leg_sip_send_ack(l, none);
+		sl_leg_sip_send_ack(l, orq, none);
 	}
 	if (l->base.state >= SL_LS_ENDING) {
 		if (l->ack_due)
-			sl_leg_sip_send_ack(l, none);
+			sl_leg_sip_send_ack(l, NULL, none);
 		return;
 	}
 	if (refreshing)
