@@ -237,6 +237,17 @@ void sl_api_provision(struct sl_brain *b, struct sl_http_request *r, const char 
 
 /* ---- everything ---- */
 
+static void exported(void *ctx, int error, char *text, size_t len)
+{
+	struct sl_http_request *r = ctx;
+
+	if (error)
+		sl_api_error(r, 500, NULL, "the database cannot be read: %s", strerror(-error));
+	else
+		sl_http_answer(r, 200, "application/json", text, len);
+	sl_prov_text_free(text, len);
+}
+
 void sl_api_config(struct sl_brain *b, struct sl_http_request *r, const char *rest)
 {
 	struct change *c;
@@ -244,12 +255,10 @@ void sl_api_config(struct sl_brain *b, struct sl_http_request *r, const char *re
 	if (rest) {
 		sl_api_error(r, 404, NULL, "nothing here: %s", r->path);
 	} else if (r->method == SL_HTTP_GET) {
-		sl_api_json(r, 200, sl_prov_export(b->prov));
+		sl_prov_export_text(b->prov, exported, r);
 	} else if (r->method == SL_HTTP_PUT) {
-		json_t *all = read_body(r);
-		if (all && (c = change_new(r, false)))
-			sl_prov_import(b->prov, all, changed, c);
-		json_decref(all);
+		if ((c = change_new(r, false)))
+			sl_prov_import_text(b->prov, r->body ? r->body : "", r->body_len, changed, c);
 	} else {
 		sl_api_error(r, 405, NULL, "/v1/config takes GET and PUT");
 	}

@@ -26,10 +26,11 @@ struct sl_change {
 	char if_match[24];        /* "" = whatever is there */
 	struct sl_resource *r;    /* PUT */
 	json_t *body;             /* PUT: until it is sealed; IMPORT: until it is read */
+	char *text;               /* IMPORT: what body is made from */
+	size_t text_len;
 	char secret[52];          /* of a token that we made up */
 	struct sl_resource_set set;  /* IMPORT: of the store, then with the configuration's */
 	struct sl_prov_users users;
-	bool read;                /* IMPORT: set is filled */
 	int status;               /* once it is known */
 	struct sl_field_error e;
 	enum sl_prov_kind bad_kind;
@@ -44,6 +45,7 @@ static void free_change(struct sl_change *c)
 {
 	sl_resource_unref(c->r);
 	json_decref(c->body);
+	sl_prov_text_free(c->text, c->text_len);
 	sl_prov_users_clear(&c->users);
 	sl_set_clear(&c->set);
 	OPENSSL_cleanse(c, sizeof *c);
@@ -269,6 +271,16 @@ static int start_delete(struct sl_prov *p, struct sl_change *c)
 
 /* ---- import: read on the store's thread, checked here, written there ---- */
 
+static int read_text(struct sl_change *c)
+{
+	json_error_t error;
+
+	c->body = json_loadb(c->text, c->text_len, JSON_REJECT_DUPLICATES, &error);
+	if (json_is_object(c->body))
+		return 0;
+	return c->body ? sl_field_fail(&c->e, "", "is no JSON object") : sl_field_fail(&c->e, "", "line %d: %s", error.line, error.text);
+}
+
 static int read_all(struct sl_store_db *db, void *arg, char *text)
 {
 	struct sl_change *c = arg;
@@ -276,7 +288,8 @@ static int read_all(struct sl_store_db *db, void *arg, char *text)
 	json_t *list, *object;
 	size_t i;
 
-	c->read = true;
+	if (c->text && read_text(c) < 0)
+		return -EINVAL;
 	json_object_foreach(c->body, name, list) {
 		int kind = sl_prov_kind_of(name);
 
@@ -510,6 +523,22 @@ void sl_prov_delete(struct sl_prov *p, enum sl_prov_kind kind, const char *name,
 	} else if (c) {
 		enqueue(p, c);
 	}
+}
+
+void sl_prov_import_text(struct sl_prov *p, const char *text, size_t len, sl_prov_done done, void *ctx)
+{
+	struct sl_change *c = new_change(p, IMPORT, SL_PROV_N_KINDS, "", NULL, done, ctx);
+
+	if (!c)
+		return;
+	if ((c->text = malloc(len + 1)) == NULL) {
+		refuse(c, 500, "", "no memory left");
+		finish(c);
+		return;
+	}
+	memcpy(c->text, text, len);
+	c->text_len = len;
+	enqueue(p, c);
 }
 
 void sl_prov_import(struct sl_prov *p, json_t *all, sl_prov_done done, void *ctx)

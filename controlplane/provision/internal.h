@@ -8,6 +8,8 @@
 #include "controlplane/provision/provision.h"
 #include "controlplane/provision/users.h"
 
+#include <stdio.h>
+
 enum {
 	SL_PROV_PASSWORD_MAX = 128,
 	SL_PROV_FULL_NAME_MAX = 2 * SL_PROV_NAME_MAX + 1, /* NAME@DOMAIN */
@@ -168,6 +170,7 @@ struct sl_rows {             /* what is read */
 int sl_rows_write(struct sl_store_db *db, const struct sl_row *row, char *text);
 int sl_rows_replace(struct sl_store_db *db, const struct sl_resource_set *set, char *text); /* all rows by those of set that are not configured */
 int sl_rows_load(struct sl_store_db *db, void *rows, char *text); /* arg: struct sl_rows */
+int sl_rows_print(struct sl_store_db *db, FILE *f, char *text);   /* all of them, as one JSON object */
 
 /* ---- change.c ---- */
 

@@ -243,20 +243,3 @@ json_t *sl_prov_list(const struct sl_prov *p, enum sl_prov_kind kind, const char
 	}
 	return list;
 }
-
-json_t *sl_prov_export(const struct sl_prov *p)
-{
-	json_t *all = json_object();
-
-	for (unsigned k = 0; k < SL_PROV_N_KINDS; k++) {
-		const struct sl_resource_list *l = &p->set.kinds[k];
-		json_t *list = json_array();
-
-		for (size_t i = 0; i < l->n; i++) {
-			if (!l->v[i]->config)
-				json_array_append_new(list, json_loads(l->v[i]->text, 0, NULL));
-		}
-		json_object_set_new(all, sl_kinds[k].text, list);
-	}
-	return all;
-}

@@ -238,6 +238,12 @@ json_t *sl_prov_list(const struct sl_prov *p, enum sl_prov_kind kind, const char
 /* Everything of the store as one object, with HA1s (an export is as secret as the database); an import replaces all of it or nothing. */
 json_t *sl_prov_export(const struct sl_prov *p);
 void sl_prov_import(struct sl_prov *p, json_t *all, sl_prov_done done, void *ctx);
+/* The same two as text, read and written by the store's thread: however much there is, the brain does not wait. len bytes of text are copied; the
+ * exported text is the callee's to free (and wipe: sl_prov_text_free), NULL with error. */
+void sl_prov_import_text(struct sl_prov *p, const char *text, size_t len, sl_prov_done done, void *ctx);
+typedef void (*sl_prov_exported)(void *ctx, int error, char *text, size_t len);
+void sl_prov_export_text(struct sl_prov *p, sl_prov_exported done, void *ctx);
+void sl_prov_text_free(char *text, size_t len);
 /* What a token may (http/README.md), as named in its "scopes". */
 enum sl_prov_scope {
 	SL_SCOPE_READ = 1,      /* "read": look at everything but tokens and the export */

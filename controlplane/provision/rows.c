@@ -114,3 +114,33 @@ int sl_rows_load(struct sl_store_db *db, void *arg, char *text)
 		sqlite3_reset(st);
 	return error;
 }
+
+/* A row's body is JSON already: nothing is read to be written again. A line each. */
+static int print_kind(struct sl_store_db *db, enum sl_prov_kind kind, FILE *f, char *text)
+{
+	sqlite3_stmt *st = sl_store_statement(db, "SELECT body FROM resources WHERE kind = ? ORDER BY name");
+	unsigned n = 0;
+	int rc;
+
+	if (!st)
+		return failed(db, text);
+	sqlite3_bind_text(st, 1, sl_kinds[kind].text, -1, SQLITE_STATIC);
+	fprintf(f, "%s\"%s\": [", kind ? ",\n" : "{\n", sl_kinds[kind].text);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+		fprintf(f, "%s\n  %s", n++ ? "," : "", (const char *)sqlite3_column_text(st, 0));
+	fprintf(f, "%s]", n ? "\n" : "");
+	int error = rc == SQLITE_DONE ? 0 : failed(db, text);
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return error;
+}
+
+int sl_rows_print(struct sl_store_db *db, FILE *f, char *text)
+{
+	int rc = 0;
+
+	for (unsigned k = 0; k < SL_PROV_N_KINDS && rc == 0; k++)
+		rc = print_kind(db, (enum sl_prov_kind)k, f, text);
+	fputs("\n}\n", f);
+	return rc;
+}

@@ -471,6 +471,60 @@ static void changes_see_each_other(void **state)
 	json_decref(eve);
 }
 
+struct exported {
+	unsigned n;
+	char *text;
+	size_t len;
+};
+static void take(void *ctx, int error, char *text, size_t len)
+{
+	struct exported *x = ctx;
+
+	assert_int_equal(error, 0);
+	*x = (struct exported){x->n + 1, text, len};
+}
+
+static struct prov_answer import_text(const char *text)
+{
+	struct prov_answer a = {0};
+
+	sl_prov_import_text(prov, text, strlen(text), prov_answered, &a);
+	prov_wait(&a);
+	return a;
+}
+
+/* What the store's thread writes says the same as what is in memory, and can be read back. */
+static void text_goes_out_and_in(void **state)
+{
+	struct exported x = {0};
+	json_t *all, *same;
+	struct prov_answer a;
+
+	base();
+	prov_must(SL_PROV_USER, "bob@example.com", "{'password':'b'}");
+	sl_prov_export_text(prov, take, &x);
+	while (!x.n)
+		sl_mailbox_run(prov_mail, 10);
+	same = sl_prov_export(prov);
+	all = json_loadb(x.text, x.len, 0, NULL);
+	assert_true(json_equal(all, same));
+	json_decref(same);
+	json_decref(all);
+
+	a = import_text("{\"tenants\": [{\"name\": \"new\"}]}");
+	assert_int_equal(a.status, 200);
+	assert_null(sl_prov_user(prov, "bob", 3, "example.com", 11));
+	a = import_text("{\"tenants\": [{\"name\": \"new\"}]\n,,}");
+	assert_int_equal(a.status, 400);
+	assert_non_null(strstr(a.text, "line 2:"));
+	a = import_text("[]");
+	assert_string_equal(a.text, "is no JSON object");
+	a = import_text(x.text);
+	assert_int_equal(a.status, 200);
+	assert_non_null(sl_prov_user(prov, "bob", 3, "example.com", 11));
+	sl_prov_text_free(x.text, x.len);
+}
+
 static void an_import_is_all_or_nothing(void **state)
 {
 	struct prov_answer a;
@@ -677,6 +731,7 @@ int main(void)
 	        TEST(what_is_named_stays),
 	        TEST(changes_see_each_other),
 	        TEST(an_import_is_all_or_nothing),
+	        TEST(text_goes_out_and_in),
 	        TEST(users_change_alone),
 	        TEST(trunks_are_found_by_source),
 	        TEST(lists_come_in_pages),
