@@ -7,6 +7,8 @@
 
 #include "controlplane/registrar/registrar.h"
 
+#include "dataplane/abi/log.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +47,13 @@ static void failed(struct sl_trunk_registration *g, const char *why, unsigned re
 {
 	uint8_t random = 0;
 
+	const struct sl_trunk *t = g->q.trunk;
+
 	sl_trunk_request_stop(&g->q);
-	g->failures++;
+	/* Routing tells of a change; one that never held is no change, and the operator wants to know why all the same. */
+	if (++g->failures == 1 && !g->registered)
+		sl_call_event_publish(sl_sip_options(t->all->sip)->events, SL_CE_TRUNK_UNREGISTERED, t->wants.tenant, NULL, NULL, "%s %s",
+		        t->wants.name, why);
 	g->n_challenges = g->rounds = 0;
 	g->answered = false;
 	registered(g, false, why);
@@ -56,6 +63,7 @@ static void failed(struct sl_trunk_registration *g, const char *why, unsigned re
 		ms = retry_after_s < EXPIRES_MOST_S ? (int64_t)retry_after_s * 1000 : SL_TRUNK_BACKOFF_MAX_MS;
 	if (RAND_bytes(&random, 1) == 1)
 		ms += ms / 4 * random / 256;
+	sl_log(SL_LOG_WARNING, "trunk %s: registration failed: %s; again in %lld s", t->wants.name, why, (long long)(ms + 999) / 1000);
 	sl_trunk_request_in(&g->q, ms);
 }
 

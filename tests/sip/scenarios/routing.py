@@ -412,6 +412,28 @@ def s_registers_outwards(lab):
     lab.world.until(lambda: seen[-1].get("Expires") == "0" and seen[-1].has("Authorization"), 2, "the registration's end")
 
 
+def s_registers_in_vain(lab):
+    """A carrier that refuses our credentials, or never stops asking: no storm, and the reason is an event"""
+    registrar = lab.trunk(port=5111)
+    seen = []
+    def answer(m):
+        if not m.is_request or m.method != "REGISTER":
+            return False
+        seen.append(m)
+        stale = ", stale=true" if len(seen) > 3 else ""
+        registrar.reply(m, 401, to_tag=new_tag(),
+                        headers=[("WWW-Authenticate", f'Digest realm="carrier.test", nonce="n{len(seen)}", algorithm=MD5, qop="auth"{stale}')])
+        return True
+    registrar.port.automatic.insert(0, answer)
+    lab.put("trunks", "refuses", tenant="lab", targets=[{"uri": "sip:198.51.100.10:5111"}],
+            auth={"username": "acct", "realm": "carrier.test", "password": "wrong"}, register={"uri": "sip:carrier.test"})
+    lab.world.until(lambda: any("trunk.unregistered" in str(e) and "refuses" in str(e) for e in lab.events()), 3, "the event")
+    expect(len(seen) == 2, f"{len(seen)} REGISTERs at first")
+    lab.world.until(lambda: len(seen) > 3, 8, "another attempt")
+    lab.world.run(1)
+    expect(len(seen) <= 8, f"{len(seen)} REGISTERs in all")
+
+
 def s_auth_at_trunk(lab):
     """A carrier that challenges our INVITE gets the answer"""
     lab.put("trunks", "asks", tenant="lab", targets=[{"uri": "sip:198.51.100.10:5100"}],
