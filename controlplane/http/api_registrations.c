@@ -43,6 +43,7 @@ static json_t *binding_of(const struct sl_prov_user *u, const struct sl_binding 
 struct page {
 	const char *tenant, *domain;
 	size_t limit, offset, n;
+	bool counted; /* how many there are is known without looking at each */
 	json_t *all;
 };
 
@@ -55,7 +56,7 @@ static bool add_binding(void *ctx, const struct sl_prov_user *u, const struct sl
 	if (p->n >= p->offset && json_array_size(p->all) < p->limit)
 		json_array_append_new(p->all, binding_of(u, x));
 	p->n++;
-	return true;
+	return !p->counted || p->n < p->offset + p->limit;
 }
 
 static void list(struct sl_brain *b, struct sl_http_request *r)
@@ -64,9 +65,13 @@ static void list(struct sl_brain *b, struct sl_http_request *r)
 
 	if (!sl_api_page(r, DEFAULT_LIMIT, &p.limit, &p.offset))
 		return;
+	struct sl_registrar_counts counts;
+	sl_registrar_counts(b->registrar, &counts);
+	p.counted = !p.tenant[0] && !p.domain;
 	p.all = json_array();
 	sl_registrar_each(b->registrar, add_binding, &p);
-	sl_api_json(r, 200, json_pack("{s:I, s:o}", "total", (json_int_t)p.n, "registrations", p.all));
+	sl_api_json(r, 200,
+	        json_pack("{s:I, s:o}", "total", p.counted ? (json_int_t)counts.bindings : (json_int_t)p.n, "registrations", p.all));
 }
 
 /* ---- one user ---- */

@@ -379,7 +379,8 @@ static void draw_title(struct ladder *l)
 	        text(l->call, "to"), real(l->call, "duration_ms") / 1000);
 
 	if (json_is_object(cause) && n > 0 && (size_t)n < sizeof line)
-		snprintf(line + n, sizeof line - (size_t)n, ", ended: %lld %s", whole(cause, "status"), text(cause, "text"));
+		snprintf(line + n, sizeof line - (size_t)n, ", ended: %lld%s%s", whole(cause, "status"),
+		        text(cause, "text")[0] ? " " : "", text(cause, "text"));
 	sl_ladder_plain(line);
 	fprintf(l->out, "%s\n\n", line);
 }
