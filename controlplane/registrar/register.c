@@ -283,7 +283,10 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 	memset(w, 0, offsetof(struct wish, uri));
 	if ((url->url_type != url_sip && url->url_type != url_sips) || !url->url_host || !*url->url_host)
 		return refuse(no, 400, "Contact Is No SIP URI");
-	int len = url_e(w->uri, sizeof w->uri, url);
+	/* Header fields have no place in a request-URI (RFC 3261 19.1.1), and would be the client's in our requests. */
+	url_t plain[1] = { *url };
+	plain->url_headers = NULL;
+	int len = url_e(w->uri, sizeof w->uri, plain);
 	if (len < 0 || (size_t)len >= sizeof w->uri)
 		return refuse(no, 400, "Contact Too Long");
 	w->b = (struct sl_binding){ .contact = w->uri, .path = p->path, .user_agent = p->user_agent, .call_id = p->call_id,
@@ -293,7 +296,7 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 	w->remove = expires == 0;
 	if (!read_extensions(p, m, w, no))
 		return false;
-	w->now = find_binding(p, w, url);
+	w->now = find_binding(p, w, plain);
 	if (w->now && !check_order(p, w->now, again, no))
 		return false;
 	for (unsigned i = 0; i < p->n; i++) {

@@ -206,6 +206,10 @@ static void bad_contacts(void **state)
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:bob@192.0.2.1:5060>\r\n"), 403);
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:bob@192.0.2.1>\r\n"), 403);
 	assert_int_equal(rig_bindings("alice"), 0);
+	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:a@192.0.2.7?Route=%3Csip:evil.example%3E>\r\n"), 200);
+	assert_string_equal(rig_binding("alice", 0)->contact, "sip:a@192.0.2.7");
+	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:a@192.0.2.7?Route=x>;expires=0\r\n"), 200);
+	assert_int_equal(rig_bindings("alice"), 0);
 	assert_int_equal(rig_register("alice", "c1", "Require: path, foo, gruu, bar\r\n" CONTACT), 420);
 	assert_true(rig_has("Unsupported: foo, bar"));
 }
