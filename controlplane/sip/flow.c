@@ -195,6 +195,8 @@ tables:
 
 static void sweep(struct sl_sip *s, int64_t now_ms)
 {
+	if (s->connections.n_open == 0)
+		return;
 	for (uint32_t i = 0; i <= s->connections.mask; i++) {
 		for (struct sl_sip_connection *k = s->connections.by_number[i], *next; k; k = next) {
 			next = k->next_number;

@@ -21,7 +21,7 @@
 #include <sofia-sip/sresolv.h>
 #include <sofia-sip/url.h>
 
-enum { NAPTR_MAX = 8, SRV_MAX = 16, LOOKUPS_MAX = 4096, NO_TRANSPORT = 255 };
+enum { URI_MAX = 1024, NAPTR_MAX = 8, SRV_MAX = 16, LOOKUPS_MAX = 4096, NO_TRANSPORT = 255 };
 
 struct sl_resolver {
 	struct sl_sip *sip;
@@ -40,6 +40,14 @@ struct service {
 	uint16_t order, preference;
 };
 
+/* What a URI says. */
+struct place {
+	bool sips;
+	uint8_t transport; /* NO_TRANSPORT: not said */
+	uint16_t port;     /* 0 = not said */
+	char host[256];
+};
+
 struct lookup {
 	struct sl_resolver *r;
 	struct lookup *next, *previous;
@@ -48,10 +56,9 @@ struct lookup {
 	void *ctx;
 	sres_query_t *query;
 	enum step step;
-	bool sips, answered, v6;  /* v6: of the host's two questions, the second */
-	uint8_t role, transport;  /* NO_TRANSPORT: not said */
-	uint16_t port;            /* 0 = not said */
-	char host[256];
+	bool answered, v6;        /* v6: of the host's two questions, the second */
+	uint8_t role;
+	struct place place;
 	unsigned n_services, at_service, n_srv, at_srv;
 	struct service services[NAPTR_MAX];
 	struct sl_srv srv[SRV_MAX];
@@ -123,18 +130,17 @@ static bool have_transport(const struct sl_sip *s, unsigned transport)
 	return false;
 }
 
-static void add_hop(struct lookup *l, const struct sl_ip *ip, uint16_t port, unsigned transport, const char *name)
+/* 0, or -EPROTONOSUPPORT: no listener for it. */
+static int add_hop(struct sl_resolved *result, const struct sl_sip *s, unsigned role, const struct sl_ip *ip, uint16_t port, unsigned transport,
+        const char *name)
 {
-	struct sl_sip_hop *h = &l->result.hops[l->result.n];
-	int listener;
+	struct sl_sip_hop *h = &result->hops[result->n];
+	int listener = listener_for(s, role, transport, sl_ip_is_v4(ip));
 
-	if (l->result.n == SL_RESOLVE_MAX)
-		return;
-	listener = listener_for(l->r->sip, l->role, transport, sl_ip_is_v4(ip));
-	if (listener < 0) {
-		l->error = -EPROTONOSUPPORT;
-		return;
-	}
+	if (listener < 0)
+		return -EPROTONOSUPPORT;
+	if (result->n == SL_RESOLVE_MAX)
+		return 0;
 	memset(h, 0, sizeof *h);
 	h->to.ip = *ip;
 	h->to.port_be = htons(port ? port : transport == SL_SIP_TLS ? 5061 : 5060);
@@ -143,7 +149,16 @@ static void add_hop(struct lookup *l, const struct sl_ip *ip, uint16_t port, uns
 	/* RFC 5922 4: the name that the certificate must have is that of the URI, not of an SRV target. */
 	if (transport == SL_SIP_TLS)
 		snprintf(h->tls_name, sizeof h->tls_name, "%.127s", name);
-	l->result.n++;
+	result->n++;
+	return 0;
+}
+
+/* The transport when neither URI nor DNS says one (RFC 3263 4.1). */
+static unsigned usual_transport(const struct sl_sip *s, const struct place *p)
+{
+	if (p->transport != NO_TRANSPORT)
+		return p->transport;
+	return p->sips ? SL_SIP_TLS : have_transport(s, SL_SIP_UDP) ? SL_SIP_UDP : SL_SIP_TCP;
 }
 
 /* ---- the questions ---- */
@@ -177,7 +192,7 @@ static void add_service(struct lookup *l, const char *name, unsigned transport, 
 	struct service *v = &l->services[l->n_services];
 	unsigned at = l->n_services;
 
-	if (l->n_services == NAPTR_MAX || !have_transport(l->r->sip, transport) || (l->sips && transport != SL_SIP_TLS) ||
+	if (l->n_services == NAPTR_MAX || !have_transport(l->r->sip, transport) || (l->place.sips && transport != SL_SIP_TLS) ||
 	        strlen(name) >= sizeof v->name)
 		return;
 	while (at > 0 && (l->services[at - 1].order > order || (l->services[at - 1].order == order && l->services[at - 1].preference > preference))) {
@@ -201,9 +216,9 @@ static void guess_services(struct lookup *l)
 
 	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
 		/* TLS without being told so, neither by NAPTR nor by sips: or transport=, is more than was asked for. */
-		if (l->transport == NO_TRANSPORT ? all[i].transport == SL_SIP_TLS && !l->sips : all[i].transport != l->transport)
+		if (l->place.transport == NO_TRANSPORT ? all[i].transport == SL_SIP_TLS && !l->place.sips : all[i].transport != l->place.transport)
 			continue;
-		snprintf(name, sizeof name, "%s%s", all[i].prefix, l->host);
+		snprintf(name, sizeof name, "%s%s", all[i].prefix, l->place.host);
 		add_service(l, name, all[i].transport, 0, (uint16_t)i);
 	}
 }
@@ -253,6 +268,14 @@ static void take_srv(struct lookup *l, sres_record_t **answers)
 	sl_srv_order(l->srv + begun, l->n_srv - begun, draw, l->r->sip);
 }
 
+static void found(struct lookup *l, const struct sl_ip *ip, const struct sl_srv *srv)
+{
+	int err = add_hop(&l->result, l->r->sip, l->role, ip, srv->port, srv->transport, l->place.host);
+
+	if (err)
+		l->error = err;
+}
+
 static void take_host(struct lookup *l, sres_record_t **answers)
 {
 	const struct sl_srv *srv = &l->srv[l->at_srv];
@@ -269,7 +292,7 @@ static void take_host(struct lookup *l, sres_record_t **answers)
 			sl_ip_set_v6(&ip, (*answers)->sr_aaaa->aaaa_addr.u6_addr);
 		else
 			continue;
-		add_hop(l, &ip, srv->port, srv->transport, l->host);
+		found(l, &ip, srv);
 	}
 	if (l->v6)
 		l->at_srv++;
@@ -282,17 +305,16 @@ static void host_alone(struct lookup *l)
 	struct sl_srv *srv = &l->srv[0];
 
 	memset(srv, 0, sizeof *srv);
-	snprintf(srv->target, sizeof srv->target, "%s", l->host);
-	srv->port = l->port;
-	srv->transport = l->transport != NO_TRANSPORT ? l->transport : l->sips ? SL_SIP_TLS : have_transport(l->r->sip, SL_SIP_UDP) ? SL_SIP_UDP :
-	        SL_SIP_TCP;
+	snprintf(srv->target, sizeof srv->target, "%s", l->place.host);
+	srv->port = l->place.port;
+	srv->transport = (uint8_t)usual_transport(l->r->sip, &l->place);
 	l->n_srv = 1;
 }
 
 static void ask_next(struct lookup *l)
 {
 	if (l->step == ASK_NAPTR) {
-		ask(l, sres_type_naptr, l->host);
+		ask(l, sres_type_naptr, l->place.host);
 		return;
 	}
 	if (l->step == ASK_SRV && l->at_service < l->n_services && l->n_srv < SRV_MAX) {
@@ -308,7 +330,7 @@ static void ask_next(struct lookup *l)
 		struct sl_ip ip;
 
 		if (sl_ip_parse(l->srv[l->at_srv].target, &ip) == 0) { /* an SRV may not, but some do */
-			add_hop(l, &ip, l->srv[l->at_srv].port, l->srv[l->at_srv].transport, l->host);
+			found(l, &ip, &l->srv[l->at_srv]);
 			l->at_srv++;
 			ask_next(l);
 			return;
@@ -366,64 +388,64 @@ static int transport_of(const url_t *u)
 	return strcasecmp(text, "udp") == 0 ? SL_SIP_UDP : strcasecmp(text, "tcp") == 0 ? SL_SIP_TCP : strcasecmp(text, "tls") == 0 ? SL_SIP_TLS : -1;
 }
 
-static int read_uri(struct lookup *l, const url_t *u)
+static int read_host(struct place *p, const url_t *u)
 {
-	char maddr[256];
 	const char *host = u->url_host;
+	char maddr[256];
 	size_t n;
-	int transport;
 
-	if ((u->url_type != url_sip && u->url_type != url_sips) || host == NULL || host[0] == '\0')
-		return -EINVAL;
-	l->sips = u->url_type == url_sips;
-	transport = transport_of(u);
-	if (transport < 0)
-		return -EPROTONOSUPPORT;
-	l->transport = (uint8_t)transport;
-	if (l->sips)
-		l->transport = transport == SL_SIP_UDP ? NO_TRANSPORT : SL_SIP_TLS; /* sips over UDP there is none */
-	if (l->sips && transport == SL_SIP_UDP)
-		return -EPROTONOSUPPORT;
 	if (u->url_params && url_param(u->url_params, "maddr", maddr, sizeof maddr) > 0)
 		host = maddr;
 	n = strlen(host);
-	if (n >= sizeof l->host)
+	if (n >= sizeof p->host)
 		return -EINVAL;
 	if (host[0] == '[' && host[n - 1] == ']') {
-		memcpy(l->host, host + 1, n - 2);
-		l->host[n - 2] = '\0';
+		memcpy(p->host, host + 1, n - 2);
+		p->host[n - 2] = '\0';
 	} else {
-		memcpy(l->host, host, n + 1);
+		memcpy(p->host, host, n + 1);
 	}
+	return 0;
+}
+
+static int read_uri(struct place *p, const char *uri)
+{
+	char text[URI_MAX];
+	url_t u[1];
+	int transport;
+
+	if (strlen(uri) >= sizeof text)
+		return -EINVAL;
+	memcpy(text, uri, strlen(uri) + 1);
+	if (url_d(u, text) < 0 || (u->url_type != url_sip && u->url_type != url_sips) || u->url_host == NULL || u->url_host[0] == '\0')
+		return -EINVAL;
+	p->sips = u->url_type == url_sips;
+	transport = transport_of(u);
+	if (transport < 0 || (p->sips && transport == SL_SIP_UDP))
+		return -EPROTONOSUPPORT;
+	p->transport = p->sips ? SL_SIP_TLS : (uint8_t)transport;
+	p->port = 0;
 	if (u->url_port && u->url_port[0]) {
 		long port = strtol(u->url_port, NULL, 10);
 
 		if (port < 1 || port > 65535)
 			return -EINVAL;
-		l->port = (uint16_t)port;
+		p->port = (uint16_t)port;
 	}
-	return 0;
+	return read_host(p, u);
 }
 
 static void begin(struct lookup *l)
 {
-	struct sl_ip ip;
-
-	if (sl_ip_parse(l->host, &ip) == 0) {
-		host_alone(l);
-		add_hop(l, &ip, l->port, l->srv[0].transport, l->host);
-		finish(l);
-		return;
-	}
 	if (l->r->n > LOOKUPS_MAX) {
 		l->error = -EBUSY;
 		finish(l);
 		return;
 	}
-	if (l->port) { /* a port: neither NAPTR nor SRV (RFC 3263 4.1, 4.2) */
+	if (l->place.port) { /* a port: neither NAPTR nor SRV (RFC 3263 4.1, 4.2) */
 		host_alone(l);
 		l->step = ASK_HOST;
-	} else if (l->transport != NO_TRANSPORT) {
+	} else if (l->place.transport != NO_TRANSPORT) {
 		guess_services(l);
 		l->step = ASK_SRV;
 	} else {
@@ -432,12 +454,10 @@ static void begin(struct lookup *l)
 	ask_next(l);
 }
 
-sl_ask sl_sip_resolve(struct sl_sip *s, const char *uri, unsigned role, sl_ask_fn fn, void *ctx)
+static sl_ask look_up(struct sl_sip *s, const struct place *place, unsigned role, sl_ask_fn fn, void *ctx)
 {
 	struct sl_resolver *r = s->resolver;
 	struct lookup *l = calloc(1, sizeof *l);
-	su_home_t home[1] = {SU_HOME_INIT(home)};
-	url_t *u;
 	sl_ask ask;
 
 	if (l == NULL)
@@ -446,6 +466,7 @@ sl_ask sl_sip_resolve(struct sl_sip *s, const char *uri, unsigned role, sl_ask_f
 	l->fn = fn;
 	l->ctx = ctx;
 	l->role = (uint8_t)role;
+	l->place = *place;
 	ask = l->ask = sl_ask_new(s->o.asks, sl_now_ms() + SL_RESOLVE_MS, answered, l);
 	if (ask == 0) {
 		free(l);
@@ -456,14 +477,27 @@ sl_ask sl_sip_resolve(struct sl_sip *s, const char *uri, unsigned role, sl_ask_f
 		r->first->previous = l;
 	r->first = l;
 	r->n++;
-	su_home_init(home);
-	u = url_make(home, uri);
-	l->error = u ? read_uri(l, u) : -EINVAL;
-	su_home_deinit(home);
-	if (l->error)
-		finish(l);
-	else
-		begin(l);
+	begin(l);
+	return ask;
+}
+
+sl_ask sl_sip_resolve(struct sl_sip *s, const char *uri, unsigned role, sl_ask_fn fn, void *ctx)
+{
+	struct sl_resolved result;
+	struct place place;
+	struct sl_ip ip;
+	sl_ask ask;
+	int err = read_uri(&place, uri);
+
+	result.n = 0;
+	if (err == 0 && sl_ip_parse(place.host, &ip) != 0)
+		return look_up(s, &place, role, fn, ctx);
+	/* Numeric, or wrong: there is nothing to ask. Most calls come this way. */
+	if (err == 0)
+		err = add_hop(&result, s, role, &ip, place.port, usual_transport(s, &place), place.host);
+	ask = sl_ask_new(s->o.asks, sl_now_ms() + SL_RESOLVE_MS, fn, ctx);
+	if (ask)
+		sl_ask_answer(s->o.asks, ask, err, &result);
 	return ask;
 }
 

@@ -112,10 +112,34 @@ int sl_prefix_parse(const char *text, struct sl_prefix *out)
 	return 0;
 }
 
+/* Addresses are written several times for each SIP message: no printf here. */
+static char *put_number(char *at, unsigned n)
+{
+	char digits[8];
+	unsigned i = sizeof digits;
+
+	do
+		digits[--i] = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	memcpy(at, digits + i, sizeof digits - i);
+	return at + (sizeof digits - i);
+}
+
+static char *put_v4(char *at, const struct sl_ip *ip)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (i > 0)
+			*at++ = '.';
+		at = put_number(at, ip->b[12 + i]);
+	}
+	*at = '\0';
+	return at;
+}
+
 const char *sl_ip_text(const struct sl_ip *ip, char *buf)
 {
 	if (sl_ip_is_v4(ip))
-		inet_ntop(AF_INET, &ip->d[3], buf, SL_ADDR_TEXT_MAX);
+		put_v4(buf, ip);
 	else
 		inet_ntop(AF_INET6, ip->b, buf, SL_ADDR_TEXT_MAX);
 	return buf;
@@ -123,12 +147,19 @@ const char *sl_ip_text(const struct sl_ip *ip, char *buf)
 
 const char *sl_endpoint_text(const struct sl_endpoint *ep, char *buf)
 {
-	char ip[SL_ADDR_TEXT_MAX];
-	bool v4 = sl_ip_is_v4(&ep->ip);
+	char *at = buf;
 
-	sl_ip_text(&ep->ip, ip);
-	snprintf(buf, SL_ADDR_TEXT_MAX, "%s%.*s%s:%u", v4 ? "" : "[", IP_TEXT_MAX, ip, v4 ? "" : "]",
-	        ntohs(ep->port_be));
+	if (sl_ip_is_v4(&ep->ip)) {
+		at = put_v4(at, &ep->ip);
+	} else {
+		*at++ = '[';
+		inet_ntop(AF_INET6, ep->ip.b, at, IP_TEXT_MAX);
+		at += strlen(at);
+		*at++ = ']';
+	}
+	*at++ = ':';
+	at = put_number(at, ntohs(ep->port_be));
+	*at = '\0';
 	return buf;
 }
 
