@@ -54,8 +54,9 @@ static int offer(struct sl_leg *l, struct sl_slice sdp)
 	int error = r->offer_error;
 
 	r->offer_error = 0;
-	if (error)
-		return error;
+	if (error || r->offering)
+		return error ? error : -EINPROGRESS;
+	r->offering = true;
 	say(r, "offer");
 	given(r, sdp, NULL);
 	return 0;
@@ -71,7 +72,10 @@ static int ack(struct sl_leg *l, struct sl_slice sdp)
 static int respond(struct sl_leg *l, struct sl_leg_request *r, int status, const char *reason, struct sl_slice type, struct sl_slice body,
         const char *headers)
 {
-	assert_non_null(r);
+	bool *open = (bool *)r;
+
+	assert_true(*open); /* once, and only what was asked */
+	*open = false;
 	say((struct rig_leg *)l, "respond %d", status);
 	given((struct rig_leg *)l, body, headers);
 	return 0;
@@ -84,6 +88,8 @@ static int request(struct sl_leg *l, const char *method, struct sl_slice type, s
 	say(r, "%s %.*s", method, (int)(body.n > 11 ? 11 : body.n), body.p ? body.p : "");
 	given(r, (struct sl_slice){0}, headers);
 	r->request_ctx = ctx;
+	assert_true(r->n_pending < 64);
+	r->pending[r->n_pending++] = ctx;
 	return 0;
 }
 
@@ -162,7 +168,7 @@ struct sl_leg *sl_sip_leg_find(struct sl_sip *s, const char *call_id, const char
 {
 	unsigned i;
 
-	if (sscanf(call_id, "dialog-%u", &i) != 1 || i >= tb.n_legs || strcmp(their_tag, "theirs") != 0 || strcmp(our_tag, "ours") != 0)
+	if (sscanf(call_id, "dialog-%u", &i) != 1 || i >= tb.n_legs || !tb.legs[i] || tb.legs[i]->pub.state != SL_LS_UP || strcmp(their_tag, "theirs") != 0 || strcmp(our_tag, "ours") != 0)
 		return NULL;
 	return &tb.legs[i]->pub;
 }
@@ -347,8 +353,18 @@ int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_
 {
 	for (size_t i = 0; i < n && tb.n_cdrs < RIG_LEGS; i++)
 		tb.cdrs[tb.n_cdrs++] = *records[i];
-	done(ctx, 0);
+	assert_true(tb.n_done < RIG_LEGS);
+	tb.done[tb.n_done] = done;
+	tb.done_ctx[tb.n_done++] = ctx;
 	return 0;
+}
+
+static void committed(void)
+{
+	while (tb.n_done) {
+		tb.n_done--;
+		tb.done[tb.n_done](tb.done_ctx[tb.n_done], 0);
+	}
 }
 
 void sl_trace_add(struct sl_trace *t, const struct sl_id *call, uint64_t *last, const struct sl_trace_about *about, const void *data, size_t len)
@@ -481,14 +497,23 @@ void tells(struct rig_leg *l, enum sl_leg_event_type type, int status, const cha
 	struct sl_leg_event e = {.type = type, .status = status, .reason = "words", .sdp = slice(sdp), .ctx = l->request_ctx};
 
 	l->heard = true;
+	if (type == SL_LE_OFFER_ANSWERED)
+		l->offering = false;
+	for (unsigned i = 0; type == SL_LE_RESPONSE && i < l->n_pending; i++) {
+		if (l->pending[i] == e.ctx) {
+			l->pending[i] = l->pending[--l->n_pending];
+			break;
+		}
+	}
 	sl_leg_tell(&l->pub, &e);
 }
 
 void asks(struct rig_leg *l, enum sl_leg_event_type type, const char *method, const char *text, const char *sdp)
 {
-	struct sl_leg_event e = {.type = type, .method = method, .sdp = slice(sdp), .request = (struct sl_leg_request *)l};
+	struct sl_leg_event e = {.type = type, .method = method, .sdp = slice(sdp), .request = (struct sl_leg_request *)&l->open[l->n_open % 256]};
 	msg_t *msg = text ? msg_make(sip_default_mclass(), 0, text, strlen(text)) : NULL;
 
+	l->open[l->n_open++ % 256] = true;
 	e.message = msg ? msg_public(msg, SIP_PROTOCOL_TAG) : NULL;
 	sl_leg_tell(&l->pub, &e);
 	if (msg)
@@ -508,6 +533,7 @@ void tick(int64_t ms)
 	rig_answer_commands(&tb.media, NULL);
 	rig_tick(&tb.media, ms);
 	sl_timers_run(tb.timers, tb.now_ms);
+	committed();
 }
 
 bool was(const struct rig_leg *l, const char *what)
@@ -536,6 +562,7 @@ void all_over(void)
 	for (int i = 0; i < 5; i++) {
 		tick(200);
 		sl_timers_run(tb.timers, INT64_MAX / 2);
+		committed();
 	}
 	assert_int_equal(sl_calls_n(tb.calls), 0);
 	assert_int_equal(sl_media_n_sessions(tb.media.m), 0);

@@ -9,7 +9,7 @@
 
 #include "controlplane/b2bua/internal.h"
 
-enum { RIG_LEGS = 16 };
+enum { RIG_LEGS = 64 };
 
 struct rig_leg {
 	struct sl_leg pub;
@@ -20,6 +20,11 @@ struct rig_leg {
 	struct sl_sip_flow flow;
 	int offer_error;    /* what its next offer returns */
 	void *request_ctx;  /* of the last request it was to send */
+	void *pending[64];  /* those not answered yet */
+	unsigned n_pending;
+	bool offering;      /* an offer of ours is under way */
+	bool open[256];     /* requests of its own that wait for an answer */
+	unsigned n_open;
 	char request_uri[512], from[512];
 };
 
@@ -49,8 +54,9 @@ struct b2bua_rig {
 	unsigned n_legs;
 	struct sl_cdr cdrs[RIG_LEGS];
 	unsigned n_cdrs;
-	sl_cdrs_done done;
-	void *done_ctx;
+	sl_cdrs_done done[RIG_LEGS]; /* that wait for a commit */
+	void *done_ctx[RIG_LEGS];
+	unsigned n_done;
 	struct sl_call *call;
 };
 extern struct b2bua_rig tb;

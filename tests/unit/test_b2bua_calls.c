@@ -619,6 +619,145 @@ static void saved_and_restored(void **state)
 	all_over();
 }
 
+/* ---- whatever comes, in whatever order ---- */
+
+static uint64_t dice;
+
+static unsigned roll(unsigned n)
+{
+	dice = dice * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned)(dice >> 33) % n;
+}
+
+static void choose_decision(void)
+{
+	tb.n_bindings = 1 + roll(3);
+	tb.tenant.early_media = (uint8_t)roll(3);
+	tb.tenant.forking = (uint8_t)roll(3);
+	switch (roll(4)) {
+	case 0:
+		tb.decision = (struct sl_route_decision){.status = 404};
+		break;
+	case 1:
+		to_trunks(1 + roll(3));
+		break;
+	default:
+		to_bob();
+		break;
+	}
+	if (roll(10) == 0)
+		tb.busy = 1 + (int)roll(3);
+}
+
+static const char *some_sdp(void)
+{
+	return roll(5) == 0 ? NULL : roll(6) == 0 ? "rubbish" : sdp_from(20 + roll(5), 6000 + 2 * roll(100), roll(5) ? "RTP/AVP" : "RTP/SAVP");
+}
+
+static void something_up(struct rig_leg *l)
+{
+	static const char *const refers[] = {REFER("sip:+1555@lab.test"), REFER("sip:bob@lab.test"),
+		REFER("sip:c@lab.test?Replaces=dialog-0%3Bto-tag%3Dours%3Bfrom-tag%3Dtheirs"),
+		REFER("sip:c@lab.test?Replaces=dialog-2%3Bto-tag%3Dours%3Bfrom-tag%3Dtheirs"),
+		REFER("sip:c@lab.test?Replaces=dialog-3%3Bto-tag%3Dours%3Bfrom-tag%3Dtheirs")};
+	switch (roll(8)) {
+	case 0:
+		ends(l, 200);
+		break;
+	case 1:
+		choose_decision();
+		asks(l, SL_LE_REQUEST, "REFER", refers[roll(SL_COUNT(refers))], NULL);
+		break;
+	case 2:
+		asks(l, SL_LE_OFFER, NULL, NULL, some_sdp());
+		break;
+	case 3:
+		asks(l, SL_LE_REQUEST, roll(4) ? "INFO" : "OPTIONS", NULL, NULL);
+		break;
+	case 4:
+		tells(l, SL_LE_ACKED, 0, some_sdp());
+		break;
+	case 5:
+		if (l->n_pending) {
+			l->request_ctx = l->pending[roll(l->n_pending)];
+			tells(l, SL_LE_RESPONSE, roll(2) ? 200 : 481, NULL);
+		}
+		break;
+	default:
+		if (l->offering)
+			tells(l, SL_LE_OFFER_ANSWERED, roll(3) ? 200 : roll(2) ? 491 : 488, some_sdp());
+		break;
+	}
+}
+
+static void something_ringing(struct rig_leg *l)
+{
+	static const int refusals[] = {302, 404, 408, 430, 480, 486, 488, 503, 600};
+
+	if (l->pub.direction == SL_LEG_IN) {
+		if (roll(4) == 0)
+			ends(l, 487);
+		return;
+	}
+	switch (roll(4)) {
+	case 0:
+		ends(l, refusals[roll(SL_COUNT(refusals))]);
+		break;
+	case 1:
+		redirected(l, roll(2) ? two : "<sip:bob@lab.test>");
+		break;
+	case 2:
+		tells_fork(l, 180 + (int)roll(4), roll(2), some_sdp());
+		break;
+	default:
+		tells(l, SL_LE_ANSWERED, 200, some_sdp());
+		break;
+	}
+}
+
+static void something_happens(void)
+{
+	struct rig_leg *l = tb.legs[roll(tb.n_legs)];
+
+	if (l == NULL || l->pub.state == SL_LS_ENDED)
+		return;
+	if (l->pub.state == SL_LS_ENDING)
+		ends(l, 487);
+	else if (l->pub.state == SL_LS_UP)
+		something_up(l);
+	else
+		something_ringing(l);
+}
+
+static void storms(void **state)
+{
+	const struct sl_cause cause = {.status = 200, .by = SL_BY_NETWORK, .text = "no media"};
+
+	for (unsigned seed = 1; seed <= 400; seed++) {
+		dice = seed * UINT64_C(0x9e3779b97f4a7c15);
+		tb.n_legs = 0;
+		tb.n_cdrs = 0;
+		tb.trunks[0].srtp = (uint8_t)roll(4);
+		tb.trunks[0].follow_redirects = roll(2);
+		for (unsigned step = 0; step < 80; step++) {
+			bool room = tb.n_legs < RIG_LEGS - 12;
+			if (room && (tb.n_legs == 0 || roll(20) == 0)) {
+				choose_decision();
+				struct rig_leg *who = tb.n_legs ? tb.legs[roll(tb.n_legs)] : NULL;
+				new_call(roll(2) ? "alice" : "bob", some_sdp(), who && who->pub.state == SL_LS_UP ? &who->pub : NULL);
+			} else if (tb.n_legs < RIG_LEGS - 12) {
+				something_happens();
+			}
+			if (roll(30) == 0)
+				tick(5000);
+			if (roll(100) == 0 && tb.legs[0])
+				sl_call_hangup(tb.legs[0]->pub.call, &cause);
+		}
+		tb.busy = 0;
+		all_over();
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, b2bua_setup, b2bua_teardown)
 
 int main(void)
@@ -628,7 +767,7 @@ int main(void)
 		T(cancel_crosses_the_answer), T(failover), T(silent_trunk), T(limits), T(redirects), T(srtp_is_preferred), T(srtp_is_required),
 		T(codec_rules), T(late_offer), T(offers_meet), T(requests_pass), T(blind_transfer), T(transfer_to_somebody_busy),
 		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(takeover), T(hung_up_from_outside), T(nobody_answers),
-		T(saved_and_restored),
+		T(saved_and_restored), T(storms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
