@@ -195,4 +195,5 @@ void sl_brain_reconfigure_sip(struct sl_brain *b)
 	sl_sip_reconfigure(b->sip, b->config);
 	sl_registrar_reconfigure(b->registrar, b->config);
 	sl_b2bua_reconfigure(b->b2bua, b->config);
+	sl_cdrs_set_retention(b->cdrs, b->config->sip.cdr_retention_days);
 }
