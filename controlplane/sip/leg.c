@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <time.h>
 
 #include "controlplane/brain.h"
 #include "dataplane/wire/siphash.h"
@@ -139,14 +138,6 @@ const char *sl_leg_sip_user_agent(const struct leg *l)
 	const char *name = sl_sip_options(l->sip)->config->sip.user_agent;
 
 	return name && *name ? name : NULL;
-}
-
-int64_t sl_leg_sip_unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 void sl_leg_sip_after(struct leg *l, struct sl_timer *t, int64_t ms)

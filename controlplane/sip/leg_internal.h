@@ -172,7 +172,6 @@ uint64_t sl_leg_sip_hash(struct sl_slice sdp);
 int sl_leg_sip_keep_parties(struct leg *l, const sip_addr_t *local, const sip_addr_t *remote);
 void sl_leg_sip_early_free(struct leg *l);
 int sl_leg_sip_set_contact(struct leg *l, const char *user);
-int64_t sl_leg_sip_unix_ms(void);
 void sl_leg_sip_after(struct leg *l, struct sl_timer *t, int64_t ms);
 void sl_leg_sip_stop(struct leg *l, struct sl_timer *t);
 

@@ -182,7 +182,7 @@ static void session_timer(struct leg *l)
 {
 	if (l->expires_s == 0 || l->expires_unix_ms == 0)
 		return;
-	int64_t ms = l->expires_unix_ms - sl_leg_sip_unix_ms();
+	int64_t ms = l->expires_unix_ms - sl_call_unix_ms();
 
 	/* A refresh that fell into the time without us has been answered by nobody: the other side tries again, and gets this long. */
 	if (!l->we_refresh && ms < 10000)

@@ -56,7 +56,7 @@ void sl_leg_sip_timer_start(struct leg *l)
 	}
 	int64_t ms = sl_leg_sip_timer_ms(l->expires_s, l->we_refresh);
 
-	l->expires_unix_ms = sl_leg_sip_unix_ms() + ms;
+	l->expires_unix_ms = sl_call_unix_ms() + ms;
 	sl_leg_sip_after(l, &l->session, ms);
 }
 
@@ -110,7 +110,7 @@ void sl_leg_sip_timer_due(struct sl_timer *t)
 		return;
 	}
 	/* Should the refresh fail to be sent, or its answer not come, it is tried again until the session's own end. */
-	int64_t left = l->expires_unix_ms + (int64_t)l->expires_s * 500 - sl_leg_sip_unix_ms();
+	int64_t left = l->expires_unix_ms + (int64_t)l->expires_s * 500 - sl_call_unix_ms();
 
 	if (left <= 0) {
 		sl_sip_leg_counts()->expired++;

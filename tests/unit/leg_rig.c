@@ -239,6 +239,14 @@ int sl_leg_init(struct sl_leg *l, struct sl_call *c, const struct sl_leg_ops *op
 	return 0;
 }
 
+int64_t sl_call_unix_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 void sl_call_changed(struct sl_call *c)
 {
 	assert_non_null(c);

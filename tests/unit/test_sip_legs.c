@@ -670,6 +670,141 @@ static void fates(void **state)
 	assert_int_equal(sl_leg_sip_fate(sip_method_invite, 488), LEG_FATE_NONE);
 }
 
+/* ---- ends at odd moments ---- */
+
+static void bye_before_the_answer(void **state)
+{
+	(void)state;
+	rig_invite("early", "", rig_sdp);
+	rig.leg->ops->progress(rig.leg, 180, "Ringing", rig_slice(""), NULL);
+	rig.leg->state = SL_LS_EARLY;
+	rig_expect("SIP/2.0 180");
+	dialog_from_answer();
+	request("BYE", NULL, NULL);
+	rig_expect("SIP/2.0 200");
+	rig_expect("SIP/2.0 487");
+	assert_string_equal(rig_header("CSeq"), "1 INVITE");
+	rig_event("ENDED");
+}
+
+static void bye_before_we_saw_the_200(void **state)
+{
+	(void)state;
+	rig_dial(NULL);
+	rig_expect("INVITE ");
+	dialog_from_request("bob");
+	reply_to("180 Ringing", "bob", NULL, NULL);
+	rig_event("PROGRESS");
+	request("BYE", NULL, NULL);
+	rig_expect("SIP/2.0 200");
+	rig_event("ENDED");
+	rig_expect("CANCEL ");
+}
+
+static void a_late_offer_that_is_given_up(void **state)
+{
+	const struct sl_sip_dial late = {0};
+
+	(void)state;
+	rig_dial(&late);
+	rig_expect("INVITE ");
+	reply_to("200 OK", "bob", NULL, rig_sdp);
+	rig_event("ANSWERED");
+	hangup(&normal);
+	rig_expect("ACK ");
+	rig_expect("BYE ");
+}
+
+static void nobody_answers_our_bye(void **state)
+{
+	(void)state;
+	call_out(NULL, NULL);
+	hangup(&normal);
+	rig_expect("BYE ");
+	struct leg *l = sl_leg_sip_of(rig.leg);
+	assert_true(sl_timer_is_set(&l->goodbye));
+	sl_leg_sip_goodbye_due(&l->goodbye);
+	rig_event("ENDED status=200");
+	/* The transaction goes on without the leg. */
+	rig_expect("BYE ");
+	reply_to("200 OK", NULL, NULL, NULL);
+	assert_true(rig_quiet(200));
+}
+
+static void requests_that_wait_when_it_ends(void **state)
+{
+	(void)state;
+	call_out(NULL, NULL);
+	request("INFO", NULL, NULL);
+	rig_event("REQUEST");
+	request("INVITE", NULL, rig_sdp2);
+	rig_event("OFFER");
+	struct sl_leg_request *invite = rig.request;
+	request("BYE", NULL, NULL);
+	rig_await("SIP/2.0 200");
+	rig_event("ENDED");
+	rig_await("SIP/2.0 481");
+	(void)invite;
+	rig_await("SIP/2.0 487");
+}
+
+static void a_reinvite_that_is_cancelled(void **state)
+{
+	(void)state;
+	call_out(NULL, NULL);
+	rig_send("INVITE sip:x@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;rport;branch=z9hG4bK-re\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\n"
+	         "Call-ID: %s\r\nCSeq: 200 INVITE\r\nContact: <sip:bob@127.0.0.1:%u>\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+	        rig.sip_port, rig.port, dialog.local, dialog.remote, dialog.call_id, rig.port, strlen(rig_sdp2), rig_sdp2);
+	rig_event("OFFER");
+	rig_send("CANCEL sip:x@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;rport;branch=z9hG4bK-re\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\n"
+	         "Call-ID: %s\r\nCSeq: 200 CANCEL\r\nContent-Length: 0\r\n\r\n", rig.sip_port, rig.port, dialog.local, dialog.remote, dialog.call_id);
+	rig_expect("SIP/2.0 200");
+	rig_expect("SIP/2.0 487");
+	/* The answer of the controller goes nowhere, and the session can be changed again. */
+	assert_int_equal(rig.leg->ops->respond(rig.leg, rig.request, 200, "OK", rig_slice(""), rig_slice(rig_sdp), NULL), 0);
+	assert_int_equal(rig.leg->ops->offer(rig.leg, rig_slice(rig_sdp2)), 0);
+	rig_await("INVITE ");
+}
+
+static void dialed_to_a_closed_port(void **state)
+{
+	(void)state;
+	rig_dial(NULL);
+	rig_expect("INVITE ");
+	close(rig.peer);
+	rig_event("ENDED status=");
+	rig_peer(-1);
+}
+
+static void each_fork_has_its_own_reliable_answers(void **state)
+{
+	const struct sl_sip_dial d = { .sdp = rig_slice(rig_sdp), .rel100 = true };
+	char invite[RIG_TEXT], rack[64];
+
+	(void)state;
+	rig_dial(&d);
+	rig_expect("INVITE ");
+	memcpy(invite, rig.got, sizeof invite);
+	for (int i = 0; i < 2; i++) {
+		const char *tag = i ? "two" : "one";
+
+		memcpy(rig.got, invite, sizeof invite);
+		reply_to("183 Progress", tag, i ? "Require: 100rel\r\nRSeq: 900\r\n" : "Require: 100rel\r\nRSeq: 5\r\n", rig_sdp);
+		rig_expect("PRACK ");
+		assert_string_equal(rig_tag("To"), tag);
+		snprintf(rack, sizeof rack, "%s", i ? "900 " : "5 ");
+		assert_int_equal(strncmp(rig_header("RAck"), rack, strlen(rack)), 0);
+		reply_to("200 OK", NULL, NULL, NULL);
+	}
+	memcpy(rig.got, invite, sizeof invite);
+	reply_to("200 OK", "two", NULL, NULL);
+	rig_expect("ACK ");
+	assert_string_equal(rig_tag("To"), "two");
+	hangup(&normal);
+	rig_expect("BYE ");
+	assert_string_equal(rig_tag("To"), "two");
+}
+
 /* ---- names and bodies ---- */
 
 static void a_contact_that_is_a_name(void **state)
@@ -876,6 +1011,14 @@ int main(void)
 		LEG(refreshed_by_update_or_reinvite),
 		LEG(in_with_session_timer),
 		LEG(requests_in_both_directions),
+		LEG(bye_before_the_answer),
+		LEG(bye_before_we_saw_the_200),
+		LEG(a_late_offer_that_is_given_up),
+		LEG(nobody_answers_our_bye),
+		LEG(requests_that_wait_when_it_ends),
+		LEG(a_reinvite_that_is_cancelled),
+		LEG(dialed_to_a_closed_port),
+		LEG(each_fork_has_its_own_reliable_answers),
 		LEG(a_contact_that_is_a_name),
 		LEG(dialogs_after_a_restart),
 		LEG(a_2xx_that_is_repeated_after_a_restart),
