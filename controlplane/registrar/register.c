@@ -177,13 +177,26 @@ static bool is_nat(const struct plan *p, const url_t *url)
 	return htons((uint16_t)atoi(port)) != f->remote.port_be && !*p->path;
 }
 
-/* A contact that leads to a carrier or back to us would make calls to this user calls there, with our trust (toll fraud). */
+/* Where requests for a URI go, when that is said by a number: by maddr (RFC 3261 19.1.1) or the host. */
+static bool destination(const url_t *url, struct sl_endpoint *to)
+{
+	char maddr[SL_ADDR_TEXT_MAX];
+	url_t at[1] = { *url };
+	isize_t n = url->url_params ? url_param(url->url_params, "maddr", maddr, sizeof maddr) : 0;
+
+	if (n > 0 && (size_t)n <= sizeof maddr)
+		at->url_host = maddr;
+	to->port_be = htons((uint16_t)atoi(url->url_port && *url->url_port ? url->url_port : "5060"));
+	return numeric_host(at, &to->ip);
+}
+
+/* A contact or a Path that leads to a carrier or back to us would make calls to this user calls there, with our trust (toll fraud). */
 static bool is_forbidden(const struct plan *p, const url_t *url)
 {
 	const struct sl_conf_sip *conf = sl_reg_conf(p->r);
-	struct sl_endpoint to = { .port_be = htons((uint16_t)atoi(url->url_port && *url->url_port ? url->url_port : "5060")) };
+	struct sl_endpoint to;
 
-	if (!numeric_host(url, &to.ip) || sl_ip_eq(&to.ip, &p->q->flow.remote.ip))
+	if (!destination(url, &to) || sl_ip_eq(&to.ip, &p->q->flow.remote.ip))
 		return false;
 	for (unsigned i = 0; i < conf->n_listeners; i++) {
 		if (sl_endpoint_eq(&conf->listeners[i].address, &to) || sl_endpoint_eq(&conf->listeners[i].advertised, &to))
@@ -319,8 +332,14 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 	w->refresh = w->now && is_refresh(w);
 	if (w->now)
 		w->b.created_unix_ms = w->now->b.created_unix_ms;
-	if (!w->refresh && is_forbidden(p, url))
-		return refuse(no, 403, "Contact Not Allowed");
+	if (!w->refresh) {
+		bool forbidden = is_forbidden(p, url);
+
+		for (const sip_path_t *path = p->q->sip->sip_path; path; path = path->r_next)
+			forbidden = forbidden || is_forbidden(p, path->r_url);
+		if (forbidden)
+			return refuse(no, 403, "Contact Not Allowed");
+	}
 	p->n_new += w->now == NULL;
 	p->n++;
 	return true;

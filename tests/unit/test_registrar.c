@@ -205,6 +205,9 @@ static void bad_contacts(void **state)
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:+900123@198.51.100.20>\r\n"), 403);
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:bob@192.0.2.1:5060>\r\n"), 403);
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:bob@192.0.2.1>\r\n"), 403);
+	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:bob@203.0.113.9;maddr=198.51.100.20>\r\n"), 403);
+	assert_int_equal(rig_register("alice", "c1", "Path: <sip:198.51.100.20;lr>\r\nSupported: path\r\n" CONTACT), 403);
+	assert_int_equal(rig_register("alice", "c1", "Path: <sip:203.0.113.9;lr>, <sip:192.0.2.1;lr>\r\nSupported: path\r\n" CONTACT), 403);
 	assert_int_equal(rig_bindings("alice"), 0);
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:a@192.0.2.7?Route=%3Csip:evil.example%3E>\r\n"), 200);
 	assert_string_equal(rig_binding("alice", 0)->contact, "sip:a@192.0.2.7");
