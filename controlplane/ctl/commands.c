@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "config/options.h"
+#include "controlplane/provision/provision.h"
 
 int ctl_ports(const struct ctl *c)
 {
@@ -211,6 +212,10 @@ int ctl_config_check(const struct ctl *c)
 	char text[400];
 	int rc = sl_config_load(c->args[0], &config, text, sizeof text);
 
+	if (rc == 0) {
+		rc = sl_prov_check(config, text, sizeof text);
+		sl_config_free(config);
+	}
 	if (c->json) {
 		json_t *o = json_pack("{s:b}", "good", rc == 0);
 		if (rc < 0)
@@ -222,7 +227,5 @@ int ctl_config_check(const struct ctl *c)
 	} else {
 		fprintf(stderr, "%s\n", text);
 	}
-	if (rc == 0)
-		sl_config_free(config);
 	return rc == 0 ? CTL_OK : CTL_FAILED;
 }

@@ -100,6 +100,9 @@ echo 'nonsense = 1;' >"$dir/wrong.conf"
 expect 1 'nonsense' config check "$dir/wrong.conf"
 expect_json 1 '.good == false and (.error | contains("nonsense"))' config check "$dir/wrong.conf"
 
+{ cat "$dir/sluice.conf"; echo 'provision = { tenants = ( { name = "acme"; nonsense = 1; } ); };'; } >"$dir/wrong.conf"
+expect 1 'wrong.conf:[0-9]+: .*nonsense' config check "$dir/wrong.conf"
+
 # ---- with one, and no dataplane
 chmod 644 "$dir/sluice.conf"
 "$controlplane" --config "$dir/sluice.conf" 2>"$dir/log" &
