@@ -253,7 +253,7 @@ static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_
 }
 
 /* RFC 5627: one instance of the user is meant. A temporary GRUU says nothing of him: the call goes on as one to his name. */
-static void gruu_of(struct dial *d, const url_t *uri)
+void sl_dial_gruu(struct dial *d, const url_t *uri)
 {
 	const struct sl_binding *binding = NULL;
 	const struct sl_prov_user *user;
@@ -285,7 +285,7 @@ static int read_request(struct dial *d, const sip_t *sip, const struct sl_sip_ca
 		return uri->url_type == url_sip || uri->url_type == url_sips || uri->url_type == url_tel ? 404 : 416;
 	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
 	sl_identity_of(sip, who->user, who->trunk, &d->identity);
-	gruu_of(d, uri);
+	sl_dial_gruu(d, uri);
 	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
 	if (d->max_forwards < 0)
 		return 483;

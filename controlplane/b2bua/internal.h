@@ -179,6 +179,7 @@ struct side *sl_side_new(struct trunk_call *tc, struct sl_leg *l);
 void sl_side_owner(struct side *s, const struct sl_prov_snapshot *snapshot, const struct sl_prov_trunk *trunk, struct sl_prov_user *user);
 void sl_side_release(struct side *s); /* it counts no more */
 void sl_side_free(struct side *s);
+void sl_dial_gruu(struct dial *d, const url_t *uri); /* RFC 5627: is one instance of a user called? */
 struct trunk_call *sl_trunk_call_new(struct sl_b2bua *b, struct sl_call *c);
 void sl_trunk_call_free(struct trunk_call *tc);
 struct side *sl_side_partner(const struct side *s); /* who it talks to; NULL = nobody yet */

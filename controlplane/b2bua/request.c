@@ -57,6 +57,7 @@ static void outside_free(struct outside *x)
 	sl_targets_free(d);
 	sl_prov_unref(d->snapshot);
 	free(d->headers);
+	free(d->instance);
 	free(x->type);
 	free(x->body);
 	free(x);
@@ -94,10 +95,10 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_
 
 	if (status < 200)
 		return 0;
-	nta_outgoing_destroy(x->orq);
 	x->orq = NULL;
 	if (goes_on(status)) {
 		struct sl_cause cause;
+		nta_outgoing_destroy(orq);
 		sl_cause_set(&cause, status, SL_BY_CALLEE, NULL);
 		if (sl_verdict_is_better(&cause, &x->best))
 			x->best = cause;
@@ -113,6 +114,7 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_
 	nta_incoming_treply(x->irq, status, sl_status_text(status), TAG_IF(headers.n, SIPTAG_HEADER_STR(room)),
 	        TAG_IF(sip && sip->sip_content_type && sip->sip_payload, SIPTAG_CONTENT_TYPE(sip->sip_content_type)),
 	        TAG_IF(sip && sip->sip_content_type && sip->sip_payload, SIPTAG_PAYLOAD(sip->sip_payload)), TAG_END());
+	nta_outgoing_destroy(orq); /* sip was its */
 	outside_free(x);
 	return 0;
 }
@@ -173,7 +175,7 @@ static void resolved(void *ctx, int error, const void *result)
 
 	d->ask = 0;
 	d->resolved = true;
-	if (error || !r || !r->n) {
+	if (error || !r || !r->n || !sl_target_may_go(d, &d->targets[d->next], &r->hops[0])) {
 		d->next++;
 	} else {
 		d->targets[d->next].hop = r->hops[0];
@@ -259,6 +261,7 @@ static int read_message(struct outside *x, const sip_t *sip, const struct sl_sip
 		return 404;
 	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
 	sl_identity_of(sip, who->user, who->trunk, &d->identity);
+	sl_dial_gruu(d, uri);
 	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
 	if (d->max_forwards < 0)
 		return 483;

@@ -177,16 +177,28 @@ unsigned sl_target_role(struct dial *d, const struct target *t)
 	return role_for(d, d->decision.candidates[t->candidate].trunk);
 }
 
+/* A user's contact whose name leads to a carrier would be a call out with our trust and without a route (toll fraud). The registrar refuses the
+ * numbers, this is for the names. */
+bool sl_target_may_go(const struct dial *d, const struct target *t, const struct sl_sip_hop *hop)
+{
+	return d->decision.candidates[t->candidate].trunk || !sl_prov_trunk_of(d->snapshot, &hop->to, "");
+}
+
 static void resolved(void *ctx, int error, const void *result)
 {
 	struct dial *d = ctx;
-	const struct sl_resolved *r = result;
+	struct sl_resolved found = {0}, *r = &found;
 	unsigned at = d->next;
 	const struct sl_prov_trunk *trunk = d->decision.candidates[d->targets[at].candidate].trunk;
 
+	for (unsigned i = 0; !error && i < ((const struct sl_resolved *)result)->n; i++) {
+		const struct sl_sip_hop *hop = &((const struct sl_resolved *)result)->hops[i];
+		if (sl_target_may_go(d, &d->targets[at], hop))
+			found.hops[found.n++] = *hop;
+	}
 	d->ask = 0;
 	d->resolved = true;
-	if (error || !r || r->n == 0) {
+	if (r->n == 0) {
 		struct sl_cause cause;
 		sl_cause_set(&cause, error == -EPROTONOSUPPORT ? 500 : 503, SL_BY_NETWORK, NULL);
 		sl_dial_note(d, &cause, NULL);
