@@ -120,7 +120,8 @@ const char *sl_check_uri(char *text)
 
 	if (strncasecmp(text, "sip:", 4) != 0 && strncasecmp(text, "sips:", 5) != 0)
 		return uri_wrong;
-	if ((at = strchr(text, '@')) != NULL && strspn(strchr(text, ':') + 1, DIGITS LETTERS "+*#._-~!'%&=$") != (size_t)(at - strchr(text, ':') - 1))
+	p = strchr(text, ':') + 1;
+	if ((at = strchr(text, '@')) != NULL && strspn(p, DIGITS LETTERS "+*#._-~!'%&=$") != (size_t)(at - p))
 		return uri_wrong;
 	p = host_of(text);
 	if (*p == '\0' || *p == ':' || *p == ';')

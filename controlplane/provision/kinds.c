@@ -30,7 +30,8 @@ static int compile(struct sl_prov_rewrite *w, const char *path, struct sl_field_
 	for (const char *p = w->replace; (p = strchr(p, '\\')) != NULL; p += 2) {
 		if (!isdigit((unsigned char)p[1]) || p[1] == '0' || (size_t)(p[1] - '0') > regex->re_nsub) {
 			snprintf(field, sizeof field, "%.*s.replace", (int)(strlen(path) - strlen(".match")), path);
-			return sl_field_fail(e, field, "\"%.60s\" has a \\ that is not of \\1..\\%zu, the groups of its match", w->replace, regex->re_nsub);
+			return sl_field_fail(e, field, "\"%.60s\" has a \\ that is not of \\1..\\%zu, the groups of its match",
+			        w->replace, regex->re_nsub);
 		}
 	}
 	return 0;

@@ -63,7 +63,8 @@ static int add_one(const struct sl_config *c, enum sl_prov_kind kind, size_t i, 
 	return 0;
 }
 
-static int add_kind(const struct sl_config *c, const char *name, json_t *list, unsigned line, struct sl_resource_set *s, char *text, size_t text_len)
+static int add_kind(const struct sl_config *c, const char *name, json_t *list, unsigned line, struct sl_resource_set *s, char *text,
+        size_t text_len)
 {
 	int kind = sl_prov_kind_of(name);
 	json_t *object;

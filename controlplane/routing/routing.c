@@ -194,7 +194,12 @@ void sl_route_trunk_view(const struct sl_routing *r, const char *trunk, struct s
 	const struct sl_prov_trunk *t = now(r, trunk, &live);
 
 	*out = (struct sl_route_trunk_view){0};
-	if (t)
-		*out = (struct sl_route_trunk_view){.concurrent = live->concurrent, .cps = sl_route_last_second(live, now_s()), .registered = live->registered,
-		        .registers = t->register_uri[0] != '\0', .calls = live->calls, .failed = live->failed};
+	if (!t)
+		return;
+	out->concurrent = live->concurrent;
+	out->cps = sl_route_last_second(live, now_s());
+	out->registered = live->registered;
+	out->registers = t->register_uri[0] != '\0';
+	out->calls = live->calls;
+	out->failed = live->failed;
 }
