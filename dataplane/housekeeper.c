@@ -26,7 +26,7 @@
 
 enum {
 	WAIT_NS = 1000 * 1000,       /* the longest wait: an event must wake its client within 1 ms */
-	WAIT_TRAFFIC_NS = 100 * 1000, /* while frames pass to Linux, so that a ping is answered at once */
+	WAIT_TRAFFIC_NS = 200 * 1000, /* while frames pass to Linux, so that SIP and pings are answered at once */
 	TRAFFIC_MS = 50,             /* ... and for so long after the last */
 	TIMER_SLACK_NS = 10 * 1000,
 	MAX_EVENTS = 64,
@@ -179,6 +179,9 @@ static void turn(struct sl_housekeeper *h)
 	wait_for_work(h);
 	if (sl_exceptions_to_linux(h->dp, h->started->rings, &h->drops))
 		h->traffic_ms = h->now_ms;
+	if (h->now_ms == h->last_turn_ms) /* the rest once a millisecond, however busy the TAPs are */
+		return;
+	h->last_turn_ms = h->now_ms;
 	take_resolves(h);
 	publish_fib(h);
 	sl_abi_server_poll(&h->server, h->now_ms);

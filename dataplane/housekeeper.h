@@ -26,7 +26,7 @@ struct sl_housekeeper {
 	struct sl_clips clips;
 	struct sl_watchdog watchdog;
 	int epoll_fd, signal_fd;
-	uint64_t now_ms, last_second_ms;
+	uint64_t now_ms, last_second_ms, last_turn_ms;
 	uint64_t traffic_ms; /* when a frame last went to or came from Linux */
 	uint64_t drops;
 	bool link_up[SL_CONF_MAX_PORTS]; /* as last told */
