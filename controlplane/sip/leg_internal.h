@@ -200,7 +200,12 @@ int sl_leg_sip_on_invite_response(nta_outgoing_magic_t *magic, nta_outgoing_t *o
 int sl_leg_sip_send_ack(struct leg *l, nta_outgoing_t *invite, struct sl_slice sdp);
 int sl_leg_sip_ack(struct sl_leg *l, struct sl_slice sdp);
 void sl_leg_sip_cancel(struct leg *l, const struct sl_cause *cause, const char *headers);
+
+/* ---- leg_fork.c ---- */
+/* The dialog of this response's To tag; made when it is new. NULL: no tag, too many, no memory. */
+struct leg_fork *sl_leg_sip_fork(struct leg *l, const sip_t *sip);
 void sl_leg_sip_forks_free(struct leg *l, const nta_leg_t *but);
+void sl_leg_sip_progressed(struct leg *l, const sip_t *sip);
 
 /* ---- leg_session.c ---- */
 int sl_leg_sip_offer(struct sl_leg *l, struct sl_slice sdp);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Legs that we call: the INVITE, its early dialogs (RFC 3261 13.2.2.4, RFC 3262), the 2xx that wins and those that do not, ACK and CANCEL. */
+/* Legs that we call: the INVITE, what it is answered with, ACK and CANCEL. */
 
 #include "controlplane/sip/leg_internal.h"
 
@@ -158,105 +158,6 @@ struct sl_leg *sl_sip_dial(struct sl_sip *s, struct sl_call *c, const struct sl_
 	return &l->base;
 }
 
-/* ---- early dialogs ---- */
-
-static struct leg_fork *find_fork(struct leg *l, const char *tag)
-{
-	for (struct leg_fork *f = l->forks; f; f = f->next) {
-		const char *theirs = nta_leg_get_rtag(f->dialog);
-
-		if (theirs && strcasecmp(theirs, tag) == 0)
-			return f;
-	}
-	return NULL;
-}
-
-/* The dialog of this response's To tag; made when it is new. NULL: no tag, too many, no memory. */
-static struct leg_fork *fork_of(struct leg *l, const sip_t *sip)
-{
-	const char *tag = sip->sip_to->a_tag;
-	struct leg_fork *f;
-
-	if (tag == NULL)
-		return NULL;
-	if ((f = find_fork(l, tag)) != NULL)
-		return f;
-	if (l->n_forks == LEG_FORKS_MAX || (f = calloc(1, sizeof *f)) == NULL)
-		return NULL;
-	if (l->n_forks == 0) {
-		f->dialog = l->dialog;
-		nta_leg_rtag(f->dialog, tag);
-	} else
-		f->dialog = nta_leg_tcreate(sl_sip_agent(l->sip), sl_leg_sip_on_request, (nta_leg_magic_t *)l, SIPTAG_CALL_ID(sip->sip_call_id),
-		        SIPTAG_FROM(sip->sip_from), SIPTAG_TO(sip->sip_to), SIPTAG_CSEQ(sip->sip_cseq), TAG_END());
-	if (f->dialog == NULL) {
-		free(f);
-		return NULL;
-	}
-	nta_leg_client_reroute(f->dialog, sip->sip_record_route, sip->sip_contact, 1);
-	f->index = l->n_forks++;
-	f->next = l->forks;
-	l->forks = f;
-	return f;
-}
-
-void sl_leg_sip_forks_free(struct leg *l, const nta_leg_t *but)
-{
-	struct leg_fork *f;
-
-	while ((f = l->forks) != NULL) {
-		l->forks = f->next;
-		if (f->dialog != but && f->dialog != l->dialog)
-			nta_leg_destroy(f->dialog);
-		free(f);
-	}
-}
-
-/* ---- provisional answers ---- */
-
-static void send_prack(struct leg *l, struct leg_fork *f, const sip_t *sip)
-{
-	struct leg_sent *sent = sl_leg_sip_sent_new(l, LEG_SENT_PRACK);
-	sip_rack_t rack[1];
-
-	if (sent == NULL)
-		return;
-	sip_rack_init(rack);
-	rack->ra_response = (uint32_t)sip->sip_rseq->rs_response;
-	rack->ra_cseq = sip->sip_cseq->cs_seq;
-	rack->ra_method = sip->sip_cseq->cs_method;
-	rack->ra_method_name = sip->sip_cseq->cs_method_name;
-	sent->orq = sl_leg_sip_send(l, f->dialog, sl_leg_sip_on_response, sent, SIP_METHOD_PRACK, SIPTAG_RACK(rack), TAG_END());
-	if (sent->orq == NULL)
-		sl_leg_sip_sent_free(l, sent);
-	f->rseq = (uint32_t)sip->sip_rseq->rs_response;
-}
-
-static void progressed(struct leg *l, const sip_t *sip)
-{
-	struct sl_leg_event e = { .type = SL_LE_PROGRESS, .status = sip->sip_status->st_status, .message = sip };
-	struct leg_fork *f = fork_of(l, sip);
-
-	if (f && sip->sip_rseq && sip->sip_require && sip_has_feature(sip->sip_require, "100rel")) {
-		uint32_t rseq = (uint32_t)sip->sip_rseq->rs_response;
-
-		/* One seen before, or one that is ahead of one we miss: it will come again (RFC 3262 4). */
-		if (f->rseq && rseq != f->rseq + 1)
-			return;
-		e.reliable = true;
-		if (!l->cancelled)
-			send_prack(l, f, sip);
-	}
-	e.reason = sip->sip_status->st_phrase ? sip->sip_status->st_phrase : "";
-	e.fork = f ? f->index : 0;
-	e.sdp = sl_leg_sip_sdp(sip);
-	if (e.sdp.n && e.reliable && l->n_forks == 1 && l->offer == LEG_OFFER_OURS) {
-		l->offer = LEG_OFFER_NONE;
-		l->their_sdp = sl_leg_sip_hash(e.sdp);
-	}
-	sl_leg_tell(&l->base, &e);
-}
-
 /* ---- 2xx ---- */
 
 /* ACK without a transaction: nothing answers it, and a 2xx that is repeated comes to sl_sip_leg_response(), which sends it again. invite: its
@@ -331,7 +232,7 @@ static void answered(struct leg *l, nta_outgoing_t *orq, const sip_t *sip)
 {
 	struct sl_leg_event e = { .type = SL_LE_ANSWERED, .status = sip->sip_status->st_status, .message = sip, .sdp = sl_leg_sip_sdp(sip) };
 	const char *branch = nta_outgoing_branch(orq);
-	struct leg_fork *f = fork_of(l, sip);
+	struct leg_fork *f = sl_leg_sip_fork(l, sip);
 	const struct sl_slice none = {0};
 
 	l->invite = NULL;
@@ -422,7 +323,7 @@ int sl_leg_sip_on_invite_response(nta_outgoing_magic_t *magic, nta_outgoing_t *o
 	}
 	if (status < 200) {
 		if (status > 100 && sip)
-			progressed(l, sip);
+			sl_leg_sip_progressed(l, sip);
 	} else if (status < 300 && sip)
 		answered(l, orq, sip);
 	else
@@ -455,81 +356,4 @@ void sl_leg_sip_cancel(struct leg *l, const struct sl_cause *cause, const char *
 	if (cancel && cancel != (nta_outgoing_t *)-1 && (msg = nta_outgoing_getrequest(cancel)) != NULL)
 		sl_leg_sip_trace_out(l, msg);
 	sl_leg_sip_after(l, &l->goodbye, LEG_GOODBYE_MS);
-}
-
-/* ---- 2xx that belong to no transaction ---- */
-
-/* Acknowledge and end the dialog of a 2xx that we do not want, over the flow that it came by: its Contact is not believed, so a forged
- * one makes nobody else hear from us. */
-static void end_unwanted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_flow *flow)
-{
-	nta_agent_t *agent = sl_sip_agent(s);
-	su_home_t home[1] = { SU_HOME_INIT(home) };
-	struct sl_sip_hop hop;
-	url_t *url;
-	tport_t *tport;
-
-	su_home_init(home);
-	sl_sip_hop_back(flow, &hop);
-	nta_leg_t *dialog = nta_leg_tcreate(agent, NULL, NULL, SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_from), SIPTAG_TO(sip->sip_to),
-	        SIPTAG_CSEQ(sip->sip_cseq), TAG_END());
-
-	if (dialog && sl_sip_hop_route(s, home, &hop, &url, &tport) == 0) {
-		sip_cseq_t *cseq = sip_cseq_create(home, sip->sip_cseq->cs_seq, SIP_METHOD_ACK);
-		sip_route_t *edge = sl_sip_hop_header(s, home, &hop);
-		const sip_route_t *routes = NULL;
-
-		nta_leg_client_reroute(dialog, sip->sip_record_route, sip->sip_contact, 1);
-		nta_leg_get_route(dialog, &routes, NULL);
-		if (edge && routes)
-			edge->r_next = sip_route_dup(home, routes);
-		nta_outgoing_destroy(nta_outgoing_tcreate(dialog, NULL, NULL, (url_string_t *)url, SIP_METHOD_ACK, NULL, NTATAG_TPORT(tport),
-		        TAG_IF(edge, SIPTAG_ROUTE(edge)), SIPTAG_CSEQ(cseq), NTATAG_ACK_BRANCH(sip->sip_via->v_branch), TAG_END()));
-		nta_outgoing_destroy(nta_outgoing_tcreate(dialog, NULL, NULL, (url_string_t *)url, SIP_METHOD_BYE, NULL, NTATAG_TPORT(tport),
-		        TAG_IF(edge, SIPTAG_ROUTE(edge)), TAG_END()));
-	}
-	if (dialog)
-		nta_leg_destroy(dialog);
-	su_home_deinit(home);
-}
-
-static bool tag_is_ours(const char *tag)
-{
-	return tag && strlen(tag) == LEG_TAG_TEXT - 1 && strspn(tag, "0123456789abcdef") == LEG_TAG_TEXT - 1;
-}
-
-bool sl_sip_leg_response(struct sl_sip *s, msg_t *msg, const sip_t *sip)
-{
-	struct sl_sip_flow flow;
-	int status = sip->sip_status ? sip->sip_status->st_status : 0;
-
-	if (status < 200 || status >= 300 || sip->sip_cseq == NULL || sip->sip_cseq->cs_method != sip_method_invite || sip->sip_via == NULL ||
-	    sip->sip_via->v_next || sip->sip_to->a_tag == NULL || !tag_is_ours(sip->sip_from->a_tag))
-		return false;
-	struct sl_leg *base = sl_sip_leg_find(s, sip->sip_call_id->i_id, sip->sip_to->a_tag, sip->sip_from->a_tag);
-
-	sl_sip_flow_of(s, msg, sip, &flow);
-	struct leg *l = base ? sl_leg_sip_of(base) : NULL;
-
-	if (l && l->dialog && base->state >= SL_LS_UP) {
-		/* The dialog that we have: its ACK was lost, or is not due yet. */
-		struct sl_slice sdp = { l->sdp, l->sdp_len };
-
-		sl_leg_sip_heard(l, msg, sip);
-		if (!l->ack_due && !l->ack_resolving) {
-			bool last = l->ack_seq == sip->sip_cseq->cs_seq;
-
-			if (!last || !l->ack_has_sdp)
-				sdp.n = 0;
-			free(l->ack_branch);
-			l->ack_branch = sip->sip_via->v_branch ? strdup(sip->sip_via->v_branch) : NULL;
-			l->ack_seq = sip->sip_cseq->cs_seq;
-			sl_leg_sip_send_ack(l, NULL, sdp);
-		}
-	} else {
-		sl_sip_leg_counts()->forked_2xx++;
-		end_unwanted(s, sip, &flow);
-	}
-	msg_destroy(msg);
-	return true;
 }
