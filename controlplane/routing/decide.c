@@ -13,7 +13,6 @@ enum {
 	FITTING_MAX = 64,          /* routes of one prefix that are ranked; more are counted in the record */
 	CONSIDERED_ROOM = 2 * 1024, /* of the record, which is kept with the call */
 	CHOSEN_ROOM = 24 * 1024,
-	WEEK_DAYS = 7,
 };
 
 /* What is being decided. */
@@ -29,11 +28,6 @@ struct deciding {
 	bool forbidden, no_entry;            /* something was left out because of the user's rules; because it may not leave */
 	struct sl_route_record w;
 };
-
-static bool begins(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 static void note(struct deciding *d, const struct sl_prov_route *route, const char *trunk, const char *why)
 {
@@ -79,7 +73,7 @@ static void look_at_query(struct deciding *d)
 	else
 		d->home = q->from_user && !q->domain[0] ? q->from_user->domain : "";
 	for (unsigned i = 0; i < d->tenant->n_emergency; i++)
-		d->out->emergency |= begins(d->called, d->tenant->emergency[i]);
+		d->out->emergency |= sl_begins(d->called, d->tenant->emergency[i]);
 }
 
 static struct sl_prov_user *local_user(const struct deciding *d, const char *called)
@@ -91,70 +85,6 @@ static struct sl_prov_user *local_user(const struct deciding *d, const char *cal
 	if (!u)
 		u = sl_prov_user_by_number(d->r->prov, d->tenant->name, called);
 	return u && strcmp(u->tenant, d->tenant->name) == 0 ? u : NULL;
-}
-
-/* ---- does a route fit? ---- */
-
-static bool source_fits(const struct deciding *d, const struct sl_prov_route *route)
-{
-	const struct sl_prov_user *u = d->q->from_user;
-	const struct sl_prov_trunk *t = d->q->from_trunk;
-	const char *at;
-
-	switch (route->source) {
-	case SL_SRC_ANY:
-		return true;
-	case SL_SRC_USERS:
-		return u != NULL;
-	case SL_SRC_TRUNKS:
-		return t != NULL;
-	case SL_SRC_TRUNK:
-		return t && strcmp(t->name, route->source_name) == 0;
-	default:
-		at = strchr(route->source_name, '@');
-		return u && at && strcmp(u->domain, at + 1) == 0 && strlen(u->name) == (size_t)(at - route->source_name) &&
-		       begins(route->source_name, u->name);
-	}
-}
-
-static bool time_fits(const struct deciding *d, const struct sl_prov_route *route)
-{
-	const struct sl_route_index *x = d->q->snapshot->index;
-	struct sl_local_time now;
-
-	if (!route->n_times)
-		return true;
-	now = sl_zone_local(x->zones[route - d->q->snapshot->routes], d->q->unix_s);
-	for (unsigned i = 0; i < route->n_times; i++) {
-		const struct sl_prov_time *t = &route->times[i];
-		bool today = t->days & 1u << now.weekday, yesterday = t->days & 1u << (now.weekday + WEEK_DAYS - 1) % WEEK_DAYS;
-
-		if (t->from_min < t->to_min ? today && now.minute >= t->from_min && now.minute < t->to_min
-		                            : (today && now.minute >= t->from_min) || (yesterday && now.minute < t->to_min)) /* over midnight */
-			return true;
-	}
-	return false;
-}
-
-static bool match_fits(const struct deciding *d, const struct sl_prov_route *route)
-{
-	char number[SL_ROUTE_NUMBER_MAX];
-
-	if (!route->match.regex)
-		return true;
-	memcpy(number, d->key, sizeof number);
-	return sl_route_rewrite(&route->match, 1, number) == 0;
-}
-
-static const char *misfit(const struct deciding *d, const struct sl_prov_route *route)
-{
-	if (!source_fits(d, route))
-		return "source";
-	if (!begins(d->caller, route->caller_prefix))
-		return "caller";
-	if (!time_fits(d, route))
-		return "time";
-	return match_fits(d, route) ? NULL : "match";
 }
 
 /* ---- the order among those that fit ---- */
@@ -217,7 +147,7 @@ static unsigned find_routes(struct deciding *d, int only, const struct sl_prov_r
 
 			if (only >= 0 && (int)route->to != only)
 				continue;
-			if ((why = misfit(d, route)) == NULL && found < FITTING_MAX)
+			if ((why = sl_route_misfit(d->q, d->key, d->caller, route)) == NULL && found < FITTING_MAX)
 				fitting[found++] = route;
 			else if (only < 0)
 				note(d, route, NULL, why ? why : "too many of this prefix");
@@ -244,7 +174,7 @@ static bool user_may_call(const struct deciding *d, const char *normal, const ch
 			return false;
 	}
 	for (unsigned i = 0; i < u->n_allow; i++)
-		allowed |= begins(normal, u->allow[i]);
+		allowed |= sl_begins(normal, u->allow[i]);
 	return allowed;
 }
 

@@ -8,6 +8,8 @@
 #include "controlplane/routing/routing.h"
 #include "dataplane/wire/siphash.h"
 
+#include <string.h>
+
 enum { SL_ROUTE_RECORD_MAX = 32 * 1024 };
 
 struct sl_routing {
@@ -28,6 +30,13 @@ struct sl_route_live *sl_live_user(struct sl_prov_user *u);
 
 /* Can calls be sent there, as far as probing and registration know? */
 bool sl_route_trunk_is_up(struct sl_routing *r, const struct sl_prov_snapshot *s, const struct sl_prov_trunk *t);
+
+static inline bool sl_begins(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+/* Why this route is not for that call, in a word for the record; NULL: it fits. key: what routes are looked up by. */
+const char *sl_route_misfit(const struct sl_route_query *q, const char *key, const char *caller, const struct sl_prov_route *route);
 
 /* The first rule that matches changes number: what matched is replaced, what stands around it stays. Which rule, or -1; a result that does not
  * fit is left alone. */
