@@ -211,6 +211,7 @@ bool sl_targets_expand(struct dial *d, unsigned candidate);             /* false
 void sl_targets_redirect(struct dial *d, const struct side *s, const sip_t *sip);
 void sl_targets_free(struct dial *d);
 unsigned sl_target_role(struct dial *d, const struct target *t);        /* of the listener to leave by */
+bool sl_target_may_go(const struct dial *d, const struct target *t, const struct sl_sip_hop *hop); /* a name's number is known: is it allowed? */
 bool sl_is_our_address(const struct sl_b2bua *b, const char *host);
 /* A phone of ours sends the call on (302): routed anew, by the rights of its user. false: it does not. */
 bool sl_forward(struct dial *d, const struct side *s, const sip_t *sip);

@@ -187,14 +187,15 @@ bool sl_target_may_go(const struct dial *d, const struct target *t, const struct
 static void resolved(void *ctx, int error, const void *result)
 {
 	struct dial *d = ctx;
-	struct sl_resolved found = {0}, *r = &found;
+	const struct sl_resolved *all = result;
+	struct sl_resolved found, *r = &found;
 	unsigned at = d->next;
 	const struct sl_prov_trunk *trunk = d->decision.candidates[d->targets[at].candidate].trunk;
 
-	for (unsigned i = 0; !error && i < ((const struct sl_resolved *)result)->n; i++) {
-		const struct sl_sip_hop *hop = &((const struct sl_resolved *)result)->hops[i];
-		if (sl_target_may_go(d, &d->targets[at], hop))
-			found.hops[found.n++] = *hop;
+	found.n = 0;
+	for (unsigned i = 0; !error && all && i < all->n; i++) {
+		if (sl_target_may_go(d, &d->targets[at], &all->hops[i]))
+			found.hops[found.n++] = all->hops[i];
 	}
 	d->ask = 0;
 	d->resolved = true;

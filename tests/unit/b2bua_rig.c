@@ -331,6 +331,11 @@ const struct sl_prov_trunk *sl_prov_trunk(const struct sl_prov_snapshot *s, cons
 	return &tb.trunks[name[1] - '0'];
 }
 
+const struct sl_prov_trunk *sl_prov_trunk_of(const struct sl_prov_snapshot *s, const struct sl_endpoint *from, const char *tls_identity)
+{
+	return NULL;
+}
+
 struct sl_prov_user *sl_prov_user(const struct sl_prov *p, const char *name, size_t name_len, const char *domain, size_t domain_len)
 {
 	return name[0] == 'a' ? &tb.alice : &tb.bob;
