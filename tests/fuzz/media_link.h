@@ -61,7 +61,7 @@ static void media_link_attach(unsigned slot)
 		media_link.ops->attached(media_link.ctx, slot, LINK_WORKERS);
 }
 
-static void media_link_config(void)
+static inline void media_link_config(void)
 {
 	static const char *const ips[] = {"203.0.113.1", "2001:db8::1", "10.0.0.1"};
 	struct sl_conf_media *m = &media_link.config.media;

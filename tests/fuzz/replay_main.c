@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Feeds corpora to a fuzz target without libFuzzer: replay_<name> DIR... takes every file below the
- * directories, whole and cut at every length, each ending at a guard page. */
+/* Feeds corpora to a fuzz target without libFuzzer: replay_<name> [--every=N] DIR... takes every file below the
+ * directories, whole and cut at every length (every Nth, for a target that takes its time), each ending at a guard page. */
 
 #include <errno.h>
 #include <ftw.h>
@@ -16,6 +16,7 @@ enum { INPUT_MAX_BYTES = 64 * 1024, CUT_MAX_BYTES = 2048, OPEN_DIRS = 8 };
 /* nftw passes no argument of ours. */
 static struct sl_guard guard;
 static unsigned files;
+static size_t every = 1;
 
 static int replay(const char *path, const struct stat *st, int type, struct FTW *where)
 {
@@ -31,7 +32,7 @@ static int replay(const char *path, const struct stat *st, int type, struct FTW 
 	size_t size = fread(input, 1, sizeof input, f);
 	fclose(f);
 	LLVMFuzzerTestOneInput(sl_guard_put(&guard, input, size), size);
-	for (size_t n = 0; n < size && n <= CUT_MAX_BYTES; n++)
+	for (size_t n = 0; n < size && n <= CUT_MAX_BYTES; n += every)
 		LLVMFuzzerTestOneInput(sl_guard_put(&guard, input, n), n);
 	files++;
 	return 0;
@@ -43,6 +44,10 @@ int main(int argc, char **argv)
 
 	guard = sl_guard_make(INPUT_MAX_BYTES);
 	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--every=", 8) == 0 && atoi(argv[i] + 8) > 0) {
+			every = (size_t)atoi(argv[i] + 8);
+			continue;
+		}
 		if (nftw(argv[i], replay, OPEN_DIRS, FTW_PHYS) != 0) {
 			fprintf(stderr, "%s: cannot be read\n", argv[i]);
 			failed = 1;
