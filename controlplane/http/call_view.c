@@ -112,8 +112,30 @@ static json_t *endpoint(const struct sl_endpoint *ep)
 	return sl_ip_eq(&ep->ip, &unknown) ? json_null() : json_string(sl_endpoint_text(ep, text));
 }
 
+/* Of a call that does not end its re-INVITEs the first and the last are shown: the brain has other things to do. */
+enum { ENTRIES_SHOWN = 1000 };
+struct shown {
+	json_t *all;
+	unsigned n, at;
+};
+
+static void count_entry(void *ctx, const struct sl_trace_entry *e)
+{
+	((struct shown *)ctx)->n++;
+}
+
 static void add_entry(void *ctx, const struct sl_trace_entry *e)
 {
+	struct shown *shown = ctx;
+	unsigned at = shown->at++, left_out = shown->n > ENTRIES_SHOWN ? shown->n - ENTRIES_SHOWN : 0;
+
+	if (left_out && at >= ENTRIES_SHOWN / 2 && at < ENTRIES_SHOWN / 2 + left_out) {
+		if (at == ENTRIES_SHOWN / 2)
+			json_array_append_new(shown->all,
+			        json_pack("{s:I, s:I, s:s, s:o, s:o}", "number", (json_int_t)e->number, "unix_us", (json_int_t)e->unix_us, "kind", "note",
+			                "leg", json_null(), "text", json_sprintf("%u entries left out", left_out)));
+		return;
+	}
 	static const char *const names[] = {[SL_TR_SIP_IN] = "sip_in",
 	        [SL_TR_SIP_OUT] = "sip_out",
 	        [SL_TR_DECISION] = "decision",
@@ -132,14 +154,16 @@ static void add_entry(void *ctx, const struct sl_trace_entry *e)
 	json_object_set_new(o, json ? "data" : "text", json ? parsed(e->data, e->len) : sl_api_text(e->data, e->len));
 	if (e->truncated)
 		json_object_set_new(o, "truncated", json_true());
-	json_array_append_new(ctx, o);
+	json_array_append_new(shown->all, o);
 }
 
 json_t *sl_api_call_trace(const struct sl_brain *b, const struct sl_id *call)
 {
-	json_t *all = json_array();
+	struct shown shown = {.all = json_array()};
 
-	if (b->trace)
-		sl_trace_read(b->trace, call, add_entry, all);
-	return all;
+	if (b->trace) {
+		sl_trace_read(b->trace, call, count_entry, &shown);
+		sl_trace_read(b->trace, call, add_entry, &shown);
+	}
+	return shown.all;
 }

@@ -100,8 +100,10 @@ static int do_slice(struct sl_store_db *db, void *arg, char *text)
 		sl_cdr_row_read(st, &r);
 		if (fits(&l->q, &r)) {
 			l->more = l->found == l->q.limit;
-			if (!l->more)
+			if (!l->more) {
+				sl_cdr_row_attempts(st, &r);
 				write_down(l, &r);
+			}
 		}
 		l->below = r.leg;
 	}

@@ -76,7 +76,7 @@ static void read_text(sqlite3_stmt *st, int i, char *out, size_t room)
 #define READ_ID(st, i, m) read_id(st, i, &(m))
 #define READ_TEXT(st, i, m) read_text(st, i, m, sizeof(m))
 #define READ_NUMBER(st, i, m) (m) = (__typeof__(m))sqlite3_column_int64(st, i)
-#define READ_ATTEMPTS(st, i, m) sl_cdr_attempts_read(out, (const char *)sqlite3_column_text(st, i))
+#define READ_ATTEMPTS(st, i, m) (void)i /* by sl_cdr_row_attempts() */
 
 void sl_cdr_row_read(sqlite3_stmt *st, struct sl_cdr *out)
 {
@@ -86,4 +86,13 @@ void sl_cdr_row_read(sqlite3_stmt *st, struct sl_cdr *out)
 #define X(kind, column, member) READ_##kind(st, i++, out->member);
 	SL_CDR_COLUMNS(X)
 #undef X
+}
+
+#define X(kind, column, member) COLUMN_##column,
+enum { SL_CDR_COLUMNS(X) };
+#undef X
+
+void sl_cdr_row_attempts(sqlite3_stmt *st, struct sl_cdr *out)
+{
+	sl_cdr_attempts_read(out, (const char *)sqlite3_column_text(st, COLUMN_attempts));
 }

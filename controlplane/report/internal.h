@@ -52,8 +52,9 @@ struct sqlite3_stmt;
 
 /* 0, or -EIO with the database's words in text. */
 int sl_cdr_row_insert(struct sl_store_db *db, const struct sl_cdr *r, char *text);
-/* The row under the statement, which selects SL_CDR_COLUMNS. */
+/* The row under the statement, which selects SL_CDR_COLUMNS, without its attempts; and those, of a row that is wanted: they cost more. */
 void sl_cdr_row_read(struct sqlite3_stmt *st, struct sl_cdr *out);
+void sl_cdr_row_attempts(struct sqlite3_stmt *st, struct sl_cdr *out);
 int sl_cdr_row_failed(struct sl_store_db *db, char *text);
 
 /* ---- cdr_text.c ---- */
