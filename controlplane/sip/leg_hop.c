@@ -189,8 +189,13 @@ int sl_leg_sip_way(struct leg *l, struct leg_way *w)
 	su_home_init(w->home);
 	int rc = sl_sip_hop_route(l->sip, w->home, &l->hop, &w->url, &w->tport);
 
-	if (rc < 0 && l->base.state == SL_LS_UP && find_new_flow(l))
+	/* Its connection has gone. A peer is reached at its target by a new one, a client by the flow that it has registered since. */
+	if (rc == -ENOTCONN && l->base.state >= SL_LS_UP) {
+		sl_leg_sip_aim(l);
 		rc = sl_sip_hop_route(l->sip, w->home, &l->hop, &w->url, &w->tport);
+		if (rc == -ENOTCONN && find_new_flow(l))
+			rc = sl_sip_hop_route(l->sip, w->home, &l->hop, &w->url, &w->tport);
+	}
 	if (rc < 0) {
 		su_home_deinit(w->home);
 		return rc;

@@ -64,8 +64,7 @@ void sl_sip_flow_of(struct sl_sip *s, msg_t *msg, const sip_t *m, struct sl_sip_
 bool sl_sip_flow_is_open(const struct sl_sip *s, const struct sl_sip_flow *f)
 {
 	(void)s;
-	(void)f;
-	return true;
+	return f->transport == SL_SIP_UDP || !rig.flow_closed;
 }
 
 const char *sl_sip_hop_text(const struct sl_sip_hop *h, char out[SL_CDR_ADDRESS_MAX])
@@ -80,6 +79,8 @@ int sl_sip_hop_route(struct sl_sip *s, su_home_t *home, const struct sl_sip_hop 
 {
 	char text[SL_ADDR_TEXT_MAX], uri[128];
 
+	if (h->by_flow && !sl_sip_flow_is_open(s, &h->flow))
+		return -ENOTCONN;
 	snprintf(uri, sizeof uri, "sip:%s;transport=udp", sl_endpoint_text(&h->to, text));
 	*route = url_make(home, uri);
 	*tport = tport_primaries(nta_agent_tports(s->agent));

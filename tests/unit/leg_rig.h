@@ -23,6 +23,7 @@ struct rig {
 	uint16_t port, sip_port;     /* the peer's, ours */
 	unsigned changed;
 	bool auto_respond;           /* answer OFFER with 200 and its own SDP */
+	bool flow_closed;            /* of streams */
 	bool resolve_later;          /* peer.example is known when rig_resolved() says so */
 	sl_ask_fn resolve_fn;
 	void *resolve_ctx;

@@ -837,6 +837,22 @@ static void a_contact_that_is_a_name(void **state)
 	}
 }
 
+static void a_peers_connection_that_has_gone(void **state)
+{
+	(void)state;
+	call_out(NULL, NULL);
+	struct leg *l = sl_leg_sip_of(rig.leg);
+
+	/* As if the last message had come over a connection. */
+	l->flow.transport = SL_SIP_TCP;
+	sl_leg_sip_aim(l);
+	assert_true(l->hop.by_flow);
+	rig.flow_closed = true;
+	hangup(&normal);
+	rig_expect("BYE ");
+	assert_false(l->hop.by_flow);
+}
+
 static void session_descriptions_of_bodies(void **state)
 {
 	static const struct {
@@ -1020,6 +1036,7 @@ int main(void)
 		LEG(dialed_to_a_closed_port),
 		LEG(each_fork_has_its_own_reliable_answers),
 		LEG(a_contact_that_is_a_name),
+		LEG(a_peers_connection_that_has_gone),
 		LEG(dialogs_after_a_restart),
 		LEG(a_2xx_that_is_repeated_after_a_restart),
 		LEG(incoming_dialog_after_a_restart),
