@@ -196,7 +196,7 @@ static int hook(struct dial *d, const struct sl_route_candidate *c, struct text 
 }
 
 struct words {
-	char from[400], to[URI_ROOM + 8], headers[SL_HEADERS_ROOM + 2048], host[SL_PROV_URI_MAX + 3];
+	char from[800], to[URI_ROOM + 8], headers[SL_HEADERS_ROOM + 2048], host[SL_PROV_URI_MAX + 3];
 };
 
 /* 0 or a status. */

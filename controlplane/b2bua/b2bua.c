@@ -125,6 +125,7 @@ void sl_trunk_call_free(struct trunk_call *tc)
 	sl_ask_withdraw(b->o.asks, tc->ask);
 	sl_timer_stop(sl_b2bua_timers(b), &tc->later);
 	sl_dial_free(tc->dial);
+	sl_route_use_end(b->o.routing, &tc->use);
 	free(tc->transfer);
 	while ((r = LIST_FIRST(&tc->relays))) {
 		LIST_REMOVE(r, link);

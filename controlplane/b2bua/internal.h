@@ -141,6 +141,7 @@ struct trunk_call {
 	unsigned n_relays;
 	struct dial *dial;
 	struct transfer *transfer;
+	struct sl_route_use use;        /* the tenant's share, once who took it has left the call */
 	sl_ask ask;                     /* routing */
 	unsigned branches;              /* parties ever made in the media session */
 	bool up, ending, media_gone, closed;

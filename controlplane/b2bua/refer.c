@@ -67,12 +67,25 @@ void sl_transfer_failed(struct trunk_call *tc, const struct sl_cause *cause)
 
 /* ---- it has worked ---- */
 
+/* It is still one call of the tenant's when the caller, who took its share, leaves it to somebody else. */
+static void keep_share(struct trunk_call *tc, const struct side *who)
+{
+	const struct sl_prov_limits *hit;
+	const char *whose;
+
+	if (!who->use.tenant || !who->use.counted || tc->use.counted)
+		return;
+	tc->use = (struct sl_route_use){.snapshot = who->use.snapshot, .tenant = who->use.tenant};
+	sl_route_use_begin(tc->b->o.routing, &tc->use, true, sl_b2bua_now_ms(), &hit, &whose);
+}
+
 /* Who left has its counts in its record, and its party goes. */
 static void leave(struct trunk_call *tc, struct side *who, const struct sl_cause *cause, const char *headers)
 {
 	struct sl_slice id = {tc->bridge->media_id, strlen(tc->bridge->media_id)}, tag = {who->leg->media_tag, strlen(who->leg->media_tag)};
 
 	who->failed = true;
+	keep_share(tc, who);
 	sl_side_release(who);
 	sl_media_counts_now(tc);
 	sl_leg_hangup(who->leg, cause, headers);

@@ -138,7 +138,7 @@ static int send_to(struct outside *x, const struct target *t)
 	struct sl_sip *s = x->call.b->o.sip;
 	const struct sl_route_candidate *c = &d->decision.candidates[t->candidate];
 	struct pass_side to_side = {.trunk = c->trunk, .trusted = c->trunk ? c->trunk->trusted : true};
-	char from[400], to[400], room[SL_HEADERS_ROOM + 1024], hops[16];
+	char from[800], to[800], room[SL_HEADERS_ROOM + 1024], hops[16];
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	url_t *route = NULL;
 	tport_t *tport = NULL;

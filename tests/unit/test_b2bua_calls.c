@@ -518,6 +518,21 @@ static void attended_transfer(void **state)
 	assert_int_equal(tb.n_cdrs, 4);
 }
 
+static void the_caller_transfers(void **state)
+{
+	to_bob();
+	struct rig_leg *a = up(), *p = tb.legs[1];
+	to_trunks(1);
+	asks(a, SL_LE_REQUEST, "REFER", REFER("sip:+1555@lab.test"), NULL);
+	tells(tb.legs[2], SL_LE_ANSWERED, 200, sdp_from(30, 7000, "RTP/AVP"));
+	assert_true(was(a, "hangup 200;") && was(p, "offer+sdp;"));
+	ends(a, 200);
+	assert_int_equal(tb.uses, 3); /* bob's, the trunk's, and the tenant's, whose share alice had taken */
+	ends(tb.legs[2], 200);
+	assert_true(was(p, "hangup 200;"));
+	all_over();
+}
+
 static void transfer_of_nobody(void **state)
 {
 	to_bob();
@@ -766,7 +781,7 @@ int main(void)
 		T(a_call), T(first_fork_is_heard), T(last_fork_is_heard), T(no_fork_is_heard), T(forks_by_q), T(serially), T(decline_ends_all), T(forks_count_once), T(a_phone_sends_the_call_on),
 		T(cancel_crosses_the_answer), T(failover), T(silent_trunk), T(limits), T(redirects), T(srtp_is_preferred), T(srtp_is_required),
 		T(codec_rules), T(late_offer), T(offers_meet), T(requests_pass), T(blind_transfer), T(transfer_to_somebody_busy),
-		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(takeover), T(hung_up_from_outside), T(nobody_answers),
+		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(the_caller_transfers), T(takeover), T(hung_up_from_outside), T(nobody_answers),
 		T(saved_and_restored), T(storms),
 	};
 
