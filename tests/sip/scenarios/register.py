@@ -4,6 +4,7 @@
 
 import re
 
+from dns import Dns
 from lab import Missing, parameter, uri_of
 from message import authorization, challenges, new_call_id
 
@@ -211,6 +212,28 @@ def s_outbound(lab):
     c.wait(486)
     old.close()
     b.register(contact="*", expires=0)
+
+
+def s_contact_at_a_carrier(lab):
+    """Toll fraud: a Contact that leads to a carrier, by number or name, gets no call there"""
+    b = lab.user("bob", "tcp", register=False)
+    for contact in ("<sip:+900123@198.51.100.10:5070>", "<sip:+900123@192.0.2.10;maddr=198.51.100.10>"):
+        b.register(contact=contact, expect=403)
+    carrier = lab.trunk()
+    calls = []
+    carrier.port.automatic.insert(0, lambda m: m.is_request and m.method == "INVITE" and not calls.append(m))
+    dns = Dns(lab.world, lab.env["APP_NS"], {("fraud.test", "A"): ["198.51.100.10"]})
+    try:
+        b.register(contact="<sip:+900123@fraud.test:5070>")
+        b.stream.close()
+        lab.world.run(0.3)
+        lab.user("alice").call("sip:bob@lab.test").wait(500)  # 503 of all branches, RFC 3261 16.7
+        expect(dns.asked, "the name was not looked up")
+        expect(not calls, "the carrier got a call")
+    finally:
+        dns.close()
+        b.stream = b.port.connect(b.hop, fresh=True)
+        b.register(contact="*", expires=0)
 
 
 def s_nat(lab):
