@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <sqlite3.h>
 
@@ -63,31 +62,27 @@ static sqlite3_stmt *prepare(struct sl_store_db *db, const struct listing *l)
 	return st;
 }
 
-static bool fits(const struct sl_cdr_query *q, const struct sl_cdr *r)
+static void write_down(struct listing *l, sqlite3_stmt *st)
 {
-	return (!q->tenant[0] || strcmp(q->tenant, r->tenant) == 0) && (!q->user[0] || strcmp(q->user, r->user) == 0) &&
-	       (!q->trunk[0] || strcmp(q->trunk, r->trunk) == 0) && (!q->from_unix_ms || r->begun_unix_ms >= q->from_unix_ms) &&
-	       (!q->to_unix_ms || r->begun_unix_ms < q->to_unix_ms) && (!q->number[0] || sl_cdr_has_number(r, q->number));
-}
+	struct sl_cdr r;
 
-static void write_down(struct listing *l, const struct sl_cdr *r)
-{
+	sl_cdr_row_read(st, &r);
+	sl_cdr_row_attempts(st, &r);
 	if (l->q.csv) {
-		sl_cdr_csv(l->f, r);
+		sl_cdr_csv(l->f, &r);
 	} else {
-		json_t *o = sl_cdr_json(r);
+		json_t *o = sl_cdr_json(&r);
 		fputs(l->found ? ",\n" : "\n", l->f);
 		json_dumpf(o, l->f, JSON_COMPACT | JSON_PRESERVE_ORDER);
 		json_decref(o);
 	}
-	l->last = r->leg;
+	l->last = r.leg;
 	l->found++;
 }
 
 static int do_slice(struct sl_store_db *db, void *arg, char *text)
 {
 	struct listing *l = arg;
-	struct sl_cdr r;
 	sqlite3_stmt *st = prepare(db, l);
 	unsigned looked = 0, before = l->found;
 	int rc = st ? SQLITE_ROW : SQLITE_ERROR;
@@ -97,15 +92,12 @@ static int do_slice(struct sl_store_db *db, void *arg, char *text)
 		if (rc != SQLITE_ROW)
 			break;
 		looked++;
-		sl_cdr_row_read(st, &r);
-		if (fits(&l->q, &r)) {
+		sl_cdr_row_leg(st, &l->below);
+		if (sl_cdr_row_fits(st, &l->q)) {
 			l->more = l->found == l->q.limit;
-			if (!l->more) {
-				sl_cdr_row_attempts(st, &r);
-				write_down(l, &r);
-			}
+			if (!l->more)
+				write_down(l, st);
 		}
-		l->below = r.leg;
 	}
 	int error = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : sl_cdr_row_failed(db, text);
 	l->finished = rc != SQLITE_ROW || l->more;

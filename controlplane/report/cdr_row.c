@@ -10,7 +10,7 @@
 
 #include <sqlite3.h>
 
-enum { ATTEMPTS_TEXT = SL_CDR_ATTEMPTS_MAX * 600 };
+enum { ATTEMPTS_TEXT = SL_CDR_ATTEMPTS_MAX * 100 };
 
 int sl_cdr_row_failed(struct sl_store_db *db, char *text)
 {
@@ -70,7 +70,11 @@ static void read_text(sqlite3_stmt *st, int i, char *out, size_t room)
 {
 	const unsigned char *s = sqlite3_column_text(st, i);
 
-	snprintf(out, room, "%s", s ? (const char *)s : "");
+	size_t n = s ? strnlen((const char *)s, room - 1) : 0;
+
+	if (n)
+		memcpy(out, s, n);
+	out[n] = '\0';
 }
 
 #define READ_ID(st, i, m) read_id(st, i, &(m))
@@ -95,4 +99,26 @@ enum { SL_CDR_COLUMNS(X) };
 void sl_cdr_row_attempts(sqlite3_stmt *st, struct sl_cdr *out)
 {
 	sl_cdr_attempts_read(out, (const char *)sqlite3_column_text(st, COLUMN_attempts));
+}
+
+static bool is(sqlite3_stmt *st, int column, const char *wanted)
+{
+	const char *s = wanted[0] ? (const char *)sqlite3_column_text(st, column) : NULL;
+
+	return !wanted[0] || (s && strcmp(s, wanted) == 0);
+}
+
+bool sl_cdr_row_fits(sqlite3_stmt *st, const struct sl_cdr_query *q)
+{
+	int64_t begun = sqlite3_column_int64(st, COLUMN_begun_ms);
+
+	return (!q->from_unix_ms || begun >= q->from_unix_ms) && (!q->to_unix_ms || begun < q->to_unix_ms) && is(st, COLUMN_tenant, q->tenant) &&
+	       is(st, COLUMN_user, q->user) && is(st, COLUMN_trunk, q->trunk) &&
+	       (!q->number[0] || sl_cdr_has_number((const char *)sqlite3_column_text(st, COLUMN_from_uri), q->number) ||
+	               sl_cdr_has_number((const char *)sqlite3_column_text(st, COLUMN_to_uri), q->number));
+}
+
+void sl_cdr_row_leg(sqlite3_stmt *st, struct sl_id *out)
+{
+	read_id(st, COLUMN_leg, out);
 }

@@ -67,35 +67,35 @@ static json_t *attempts_json(const struct sl_cdr *r)
 	return all;
 }
 
+/* One a line, with tabs between: neither name nor address can have one. */
 void sl_cdr_attempts_text(const struct sl_cdr *r, char *out, size_t room)
 {
+	size_t used = 0;
+
 	out[0] = '\0';
-	if (r->n_attempts == 0)
-		return;
-	json_t *all = attempts_json(r);
-	size_t n = json_dumpb(all, out, room - 1, JSON_COMPACT);
-	out[n < room ? n : 0] = '\0';
-	json_decref(all);
+	for (unsigned i = 0; i < r->n_attempts && i < SL_CDR_ATTEMPTS_MAX && used < room; i++) {
+		const struct sl_cdr_attempt *a = &r->attempts[i];
+		used += (size_t)snprintf(out + used, room - used, "%s\t%s\t%u\t%u\n", a->trunk, a->target, a->status, a->ms);
+	}
 }
 
 void sl_cdr_attempts_read(struct sl_cdr *r, const char *text)
 {
-	json_t *all = text && text[0] ? json_loads(text, 0, NULL) : NULL, *a;
-	size_t i;
+	struct sl_cdr_attempt a;
+	int n = 0;
 
 	r->n_attempts = 0;
-	json_array_foreach(all, i, a)
-	{
-		const char *trunk = json_string_value(json_object_get(a, "trunk")), *target = json_string_value(json_object_get(a, "target"));
-		if (i >= SL_CDR_ATTEMPTS_MAX || !trunk || !target)
-			break;
-		struct sl_cdr_attempt *to = &r->attempts[r->n_attempts++];
-		snprintf(to->trunk, sizeof to->trunk, "%s", trunk);
-		snprintf(to->target, sizeof to->target, "%s", target);
-		to->status = (uint16_t)json_integer_value(json_object_get(a, "status"));
-		to->ms = (uint16_t)json_integer_value(json_object_get(a, "ms"));
+	for (; text && *text && r->n_attempts < SL_CDR_ATTEMPTS_MAX; text += n) {
+		memset(&a, 0, sizeof a);
+		/* %[^\t] takes one character at least: a call to a local user has no trunk. */
+		const char *tab = strchr(text, '\t');
+		if (!tab || (size_t)(tab - text) >= sizeof a.trunk ||
+		        sscanf(tab, "\t%47[^\t]\t%" SCNu16 "\t%" SCNu16 "\n%n", a.target, &a.status, &a.ms, &n) != 3)
+			return;
+		memcpy(a.trunk, text, (size_t)(tab - text));
+		n += (int)(tab - text);
+		r->attempts[r->n_attempts++] = a;
 	}
-	json_decref(all);
 }
 
 /* ---- JSON ---- */
@@ -222,10 +222,12 @@ void sl_cdr_csv(FILE *f, const struct sl_cdr *r)
 
 /* ---- numbers ---- */
 
-static bool uri_has_number(const char *uri, const char *number)
+bool sl_cdr_has_number(const char *uri, const char *number)
 {
-	const char *p = strchr(uri, '<');
+	const char *p = uri ? strchr(uri, '<') : NULL;
 
+	if (!uri)
+		return false;
 	p = p ? p + 1 : uri;
 	for (const char *scheme = "sip:\0sips:\0tel:\0"; *scheme; scheme += strlen(scheme) + 1) {
 		if (strncasecmp(p, scheme, strlen(scheme)) == 0) {
@@ -237,9 +239,4 @@ static bool uri_has_number(const char *uri, const char *number)
 	number += *number == '+';
 	size_t n = strcspn(p, "@;>");
 	return n == strlen(number) && strncmp(p, number, n) == 0;
-}
-
-bool sl_cdr_has_number(const struct sl_cdr *r, const char *number)
-{
-	return uri_has_number(r->from, number) || uri_has_number(r->to, number);
 }

@@ -55,6 +55,9 @@ int sl_cdr_row_insert(struct sl_store_db *db, const struct sl_cdr *r, char *text
 /* The row under the statement, which selects SL_CDR_COLUMNS, without its attempts; and those, of a row that is wanted: they cost more. */
 void sl_cdr_row_read(struct sqlite3_stmt *st, struct sl_cdr *out);
 void sl_cdr_row_attempts(struct sqlite3_stmt *st, struct sl_cdr *out);
+/* Its id alone, and whether it is what is asked for: most rows of a search are not. */
+void sl_cdr_row_leg(struct sqlite3_stmt *st, struct sl_id *out);
+bool sl_cdr_row_fits(struct sqlite3_stmt *st, const struct sl_cdr_query *q);
 int sl_cdr_row_failed(struct sl_store_db *db, char *text);
 
 /* ---- cdr_text.c ---- */
@@ -63,7 +66,7 @@ json_t *sl_cdr_json(const struct sl_cdr *r);
 void sl_cdr_csv_head(FILE *f);
 void sl_cdr_csv(FILE *f, const struct sl_cdr *r);
 /* What a number is looked up by: the user part of a URI, or of a name-addr; a leading + does not count. */
-bool sl_cdr_has_number(const struct sl_cdr *r, const char *number);
+bool sl_cdr_has_number(const char *uri, const char *number); /* uri NULL: no */
 /* "2026-11-21T15:04:05.678Z" */
 const char *sl_cdr_time(int64_t unix_ms, char out[32]);
 /* Attempts as they stand in the database. Writes at most room bytes with the NUL. */

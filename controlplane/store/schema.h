@@ -34,7 +34,7 @@
 	" packets_in INTEGER NOT NULL, bytes_in INTEGER NOT NULL, packets_out INTEGER NOT NULL, bytes_out INTEGER NOT NULL," \
 	" lost INTEGER NOT NULL, jitter_us INTEGER NOT NULL, round_trip_us INTEGER NOT NULL,"                               \
 	" mos_x100 INTEGER NOT NULL, mos_min_x100 INTEGER NOT NULL,"                                                        \
-	" attempts TEXT NOT NULL);" /* JSON: an array; "" = none */                                                         \
+	" attempts TEXT NOT NULL);" /* one a line: trunk, target, status, ms */                                                         \
 	"CREATE INDEX cdrs_call ON cdrs (call, leg);"                                                                       \
 	"CREATE INDEX cdrs_user ON cdrs (user, leg) WHERE user <> '';"
 
