@@ -228,7 +228,8 @@ static void limits_and_order_of_contacts(void **state)
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:4@192.0.2.7>, <sip:1@192.0.2.7>;expires=0\r\n"), 200);
 	assert_int_equal(rig_bindings("alice"), 3);
 	/* Removing one twice makes no room for two. */
-	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:4@192.0.2.7>;expires=0, <sip:%34@192.0.2.7>;expires=0, <sip:8@192.0.2.7>, <sip:9@192.0.2.7>\r\n"), 400);
+	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:4@192.0.2.7>;expires=0, <sip:%34@192.0.2.7>;expires=0, <sip:8@192.0.2.7>, "
+	        "<sip:9@192.0.2.7>\r\n"), 400);
 	assert_int_equal(rig_bindings("alice"), 3);
 	rig_user("alice")->max_contacts = 4;
 	assert_int_equal(rig_register("alice", "c1", "Contact: <sip:5@192.0.2.7>;+sip.instance=\"<urn:uuid:5>\"\r\n"), 200);
@@ -340,7 +341,8 @@ static void guessing_is_slowed(void **state)
 
 /* ---- extensions ---- */
 
-#define OUTBOUND(n, port, id) "Supported: outbound, path, gruu\r\nContact: <sip:alice@192.0.2.7:" port ";transport=tcp>;reg-id=" n ";+sip.instance=\"<urn:uuid:" id ">\"\r\n"
+#define OUTBOUND(n, port, id) "Supported: outbound, path, gruu\r\n" \
+	"Contact: <sip:alice@192.0.2.7:" port ";transport=tcp>;reg-id=" n ";+sip.instance=\"<urn:uuid:" id ">\"\r\n"
 
 static void outbound(void **state)
 {
