@@ -147,8 +147,8 @@ static int send_to(struct outside *x, const struct target *t)
 	text_init(&text, to, sizeof to);
 	from_and_to(d, c, from, sizeof from, &text);
 	text_init(&text, room, sizeof room);
-	sl_identity_headers(&d->identity, c->user && d->identity.host[0] ? d->identity.user : c->caller, d->identity.host[0] ? d->identity.host : d->host, c->trunk ? c->trunk->trusted : !d->identity.anonymous,
-	        &text);
+	sl_identity_headers(&d->identity, c->user && d->identity.host[0] ? d->identity.user : c->caller,
+	        d->identity.host[0] ? d->identity.host : d->host, c->trunk ? c->trunk->trusted : !d->identity.anonymous, &text);
 	sl_headers_filter(&text, d->headers, PASS_OUTSIDE, &x->from, &to_side, d->host);
 	snprintf(hops, sizeof hops, "%d", d->max_forwards ? d->max_forwards : 1);
 	if (x->leg)

@@ -594,6 +594,26 @@ static void hung_up_from_outside(void **state)
 	all_over();
 }
 
+static void media_ended(void *ctx, const struct sl_media_session *s, const char *why)
+{
+	sl_calls_media_ended(tb.calls, s->call_id, why);
+}
+
+/* The engine says so from inside: its session must still be there when it goes on. */
+static void the_engine_ends_it(void **state)
+{
+	const struct sl_media_hooks hooks = {.ended = media_ended};
+
+	sl_media_set_hooks(tb.media.m, &hooks);
+	tb.tenant.ring_s = 1000; /* longer than the engine waits for an answer */
+	to_bob();
+	struct rig_leg *a = call_begins(SDP_A);
+	for (unsigned s = 0; s < 200 && a->pub.state < SL_LS_ENDING; s++)
+		tick(1000);
+	assert_true(was(a, "hangup"));
+	all_over();
+}
+
 static void nobody_answers(void **state)
 {
 	tb.tenant.ring_s = 20;
@@ -781,7 +801,7 @@ int main(void)
 		T(a_call), T(first_fork_is_heard), T(last_fork_is_heard), T(no_fork_is_heard), T(forks_by_q), T(serially), T(decline_ends_all), T(forks_count_once), T(a_phone_sends_the_call_on),
 		T(cancel_crosses_the_answer), T(failover), T(silent_trunk), T(limits), T(redirects), T(srtp_is_preferred), T(srtp_is_required),
 		T(codec_rules), T(late_offer), T(offers_meet), T(requests_pass), T(blind_transfer), T(transfer_to_somebody_busy),
-		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(the_caller_transfers), T(takeover), T(hung_up_from_outside), T(nobody_answers),
+		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(the_caller_transfers), T(takeover), T(hung_up_from_outside), T(nobody_answers), T(the_engine_ends_it),
 		T(saved_and_restored), T(storms),
 	};
 
