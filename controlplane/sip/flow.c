@@ -83,6 +83,7 @@ static void forget(struct sl_sip *s, struct sl_sip_connection *k)
 		tport_unref(k->tport);
 	}
 	s->connections.n_open--;
+	s->connections.n_tcp -= k->tport != NULL;
 	free(k);
 }
 
@@ -118,6 +119,7 @@ static struct sl_sip_connection *insert(struct sl_sip *s, uint32_t number, tport
 		*at = k;
 	}
 	s->connections.n_open++;
+	s->connections.n_tcp += tp != NULL;
 	return k;
 }
 
@@ -215,46 +217,53 @@ static bool has_number(const struct sl_sip *s, const tport_t *tp)
 	return k != NULL;
 }
 
-static unsigned count_open(const struct sl_sip *s)
+/* Those that never sent a message have no number. Sofia shows a tree of connections from its root on, which is about half of it: what is seen
+ * counts twice, and the rest comes into sight as the tree is rebuilt. */
+static void shed_silent(struct sl_sip *s, unsigned room)
 {
-	unsigned n = 0;
+	unsigned seen = 0;
 
 	for (unsigned i = 0; i < s->n_listeners; i++) {
 		if (s->primaries[i].tport == NULL || s->listeners[i].transport != SL_CONF_SIP_TCP)
 			continue;
-		for (tport_t *tp = tport_secondary(s->primaries[i].tport); tp; tp = tport_next(tp))
-			n += !tport_is_closed(tp) && !tport_is_shutdown(tp);
-	}
-	return n;
-}
-
-/* Close `excess` of them; silent: only those that never sent a message. Returns what is left to close. */
-static unsigned shed(struct sl_sip *s, unsigned excess, bool silent)
-{
-	for (unsigned i = 0; i < s->n_listeners && excess; i++) {
-		if (s->primaries[i].tport == NULL || s->listeners[i].transport != SL_CONF_SIP_TCP)
-			continue;
-		for (tport_t *tp = tport_secondary(s->primaries[i].tport), *next; tp && excess; tp = next) {
+		for (tport_t *tp = tport_secondary(s->primaries[i].tport), *next; tp; tp = next) {
 			next = tport_next(tp);
-			if (tport_is_closed(tp) || tport_is_shutdown(tp) || (silent && has_number(s, tp)))
+			if (tport_is_closed(tp) || tport_is_shutdown(tp) || has_number(s, tp) || 2 * ++seen <= room)
 				continue;
 			tport_shutdown(tp, 2);
+			s->counts.closed_limit++;
+		}
+	}
+}
+
+static void shed_numbered(struct sl_sip *s, unsigned excess)
+{
+	for (uint32_t i = 0; i <= s->connections.mask && excess; i++) {
+		for (struct sl_sip_connection *k = s->connections.by_number[i], *next; k && excess; k = next) {
+			next = k->next_number;
+			if (k->tport == NULL)
+				continue;
+			tport_t *tp = tport_ref(k->tport); /* forgotten first: closing may tell of an error */
+
+			forget(s, k);
+			tport_shutdown(tp, 2);
+			tport_unref(tp);
 			s->counts.closed_limit++;
 			excess--;
 		}
 	}
-	return excess;
 }
 
 /* nta accepts whatever comes: above the limit those that never sent a message go first, then any. */
 void sl_sip_connections_tick(struct sl_sip *s, int64_t now_ms)
 {
-	unsigned n, limit = s->config->sip.max_connections;
+	unsigned limit = s->config->sip.max_connections, n;
 
 	sweep(s, now_ms);
-	n = count_open(s);
+	n = s->connections.n_tcp;
+	shed_silent(s, n < limit ? limit - n : 0);
 	if (n > limit)
-		shed(s, shed(s, n - limit, true), false);
+		shed_numbered(s, n - limit);
 }
 
 /* ---- of a message ---- */

@@ -44,7 +44,7 @@ struct sl_sip_connection {
 struct sl_sip_connections {
 	struct sl_sip_connection **by_number, **by_tport;
 	uint32_t mask;
-	uint32_t n_open, last_number;
+	uint32_t n_open, n_tcp, last_number;
 };
 
 struct sl_sip_keepalive {
