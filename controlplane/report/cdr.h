@@ -53,9 +53,11 @@ typedef void (*sl_cdrs_done)(void *ctx, int error);
 struct sl_cdrs *sl_cdrs_open(struct sl_store *store, unsigned retention_days, char *text, size_t text_len);
 /* What waits is committed, and told, before it returns: for the end of the program, while whoever is told is still there. */
 void sl_cdrs_flush(struct sl_cdrs *c);
-/* Commit what waits and tell nobody any more, then free: before the store is closed. What a failing store did not take is forgotten (journals have it). NULL is fine. */
+/* Commit what waits and tell nobody any more, then free: before the store is closed. What a failing store did not take is forgotten (journals
+ * have it). NULL is fine. */
 void sl_cdrs_close(struct sl_cdrs *c);
-void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms); /* commits what came since the last, tries again, retention; each 50 ms */
+/* Commits what came since the last, tries again, retention: each 50 ms. */
+void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms);
 /* Commit n records (copied), all or nothing, with the next tick; one that is there already is left as it is, unless it is unfinished. done
  * after the commit, on the brain; a store that fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0 or
  * -ENOMEM (try again). */
