@@ -143,7 +143,10 @@ static void test_crash_page(void **state)
 	assert_false(sl_crash_is_known(&c, 77, 2000));
 	assert_true(sl_crash_is_known(&c, 88, 2000 + SL_CRASH_REMEMBER_MS - 1));
 	assert_false(sl_crash_is_known(&c, 88, 2000 + SL_CRASH_REMEMBER_MS));
-	/* It dies again, of something else: both are known. */
+	/* It dies again before it looked at anything: nothing new is known. */
+	assert_false(sl_crash_open(&c, page, 2500, &print));
+	assert_true(sl_crash_is_known(&c, 88, 2500));
+	/* And once more, of something else: both are known. */
 	sl_crash_begin(&c, 99);
 	assert_true(sl_crash_open(&c, page, 3000, &print));
 	assert_true(sl_crash_is_known(&c, 88, 3000) && sl_crash_is_known(&c, 99, 3000));
