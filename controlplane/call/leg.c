@@ -108,7 +108,7 @@ static void has_ended(struct sl_leg *l, const struct sl_cause *cause)
 	cdr->status = cause->status;
 	cdr->q850 = cause->q850 ? cause->q850 : sl_q850_of_status(cause->status);
 	cdr->ended_by = cause->by;
-	snprintf(cdr->cause, sizeof cdr->cause, "%s", cause->text);
+	snprintf(cdr->cause, sizeof cdr->cause, "%s", cause->text[0] || cause->status != OK ? cause->text : "normal clearing");
 	sl_call_event_publish(l->call->calls->o.events, SL_CE_LEG_ENDED, l->call->tenant, &l->call->id, &l->id, "%u %s", cause->status,
 	        cause->text);
 	sl_call_changed(l->call);
