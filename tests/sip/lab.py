@@ -158,30 +158,34 @@ class Lab:
 
     # ---- the end of a scenario ----
 
-    def secrets_of(self, agent, other_side):
-        """What an end made up, and where it is: nobody else may see it; addresses, nobody on the other side."""
+    @staticmethod
+    def made_up(agent):
+        """Call-IDs of what an end began, its tags, its branches."""
         words = set()
         for m in agent.port.sent:
-            if m.is_request and m.method in ("REGISTER", "OPTIONS", "SUBSCRIBE", "PUBLISH"):
-                continue
-            words |= {m.call_id, m.from_tag if m.is_request else m.to_tag}
             if m.is_request:
-                words.add(m.branch)
-        if other_side:
-            ns_ip4, ns_ip6, service4, service6 = self.SIDES[agent.port.side][1:]
-            words |= {agent.port.ip, self.env[ns_ip4], self.env[ns_ip6], service4, service6, "127.0.0.1"}
-        return {w for w in words if w and len(w) > 3} - self.allowed_leaks
+                words |= {m.from_tag, m.branch} | ({m.call_id} if not m.to_tag else set())
+            else:
+                words.add(m.to_tag)
+        return {w for w in words if w and len(w) > 3}
+
+    def addresses_of(self, side):
+        ns_ip4, ns_ip6, service4, service6 = self.SIDES[side][1:]
+        return {self.env[ns_ip4], self.env[ns_ip6], service4, service6} | {a.port.ip for a in self.agents if a.port.side == side}
 
     def leaks(self):
-        """[(word, message)]: what an end received of another's. An end's own words come back to it, of course."""
+        """[(word, message)]: what an end received of another's: words that the other made up, Call-IDs that the other was given, and, from the
+        other side, addresses."""
         found = []
         for a in self.agents:
-            own = "\n".join(str(m) for m in a.port.sent)
-            words = set()
-            for other in self.agents:
-                if other.port is not a.port:
-                    words |= self.secrets_of(other, other.port.side != a.port.side)
-            words = [w for w in words if w not in own]
+            others = [o for o in self.agents if o.port is not a.port]
+            theirs = set().union(*(self.made_up(o) for o in others)) - self.made_up(a)
+            given = {m.call_id for m in a.port.received} - theirs
+            words = theirs | ({m.call_id for o in others for m in o.port.received} - given - self.made_up(a)) | {"127.0.0.1"}
+            for side in self.SIDES:
+                if side != a.port.side and any(o.port.side == side for o in others):
+                    words |= self.addresses_of(side)
+            words -= self.allowed_leaks | {None}
             for m in a.port.received:
                 text = str(m)
                 found += [(w, m) for w in words if w in text and re.search(r"(?<![\w.:])" + re.escape(w) + r"(?![\w]|\.\d)", text)]
