@@ -49,6 +49,9 @@ struct sl_brain {
 	struct sl_sip *sip;
 	struct sl_b2bua *b2bua;
 	struct sl_trunks *trunks;
+	uint64_t calls_seen;      /* when calls came last, and whether memory was given back since (brain_sip.c) */
+	int64_t quiet_since_ms;
+	bool trimmed;
 
 	struct sl_users config_users, store_users;
 	bool users_known;            /* the store has told its users */

@@ -18,6 +18,7 @@
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -163,6 +164,26 @@ void sl_brain_close_sip(struct sl_brain *b)
 	b->sip = NULL;
 }
 
+/* Transactions of ended and of answered calls leave holes between what stays. When no call has come for a while the pages of the holes go back,
+ * once: it takes some milliseconds, which nobody waits for then. */
+static void give_memory_back(struct sl_brain *b, int64_t now_ms)
+{
+	enum { QUIET_MS = 35000 /* longer than a transaction lives */, WORTH_BYTES = 16 << 20 };
+	struct sl_calls_counts counts;
+
+	sl_calls_counts(b->calls, &counts);
+	if (counts.created != b->calls_seen) {
+		b->calls_seen = counts.created;
+		b->quiet_since_ms = now_ms;
+		b->trimmed = false;
+	}
+	if (b->trimmed || now_ms - b->quiet_since_ms < QUIET_MS)
+		return;
+	b->trimmed = true;
+	if (mallinfo2().fordblks > WORTH_BYTES)
+		malloc_trim(0);
+}
+
 void sl_brain_tick_sip(struct sl_brain *b, int64_t now_ms)
 {
 	if (!b->sip)
@@ -173,6 +194,7 @@ void sl_brain_tick_sip(struct sl_brain *b, int64_t now_ms)
 	sl_trunks_tick(b->trunks, now_ms);
 	sl_calls_tick(b->calls);
 	sl_cdrs_tick(b->cdrs, sl_call_unix_ms());
+	give_memory_back(b, now_ms);
 }
 
 int sl_brain_check_sip(struct sl_brain *b, const struct sl_config *config, char *text, size_t text_len)
