@@ -119,10 +119,11 @@ static void print_leg(const json_t *leg)
 		if (words[0])
 			printf("  %-12s %s\n", members[i], words);
 	}
-	if (json_is_object(cause))
-		printf("  %-12s %lld %s\n", "ended", ctl_int(cause, "status"), ctl_text(cause, "text"));
-	else if (json_is_string(cause))
-		printf("  %-12s %lld %s\n", "ended", ctl_int(leg, "status"), ctl_text(leg, "cause"));
+	/* Its words may be those of the other side's answer. */
+	snprintf(words, sizeof words, "%s", json_is_object(cause) ? ctl_text(cause, "text") : ctl_text(leg, "cause"));
+	sl_ladder_plain(words);
+	if (json_is_object(cause) || json_is_string(cause))
+		printf("  %-12s %lld %s\n", "ended", ctl_int(json_is_object(cause) ? cause : leg, "status"), words);
 }
 
 static void print_call(const json_t *call)

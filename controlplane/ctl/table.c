@@ -33,6 +33,8 @@ void ctl_cell(struct ctl_table *t, unsigned column, const char *fmt, ...)
 	for (char *p = t->cells[t->n_rows - 1][column]; *p; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
+		else if ((unsigned char)p[0] == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0) /* U+0080 to U+009F steer it, too */
+			p[0] = p[1] = '?';
 	}
 }
 

@@ -139,11 +139,20 @@ json_t *sl_cdr_json(const struct sl_cdr *r)
 
 /* ---- CSV ---- */
 
-/* Callers choose some of these texts, and spreadsheets run what begins like a formula: an apostrophe stops that. A number's + stays. */
+/* Callers choose some of these texts, and spreadsheets run what begins like a formula: an apostrophe stops that. The + of a number, or of
+ * NUMBER@DOMAIN, stays; that of "+1+cmd|..." does not. */
 static bool is_formula(const char *s)
 {
+	static const char harmless[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ@._-";
+
 	return s[0] == '=' || s[0] == '@' || s[0] == '\t' || s[0] == '\r' ||
-	       ((s[0] == '+' || s[0] == '-') && !(s[1] >= '0' && s[1] <= '9'));
+	       ((s[0] == '+' || s[0] == '-') && (s[1] < '0' || s[1] > '9' || s[1 + strspn(s + 1, harmless)] != '\0'));
+}
+
+/* Nor do they steer a terminal. */
+static bool is_control(char c)
+{
+	return ((unsigned char)c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c == 0x7f;
 }
 
 static void csv_text(FILE *f, const char *s)
@@ -157,7 +166,7 @@ static void csv_text(FILE *f, const char *s)
 	for (; *s; s++) {
 		if (*s == '"')
 			putc('"', f);
-		putc(*s, f);
+		putc(is_control(*s) ? '?' : *s, f);
 	}
 	if (quoted)
 		putc('"', f);

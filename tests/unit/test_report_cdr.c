@@ -313,6 +313,8 @@ static void csv_is_quoted_and_runs_no_formulas(void **state)
 	strcpy(c.from, "\"Doe, \"\"J\"\"\" <sip:+49@x>");
 	strcpy(c.user_agent, "=cmd|' /C calc'!A0");
 	strcpy(c.sip_call_id, "a\r\nb");
+	strcpy(c.to, "+1+cmd|' /C calc'!A0");
+	strcpy(c.codec, "\033[2J");
 	strcpy(c.user, "+4930@example.com");
 	strcpy(c.cause, "@SUM(1)");
 	c.ringing_unix_ms = 0;
@@ -326,9 +328,9 @@ static void csv_is_quoted_and_runs_no_formulas(void **state)
 	char *rest = strstr(line, ",other,out,");
 	assert_non_null(rest);
 	assert_string_equal(rest,
-	        ",other,out,\"\"\"Doe, \"\"\"\"J\"\"\"\"\"\" <sip:+49@x>\",tel:+4989555;phone-context=x,+4930@example.com,carrier,,"
+	        ",other,out,\"\"\"Doe, \"\"\"\"J\"\"\"\"\"\" <sip:+49@x>\",'+1+cmd|' /C calc'!A0,+4930@example.com,carrier,,"
 	        "2026-11-21T15:04:05.678Z,,2026-11-21T15:04:07.678Z,2026-11-21T15:05:08.178Z,60500,200,16,'@SUM(1),caller,,"
-	        "'=cmd|' /C calc'!A0,\"a\r\nb\",PCMA/8000,3000,5000000000,2990,480000,3,1.250,20.500,4.37,,"
+	        "'=cmd|' /C calc'!A0,\"a\r\nb\",?[2J,3000,5000000000,2990,480000,3,1.250,20.500,4.37,,"
 	        "carrier udp:192.0.2.1:5060 503 12ms,0,0\r\n");
 }
 
