@@ -72,8 +72,9 @@ static void look_at_query(struct deciding *d)
 		d->home = q->from_trunk->default_domain;
 	else
 		d->home = q->from_user && !q->domain[0] ? q->from_user->domain : "";
+	/* A user's 112 with a routing number of elsewhere goes there: that is no emergency. */
 	for (unsigned i = 0; i < d->tenant->n_emergency; i++)
-		d->out->emergency |= sl_begins(d->called, d->tenant->emergency[i]);
+		d->out->emergency |= sl_begins(d->called, d->tenant->emergency[i]) && (!q->from_user || sl_begins(d->key, d->tenant->emergency[i]));
 }
 
 static struct sl_prov_user *local_user(const struct deciding *d, const char *called)
@@ -160,7 +161,7 @@ static unsigned find_routes(struct deciding *d, int only, const struct sl_prov_r
 /* ---- candidates ---- */
 
 /* Where may this user's calls go? What is denied is denied in any form it has on its way; what is allowed is said of the number as routes
- * make it. */
+ * make it, and of a routing number: carriers go by that. */
 static bool user_may_call(const struct deciding *d, const char *normal, const char *sent)
 {
 	const struct sl_prov_user *u = d->q->from_user;
@@ -174,7 +175,7 @@ static bool user_may_call(const struct deciding *d, const char *normal, const ch
 			return false;
 	}
 	for (unsigned i = 0; i < u->n_allow; i++)
-		allowed |= sl_begins(normal, u->allow[i]);
+		allowed |= sl_begins(normal, u->allow[i]) && (!d->q->rn[0] || sl_begins(d->key, u->allow[i]));
 	return allowed;
 }
 

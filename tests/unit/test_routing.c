@@ -312,6 +312,15 @@ static void where_calls_may_go(void **state)
 		if (strcmp(way, table[i].way) != 0)
 			fail_msg("%s calls %s: wanted %s, got %s", table[i].from, table[i].called, table[i].way, way);
 	}
+	/* a routing number is where it goes: neither an emergency nor what is allowed hides it */
+	q = query("carol", "112");
+	snprintf(q.rn, sizeof q.rn, "+49900123");
+	assert_string_equal(decide_query(&q, NULL, 0), "403 Destination Not Allowed");
+	q = query("carol", "+4930555");
+	snprintf(q.rn, sizeof q.rn, "+33900123");
+	assert_string_equal(decide_query(&q, NULL, 0), "403 Destination Not Allowed");
+	snprintf(q.rn, sizeof q.rn, "+4989");
+	assert_string_equal(decide_query(&q, NULL, 0), "out/a");
 	/* denied as dialled, whatever its routing number; and as the route made it, whatever the trunk makes of it */
 	q = query("bob", "+49900123");
 	snprintf(q.rn, sizeof q.rn, "+15");
