@@ -201,7 +201,7 @@ static void put(struct sl_brain *b, struct sl_http_request *r, enum sl_prov_kind
 		return;
 	json_object_del(body, "state"); /* as shown of trunks: what was read can be written */
 	if (may_change(b, r, kind, name, body) && (c = change_new(r, false)))
-		sl_prov_put(b->prov, kind, name, body, if_match(r), changed, c);
+		sl_prov_put(b->prov, kind, name, body, if_match(r), r->tenant, changed, c);
 	json_decref(body);
 }
 
@@ -210,7 +210,7 @@ static void delete (struct sl_brain *b, struct sl_http_request *r, enum sl_prov_
 	struct change *c;
 
 	if (may_change(b, r, kind, name, NULL) && (c = change_new(r, true)))
-		sl_prov_delete(b->prov, kind, name, if_match(r), changed, c);
+		sl_prov_delete(b->prov, kind, name, if_match(r), r->tenant, changed, c);
 }
 
 void sl_api_provision(struct sl_brain *b, struct sl_http_request *r, const char *name)

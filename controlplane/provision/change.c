@@ -180,6 +180,36 @@ static int check_unused(struct sl_prov *p, struct sl_change *c, const struct sl_
 	return sl_change_refuse(c, 409, "", text);
 }
 
+/* To a tenant's account another's name is none, and it makes nothing for others. */
+static bool is_others(const struct sl_change *c, const struct sl_resource *r)
+{
+	return c->account[0] && r && strcmp(sl_resource_tenant(r), c->account) != 0;
+}
+
+/* The longer prefix gets a request (routing/index.c): so none within another tenant's, or around it, is taken by a tenant itself. */
+static int check_networks(const struct sl_prov *p, struct sl_change *c)
+{
+	const struct sl_prov_trunk *t = c->kind == SL_PROV_TRUNK && c->account[0] ? &((const struct sl_res_trunk *)c->r->raw)->t : NULL;
+	const struct sl_resource_list *l = &p->set.kinds[SL_PROV_TRUNK];
+	char field[24];
+
+	for (size_t i = 0; t && i < l->n; i++) {
+		const struct sl_prov_trunk *o = &((const struct sl_res_trunk *)l->v[i]->raw)->t;
+
+		if (strcmp(sl_resource_tenant(l->v[i]), c->account) == 0)
+			continue;
+		for (unsigned j = 0; j < t->n_sources * o->n_sources; j++) {
+			const struct sl_prefix *a = &t->sources[j / o->n_sources], *b = &o->sources[j % o->n_sources];
+
+			if (!sl_prefix_contains(a, &b->ip) && !sl_prefix_contains(b, &a->ip))
+				continue;
+			snprintf(field, sizeof field, "sources[%u]", j / o->n_sources);
+			return sl_change_refuse(c, 403, field, "has addresses of another tenant's trunk: an administrator may share them out");
+		}
+	}
+	return 0;
+}
+
 static int make_secret(struct sl_change *c)
 {
 	struct sl_res_token *t = c->r->raw;
@@ -198,13 +228,17 @@ static int start_put(struct sl_prov *p, struct sl_change *c)
 {
 	struct sl_resource *before = sl_set_find(&p->set, c->kind, c->name);
 
-	if (check_config(c, before) < 0 || check_match(c, before) < 0)
+	if (is_others(c, before))
+		return sl_change_refuse(c, 404, "", "does not exist");
+	if (check_networks(p, c) < 0 || check_config(c, before) < 0 || check_match(c, before) < 0)
 		return -EINVAL;
 	if (c->kind == SL_PROV_TOKEN && !before && c->r->keeps_secret && make_secret(c) < 0)
 		return -EINVAL;
 	c->status = 400;
 	if (sl_resource_keep_secret(c->r, before, c->body, &c->e) < 0 || sl_references_check(&p->set, &p->users, p->config, c->r, &c->e) < 0)
 		return -EINVAL;
+	if (is_others(c, c->r))
+		return sl_change_refuse(c, 403, c->kind == SL_PROV_USER ? "domain" : "tenant", "is another tenant's");
 	if (before && strcmp(sl_resource_tenant(before), sl_resource_tenant(c->r)) != 0 &&
 	        check_unused(p, c, before, ": its tenant cannot change") < 0)
 		return -EINVAL;
@@ -221,7 +255,7 @@ static int start_delete(struct sl_prov *p, struct sl_change *c)
 {
 	const struct sl_resource *before = sl_set_find(&p->set, c->kind, c->name);
 
-	if (!before)
+	if (!before || is_others(c, before))
 		return sl_change_refuse(c, 404, "", "does not exist");
 	if (check_config(c, before) < 0 || check_match(c, before) < 0 || check_unused(p, c, before, "") < 0)
 		return -EINVAL;
@@ -341,12 +375,14 @@ static int name_body(struct sl_change *c, json_t *body)
 	return 0;
 }
 
-void sl_prov_put(struct sl_prov *p, enum sl_prov_kind kind, const char *name, json_t *body, const char *if_match, sl_prov_done done, void *ctx)
+void sl_prov_put(struct sl_prov *p, enum sl_prov_kind kind, const char *name, json_t *body, const char *if_match, const char *account,
+        sl_prov_done done, void *ctx)
 {
 	struct sl_change *c = sl_change_new(p, SL_CHANGE_PUT, kind, name, if_match, done, ctx);
 
 	if (!c)
 		return;
+	snprintf(c->account, sizeof c->account, "%s", account);
 	c->status = 400;
 	if (strlen(name) > SL_PROV_FULL_NAME_MAX)
 		sl_change_refuse(c, 400, "name", "is too long");
@@ -360,10 +396,13 @@ void sl_prov_put(struct sl_prov *p, enum sl_prov_kind kind, const char *name, js
 	sl_change_enqueue(p, c);
 }
 
-void sl_prov_delete(struct sl_prov *p, enum sl_prov_kind kind, const char *name, const char *if_match, sl_prov_done done, void *ctx)
+void sl_prov_delete(struct sl_prov *p, enum sl_prov_kind kind, const char *name, const char *if_match, const char *account, sl_prov_done done,
+        void *ctx)
 {
 	struct sl_change *c = sl_change_new(p, SL_CHANGE_DELETE, kind, name, if_match, done, ctx);
 
+	if (c)
+		snprintf(c->account, sizeof c->account, "%s", account);
 	if (c && strlen(name) > SL_PROV_FULL_NAME_MAX) {
 		sl_change_refuse(c, 404, "", "does not exist");
 		sl_change_finish(c);

@@ -15,6 +15,7 @@ struct sl_change {
 	enum sl_prov_kind kind;
 	char name[SL_PROV_FULL_NAME_MAX + 1];
 	char if_match[24];        /* "" = whatever is there */
+	char account[SL_PROV_NAME_MAX + 1]; /* tenant that it may touch; "" = all */
 	struct sl_resource *r;    /* PUT */
 	json_t *body;             /* PUT: until it is sealed; IMPORT: until it is read */
 	char *text;               /* IMPORT: what body is made from */

@@ -71,6 +71,89 @@ const char *sl_check_zone(char *text)
 	return sl_zone_exists(text) ? NULL : "is no time zone that this machine knows (package tzdata); such as \"Europe/Berlin\"";
 }
 
+/* ---- regular expressions. The brain compares them with numbers that callers choose, and the C library lays out what is counted copy by copy:
+ * ((a{1,99}){1,99}){1,99} takes gigabytes, (1{1,255}){1,255} twelve seconds, (1*)*(1*)*\1\2x never ends ---- */
+
+enum { COPIES_MAX = 128 };
+
+struct weight {
+	unsigned atoms;
+	bool repeats;
+};
+
+static const char *skip_bracket(const char *p)
+{
+	p += 1 + (p[1] == '^');
+	p += *p == ']'; /* the first is itself */
+	while (*p && *p != ']') {
+		const char close[] = {p[1], ']', '\0'};
+		const char *end = *p == '[' && p[1] && strchr(":.=", p[1]) ? strstr(p + 2, close) : NULL;
+
+		p = end ? end + 2 : p + 1;
+	}
+	return p + (*p == ']');
+}
+
+/* "{2}", "{2,}", "{2,5}": how often at most, and past it; 0 = it is none. */
+static unsigned long count_of(const char **p)
+{
+	char *end;
+	unsigned long least = strtoul(*p + 1, &end, 10), most = *end == ',' ? strtoul(end + 1, &end, 10) : least;
+
+	if (*end != '}')
+		return 0;
+	*p = end + 1;
+	return most > least ? most : least ? least : 1;
+}
+
+/* From p to the end of its group, added to all. copies: what counts make of it so far. NULL: too costly. */
+static const char *weigh(const char *p, struct weight *all, unsigned long *copies)
+{
+	while (*p && *p != ')') {
+		struct weight one = {*p != '(', false};
+		unsigned long n;
+
+		if (*p == '(') {
+			if ((p = weigh(p + 1, &one, copies)) == NULL)
+				return NULL;
+			p += *p == ')';
+		} else if (*p == '[') {
+			p = skip_bracket(p);
+		} else if (*p == '\\' && p[1]) {
+			if (isdigit((unsigned char)p[1]))
+				return NULL; /* a reference back */
+			p += 2;
+		} else {
+			p++;
+		}
+		for (; *p && strchr("*+?{", *p); one.repeats |= p[-1] != '?') {
+			if (*p != '{') {
+				p++;
+				continue;
+			}
+			if ((n = count_of(&p)) == 0)
+				break;
+			if (one.repeats || n > COPIES_MAX || (*copies += n * one.atoms) > COPIES_MAX)
+				return NULL;
+		}
+		all->atoms += one.atoms;
+		all->repeats |= one.repeats;
+	}
+	return p;
+}
+
+const char *sl_check_regex(char *text)
+{
+	struct weight all = {0};
+	unsigned long copies = 0;
+
+	for (const char *p = text; *p; p += *p == ')') { /* one that closes nothing is itself */
+		if ((p = weigh(p, &all, &copies)) == NULL)
+			return "takes too long to compare: no \\1, no {...} of what repeats already, no more than 128 by all {...} together";
+	}
+	return NULL;
+}
+
 /* ---- SIP URIs: scheme, user, host, port and parameters; no headers ---- */
 
 static const char *const uri_wrong = "is no SIP URI; such as \"sip:192.0.2.20:5060\" or \"sips:sbc.example.com\"";

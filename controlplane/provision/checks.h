@@ -12,6 +12,7 @@ const char *sl_check_uri(char *text);
 const char *sl_check_header(char *text);
 const char *sl_check_codec(char *text);
 const char *sl_check_clock(char *text);
+const char *sl_check_regex(char *text); /* POSIX extended, and cheap whatever it is compared with */
 const char *sl_check_zone(char *text);
 const char *sl_check_quoted(char *text); /* fits between quotation marks of a header */
 const char *sl_check_reason(char *text); /* fits a status line */

@@ -229,9 +229,12 @@ struct sl_prov_result {
 	json_t *body;          /* the resource as it is now, secrets left out; borrowed; NULL = none */
 };
 typedef void (*sl_prov_done)(void *ctx, const struct sl_prov_result *r);
-/* if_match: NULL = whatever is there. body is read, not kept; passwords in it become HA1 and are wiped from it. */
-void sl_prov_put(struct sl_prov *p, enum sl_prov_kind kind, const char *name, json_t *body, const char *if_match, sl_prov_done done, void *ctx);
-void sl_prov_delete(struct sl_prov *p, enum sl_prov_kind kind, const char *name, const char *if_match, sl_prov_done done, void *ctx);
+/* if_match: NULL = whatever is there. body is read, not kept; passwords in it become HA1 and are wiped from it. account: the tenant whose account asks,
+ * "" = one of all: looked at when the change's turn comes, since whose a name is may change before. */
+void sl_prov_put(struct sl_prov *p, enum sl_prov_kind kind, const char *name, json_t *body, const char *if_match, const char *account,
+        sl_prov_done done, void *ctx);
+void sl_prov_delete(struct sl_prov *p, enum sl_prov_kind kind, const char *name, const char *if_match, const char *account, sl_prov_done done,
+        void *ctx);
 /* New references; NULL = no such thing. Secrets left out. Users are named "alice@example.com". */
 json_t *sl_prov_get(const struct sl_prov *p, enum sl_prov_kind kind, const char *name, char etag[24]);
 json_t *sl_prov_list(const struct sl_prov *p, enum sl_prov_kind kind, const char *tenant, size_t offset, size_t limit, size_t *total);

@@ -54,7 +54,7 @@ static const struct sl_field codecs[] = {
 };
 
 static const struct sl_field rewrite[] = {
-        {"match", TEXT(struct sl_prov_rewrite, match), .min = 1, .required = true},
+        {"match", TEXT(struct sl_prov_rewrite, match), .min = 1, .required = true, .check = sl_check_regex},
         {"replace", TEXT(struct sl_prov_rewrite, replace), .required = true},
         {0},
 };
@@ -201,7 +201,7 @@ static const struct sl_field route_fields[] = {
         {"name", TEXT(R, r.name), .required = true, .check = sl_check_name},
         {"tenant", TEXT(R, tenant), .required = true, .check = sl_check_name},
         {"prefix", TEXT(R, r.prefix), .check = sl_check_prefix},
-        {"match", TEXT(R, r.match.match)},
+        {"match", TEXT(R, r.match.match), .check = sl_check_regex},
         {"source", TEXT(R, source), .min = 1, .def_text = "any"},
         {"caller_prefix", TEXT(R, r.caller_prefix), .check = sl_check_prefix},
         {"times", GROUPS(R, times, n_times, time_window)},

@@ -80,7 +80,7 @@ static inline struct prov_answer prov_put_if(enum sl_prov_kind kind, const char 
 	struct prov_answer a = {0};
 	json_t *object = prov_object(body);
 
-	sl_prov_put(prov, kind, name, object, etag, prov_answered, &a);
+	sl_prov_put(prov, kind, name, object, etag, "", prov_answered, &a);
 	prov_wait(&a);
 	json_decref(object);
 	return a;
@@ -103,7 +103,7 @@ static inline struct prov_answer prov_delete(enum sl_prov_kind kind, const char 
 {
 	struct prov_answer a = {0};
 
-	sl_prov_delete(prov, kind, name, etag, prov_answered, &a);
+	sl_prov_delete(prov, kind, name, etag, "", prov_answered, &a);
 	prov_wait(&a);
 	return a;
 }

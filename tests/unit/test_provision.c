@@ -5,6 +5,7 @@
 
 #include "tests/unit/prov_rig.h"
 
+#include "controlplane/provision/checks.h"
 #include "controlplane/provision/internal.h"
 #include "controlplane/routing/live.h"
 
@@ -81,6 +82,12 @@ static const struct {
         {SL_PROV_TRUNK, "x", "{'tenant':'acme','sources':['10.1.1.1'],'headers':[{'action':'set','name':'X-A'}]}", "headers[0].value", "is missing"},
         {SL_PROV_TRUNK, "x", "{'tenant':'acme','sources':['10.1.1.1'],'numbers_in':[{'match':'(','replace':''}]}", "numbers_in[0].match", "is no regular expression"},
         {SL_PROV_TRUNK, "x", "{'tenant':'acme','sources':['10.1.1.1'],'numbers_in':[{'match':'a','replace':'\\\\1'}]}", "numbers_in[0].replace", "has a \\"},
+        {SL_PROV_ROUTE, "r", "{'tenant':'acme','to':'local','match':'((a{1,99}){1,99}){1,99}'}", "match", "takes too long"},
+        {SL_PROV_ROUTE, "r", "{'tenant':'acme','to':'local','match':'(1*)*x\\\\1'}", "match", "takes too long"},
+        {SL_PROV_ROUTE, "r", "{'tenant':'acme','to':'local','match':'((1*)*|(1+)*|1){1,64}'}", "match", "takes too long"},
+        {SL_PROV_ROUTE, "r", "{'tenant':'acme','to':'local','match':'a)(1{1,16}){1,16}'}", "match", "takes too long"},
+        {SL_PROV_ROUTE, "r", "{'tenant':'acme','to':'local','match':'(0123456789){1,13}'}", "match", "takes too long"},
+        {SL_PROV_ROUTE, "r", "{'tenant':'acme','to':'local','match':'1{3,}{3}'}", "match", "takes too long"},
         {SL_PROV_ROUTE, "r", "{'tenant':'acme'}", "trunks", "is missing"},
         {SL_PROV_ROUTE, "r", "{'tenant':'acme','trunks':['nobody']}", "trunks[0]", "has no trunk \"nobody\""},
         {SL_PROV_ROUTE, "r", "{'tenant':'acme','trunks':['carrier'],'status':404}", "status", "is for to = \"reject\""},
@@ -139,6 +146,17 @@ static void what_is_left_out_gets_its_default(void **state)
 	assert_string_equal(t->from_domain, "192.0.2.20");
 }
 
+static void cheap_expressions_are_taken(void **state)
+{
+	static const char *const all[] = {"^\\+?[0-9]{3,15}$", "^(00|\\+)49([0-9]{1,12})?$", "[]x[:digit:]{2}]{1,9}", "(a|b)*c+", "\\.{3}", "^(0(15|16|17))[0-9]{7,}"};
+	char text[128];
+
+	for (size_t i = 0; i < SL_COUNT(all); i++) {
+		snprintf(text, sizeof text, "%s", all[i]);
+		assert_null(sl_check_regex(text));
+	}
+}
+
 /* ---- secrets ---- */
 
 static bool file_has(const char *suffix, const char *text)
@@ -172,7 +190,7 @@ static void passwords_become_hashes(void **state)
 
 	prov_must(SL_PROV_TENANT, "acme", TENANT);
 	prov_must(SL_PROV_DOMAIN, "example.com", DOMAIN_);
-	sl_prov_put(prov, SL_PROV_USER, "alice@example.com", body, NULL, prov_answered, &a);
+	sl_prov_put(prov, SL_PROV_USER, "alice@example.com", body, NULL, "", prov_answered, &a);
 	prov_wait(&a);
 	assert_int_equal(a.status, 201);
 	assert_null(json_object_get(body, "password"));
@@ -198,7 +216,7 @@ static void passwords_become_hashes(void **state)
 	assert_null(json_object_get(body, "ha1_md5"));
 	json_object_set_new(body, "display", json_string("Alice"));
 	a = (struct prov_answer){0};
-	sl_prov_put(prov, SL_PROV_USER, "alice@example.com", body, NULL, prov_answered, &a);
+	sl_prov_put(prov, SL_PROV_USER, "alice@example.com", body, NULL, "", prov_answered, &a);
 	prov_wait(&a);
 	json_decref(body);
 	assert_int_equal(a.status, 200);
@@ -452,16 +470,16 @@ static void changes_see_each_other(void **state)
 	json_t *body = prov_object(DOMAIN_), *bob = prov_object("{'password':'b','numbers':['77']}"), *eve = prov_object("{'password':'e','numbers':['+77']}");
 
 	prov_must(SL_PROV_TENANT, "acme", TENANT);
-	sl_prov_delete(prov, SL_PROV_TENANT, "acme", NULL, prov_answered, &a);
-	sl_prov_put(prov, SL_PROV_DOMAIN, "example.com", body, NULL, prov_answered, &b);
+	sl_prov_delete(prov, SL_PROV_TENANT, "acme", NULL, "", prov_answered, &a);
+	sl_prov_put(prov, SL_PROV_DOMAIN, "example.com", body, NULL, "", prov_answered, &b);
 	prov_wait(&a);
 	prov_wait(&b);
 	assert_int_equal(a.status, 204);
 	assert_int_equal(b.status, 400);
 
 	base();
-	sl_prov_put(prov, SL_PROV_USER, "bob@example.com", bob, NULL, prov_answered, &c);
-	sl_prov_put(prov, SL_PROV_USER, "eve@example.com", eve, NULL, prov_answered, &d);
+	sl_prov_put(prov, SL_PROV_USER, "bob@example.com", bob, NULL, "", prov_answered, &c);
+	sl_prov_put(prov, SL_PROV_USER, "eve@example.com", eve, NULL, "", prov_answered, &d);
 	prov_wait(&c);
 	prov_wait(&d);
 	assert_int_equal(c.status, 201);
@@ -469,6 +487,35 @@ static void changes_see_each_other(void **state)
 	json_decref(body);
 	json_decref(bob);
 	json_decref(eve);
+}
+
+/* What was nobody's when a tenant's account asked, and is another's when its turn comes; and addresses within another's. */
+static void tenants_take_nothing_of_others(void **state)
+{
+	struct prov_answer a = {0}, b = {0}, c = {0}, d = {0}, e = {0};
+	json_t *first = prov_object("{'tenant':'acme','targets':[{'uri':'sip:a'}]}"), *second = prov_object("{'tenant':'other','targets':[{'uri':'sip:b'}]}");
+	json_t *within = prov_object("{'tenant':'other','sources':['192.0.2.20']}"), *around = prov_object("{'tenant':'other','sources':['0.0.0.0/0']}");
+
+	base();
+	prov_must(SL_PROV_TENANT, "other", "{}");
+	sl_prov_put(prov, SL_PROV_TRUNK, "t", first, NULL, "acme", prov_answered, &a);
+	sl_prov_put(prov, SL_PROV_TRUNK, "t", second, NULL, "other", prov_answered, &b);
+	sl_prov_delete(prov, SL_PROV_TRUNK, "t", NULL, "other", prov_answered, &c);
+	sl_prov_put(prov, SL_PROV_TRUNK, "u", within, NULL, "other", prov_answered, &d);
+	sl_prov_put(prov, SL_PROV_TRUNK, "u", around, NULL, "other", prov_answered, &e);
+	prov_wait(&e);
+	assert_int_equal(a.status, 201);
+	assert_int_equal(b.status, 404);
+	assert_int_equal(c.status, 404);
+	assert_int_equal(d.status, 403);
+	assert_string_equal(d.field, "sources[0]");
+	assert_null(strstr(d.text, "carrier"));
+	assert_int_equal(e.status, 403);
+	prov_must(SL_PROV_TRUNK, "u", "{'tenant':'other','sources':['192.0.2.20']}"); /* an administrator may */
+	json_decref(first);
+	json_decref(second);
+	json_decref(within);
+	json_decref(around);
 }
 
 struct exported {
@@ -730,6 +777,8 @@ int main(void)
 	        TEST(versions_guard_changes),
 	        TEST(what_is_named_stays),
 	        TEST(changes_see_each_other),
+	        TEST(tenants_take_nothing_of_others),
+	        cmocka_unit_test(cheap_expressions_are_taken),
 	        TEST(an_import_is_all_or_nothing),
 	        TEST(text_goes_out_and_in),
 	        TEST(users_change_alone),
