@@ -158,6 +158,8 @@ void sl_trunk_leg_ended(struct side *s, struct sl_leg *l, const struct sl_leg_ev
 	}
 	sl_indialog_gone(s);
 	sl_session_gone(s);
+	if (!tc->ending && tc->transfer && tc->transfer->referrer == s) /* the call goes on without it */
+		sl_transfer_keep_share(s);
 	if (!s->dial || tc->ending)
 		sl_side_release(s);
 	if (tc->ending) {

@@ -110,6 +110,29 @@ void sl_indialog_response(struct side *s, const struct sl_leg_event *e)
 	relay_free(tc, r);
 }
 
+/* s goes to another call: who asked it, and whom it asked, hears that it is not there any more; the answers that it still gives come to its new
+ * call, and nobody waits for them. */
+void sl_indialog_move(struct side *s, struct trunk_call *to)
+{
+	struct trunk_call *tc = s->tc;
+	struct relay *r = LIST_FIRST(&tc->relays), *next;
+
+	for (; r; r = next) {
+		next = LIST_NEXT(r, link);
+		if (r->from != s->leg && r->to != s->leg)
+			continue;
+		if (r->from)
+			sl_leg_respond(r->from, r->request, 480, sl_status_text(480), none, none, NULL);
+		r->from = NULL;
+		if (r->to != s->leg)
+			continue;
+		LIST_REMOVE(r, link);
+		tc->n_relays--;
+		LIST_INSERT_HEAD(&to->relays, r, link);
+		to->n_relays++;
+	}
+}
+
 void sl_indialog_gone(struct side *s)
 {
 	struct relay *r = LIST_FIRST(&s->tc->relays), *next;

@@ -239,14 +239,17 @@ int sl_media_bridge(struct trunk_call *tc);
 void sl_session_offer(struct side *s, const struct sl_leg_event *e);
 void sl_session_answered(struct side *s, const struct sl_leg_event *e);
 void sl_session_acked(struct side *s, const struct sl_leg_event *e);
+void sl_session_settle(struct side *s, struct side *p, struct sl_slice offer);
 void sl_session_gone(struct side *s); /* its leg ended: whoever waits for it is answered */
 void sl_indialog_request(struct side *s, const struct sl_leg_event *e);
 void sl_indialog_response(struct side *s, const struct sl_leg_event *e);
 void sl_indialog_gone(struct side *s);
+void sl_indialog_move(struct side *s, struct trunk_call *to);
 void sl_refer_request(struct side *s, const struct sl_leg_event *e);
 void sl_transfer_progress(struct dial *d, int status);
 void sl_transfer_answered(struct trunk_call *tc, struct side *joined, struct sl_slice sdp);
 void sl_transfer_failed(struct trunk_call *tc, const struct sl_cause *cause);
+void sl_transfer_keep_share(const struct side *who);
 bool sl_transfer_gone(struct side *s, const struct sl_leg_event *e); /* a leg of it ended: nothing more to do? */
 void sl_replace_side(struct trunk_call *tc, struct side *old, struct side *by, const char *why);
 void sl_transfer_rejoined(struct side *s, const struct sl_leg_event *e);

@@ -68,8 +68,9 @@ void sl_transfer_failed(struct trunk_call *tc, const struct sl_cause *cause)
 /* ---- it has worked ---- */
 
 /* It is still one call of the tenant's when the caller, who took its share, leaves it to somebody else. */
-static void keep_share(struct trunk_call *tc, const struct side *who)
+void sl_transfer_keep_share(const struct side *who)
 {
+	struct trunk_call *tc = who->tc;
 	const struct sl_prov_limits *hit;
 	const char *whose;
 
@@ -85,7 +86,7 @@ static void leave(struct trunk_call *tc, struct side *who, const struct sl_cause
 	struct sl_slice id = {tc->bridge->media_id, strlen(tc->bridge->media_id)}, tag = {who->leg->media_tag, strlen(who->leg->media_tag)};
 
 	who->failed = true;
-	keep_share(tc, who);
+	sl_transfer_keep_share(who);
 	sl_side_release(who);
 	sl_media_counts_now(tc);
 	sl_leg_hangup(who->leg, cause, headers);
@@ -273,6 +274,7 @@ static struct side *take_partner(struct trunk_call *tc, struct trunk_call *other
 		other->caller = NULL;
 	else
 		other->callee = NULL;
+	sl_indialog_move(p, tc);
 	LIST_REMOVE(p, link);
 	LIST_INSERT_HEAD(&tc->sides, p, link);
 	p->tc = tc;
@@ -342,7 +344,7 @@ void sl_refer_request(struct side *s, const struct sl_leg_event *e)
 	if (status != 202)
 		return;
 	*tc->transfer = (struct transfer){.referrer = s, .role = s, .remaining = partner, .silent = silent};
-	char to[200];
+	char to[200] = ""; /* what does not fit is left as it was */
 	url_e(to, sizeof to, sip->sip_refer_to->r_url);
 	sl_call_event_publish(tc->b->o.events, SL_CE_LEG_TRANSFER, tc->call->tenant, &tc->call->id, &s->leg->id, "%.199s", to);
 	notify(tc, 100, NULL);

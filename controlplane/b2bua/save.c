@@ -16,7 +16,8 @@ enum { HAS_TENANT = 1, COUNTED = 2, SECURE = 4, HELD = 8, ANONYMOUS = 16, TRUSTE
 static void save_side(const struct trunk_call *tc, const struct side *s, struct sl_blob_out *o)
 {
 	uint8_t role = s == tc->caller ? ROLE_CALLER : s == tc->callee ? ROLE_CALLEE : ROLE_NONE;
-	uint8_t bits = (uint8_t)((s->use.tenant ? HAS_TENANT : 0) | (s->use.counted ? COUNTED : 0) | (s->secure ? SECURE : 0) |
+	bool heir = s == tc->caller && tc->use.counted; /* of the tenant's share, whose first owner has left */
+	uint8_t bits = (uint8_t)((s->use.tenant || heir ? HAS_TENANT : 0) | (s->use.counted || heir ? COUNTED : 0) | (s->secure ? SECURE : 0) |
 	                         (s->held ? HELD : 0) | (s->anonymous ? ANONYMOUS : 0) | (s->trusted ? TRUSTED : 0));
 
 	sl_blob_put_var(o, s->leg->id);

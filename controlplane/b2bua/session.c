@@ -15,12 +15,24 @@ static void refuse(struct side *s, struct sl_leg_request *r, int status, const c
 	sl_leg_respond(s->leg, r, status, sl_status_text(status), none, none, headers);
 }
 
-static void agree(struct side *s, struct sl_slice sdp)
+static int agree(struct side *s, struct sl_slice sdp)
 {
 	struct sl_leg_request *r = s->offer;
 
 	s->offer = NULL;
-	sl_leg_respond(s->leg, r, 200, "OK", sdp_type, sdp, NULL);
+	return sl_leg_respond(s->leg, r, 200, "OK", sdp_type, sdp, NULL);
+}
+
+/* p's 2xx made an offer that s will not answer: what s said last does, since the ACK must have an answer (RFC 3261 13.2.2.4) and the session goes on. */
+void sl_session_settle(struct side *s, struct side *p, struct sl_slice offer)
+{
+	struct sl_slice sdp = none;
+	struct sl_cause cause;
+
+	if (!s || !s->sdp || !offer.n || sl_media_pass_offer(p, s, offer, false, &sdp, &cause) < 0 ||
+	        sl_media_pass_answer(s, p, (struct sl_slice){s->sdp, s->sdp_len}, &sdp, &cause) < 0)
+		sdp = none;
+	sl_leg_ack(p->leg, sdp); /* nothing where no ACK is due */
 }
 
 /* Who hears a change: the partner; while it still rings, the fork whose early media is heard. */
@@ -91,12 +103,17 @@ void sl_session_answered(struct side *p, const struct sl_leg_event *e)
 		struct sl_leg_request *r = s->offer;
 		s->offer = NULL;
 		refuse(s, r, error ? cause.status : 488, NULL);
+		if (s->asks)
+			sl_session_settle(s, p, e->sdp);
 		return;
 	}
 	if (e->sdp.n)
 		sl_media_said(p, e->sdp);
 	s->acked = s->asks ? ACKED_RELAY : ACKED_NOTHING;
-	agree(s, sdp);
+	if (agree(s, sdp) == -ECANCELED && s->asks) { /* it has thought better of it: no ACK will come */
+		s->acked = ACKED_NOTHING;
+		sl_session_settle(s, p, e->sdp);
+	}
 	sl_call_changed(s->tc->call);
 }
 

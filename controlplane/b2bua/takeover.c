@@ -84,14 +84,19 @@ void sl_takeover_answered(struct side *partner, const struct sl_leg_event *e)
 
 	partner->awaited = AWAIT_NOTHING;
 	tc->newcomer = tc->replaced = NULL;
-	if (!n || !old)
+	if (!n || !old) {
+		if (e->status < 300 && e->sdp.n)
+			sl_session_settle(sl_side_partner(partner), partner, e->sdp);
 		return;
+	}
 	bool asked = !n->sdp;
 	if (e->status < 300 && e->sdp.n)
 		error = asked ? sl_media_pass_offer(partner, n, e->sdp, false, &sdp, &cause) : sl_media_pass_answer(partner, n, e->sdp, &sdp, &cause);
 	if (e->status >= 300 || error || !e->sdp.n) {
 		n->failed = n->stale = true;
 		refuse(n->leg, e->status >= 300 ? e->status : error ? cause.status : 488);
+		if (asked && e->status < 300)
+			sl_session_settle(old, partner, e->sdp);
 		return;
 	}
 	sl_media_said(partner, e->sdp);

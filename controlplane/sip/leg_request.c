@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include <sofia-sip/msg_header.h>
+
+enum { TYPE_ROOM = 256 };
+
 /* ---- theirs ---- */
 
 struct sl_leg_request *sl_leg_sip_request_new(struct leg *l, nta_incoming_t *irq, const sip_t *sip)
@@ -63,16 +67,23 @@ static void bye_came(struct leg *l, nta_incoming_t *irq, const sip_t *sip)
 	sl_leg_sip_ended(l, &cause, sip);
 }
 
+/* With its parameters: without its boundary nobody can read a body of several parts. */
+static struct sl_slice type_of(const sip_t *sip, char room[TYPE_ROOM])
+{
+	const sip_content_type_t *c = sip->sip_content_type;
+	issize_t n = c && c->c_type ? msg_header_field_e(room, TYPE_ROOM, (const msg_header_t *)c, 0) : 0;
+
+	return n > 0 && n < TYPE_ROOM ? (struct sl_slice){ room, (size_t)n } : (struct sl_slice){0};
+}
+
 static void other_came(struct leg *l, nta_incoming_t *irq, const sip_t *sip)
 {
 	struct sl_leg_event e = { .type = SL_LE_REQUEST, .message = sip, .method = sip->sip_request->rq_method_name };
+	char type[TYPE_ROOM];
 
 	if ((e.request = sl_leg_sip_request_new(l, irq, sip)) == NULL)
 		return;
-	if (sip->sip_content_type && sip->sip_content_type->c_type) {
-		e.content_type.p = sip->sip_content_type->c_type;
-		e.content_type.n = strlen(sip->sip_content_type->c_type);
-	}
+	e.content_type = type_of(sip, type);
 	if (sip->sip_payload) {
 		e.body.p = sip->sip_payload->pl_data;
 		e.body.n = sip->sip_payload->pl_len;
@@ -169,7 +180,7 @@ int sl_leg_sip_respond(struct sl_leg *base, struct sl_leg_request *r, int status
 		/* Cancelled: 487 has been sent. */
 		if (status >= 200)
 			request_free(l, r);
-		return 0;
+		return -ECANCELED;
 	}
 	rc = send_response(l, r, status, reason, content_type, body, headers);
 	if (status < 200)
@@ -250,11 +261,10 @@ int sl_leg_sip_request(struct sl_leg *base, const char *method, struct sl_slice 
 static void told(struct leg *l, void *ctx, int status, const char *reason, const sip_t *sip)
 {
 	struct sl_leg_event e = { .type = SL_LE_RESPONSE, .status = status, .reason = reason, .ctx = ctx, .message = sip };
+	char type[TYPE_ROOM];
 
-	if (sip && sip->sip_content_type && sip->sip_content_type->c_type) {
-		e.content_type.p = sip->sip_content_type->c_type;
-		e.content_type.n = strlen(sip->sip_content_type->c_type);
-	}
+	if (sip)
+		e.content_type = type_of(sip, type);
 	if (sip && sip->sip_payload) {
 		e.body.p = sip->sip_payload->pl_data;
 		e.body.n = sip->sip_payload->pl_len;

@@ -78,7 +78,7 @@ static int respond(struct sl_leg *l, struct sl_leg_request *r, int status, const
 	*open = false;
 	say((struct rig_leg *)l, "respond %d", status);
 	given((struct rig_leg *)l, body, headers);
-	return 0;
+	return ((struct rig_leg *)l)->respond_error;
 }
 
 static int request(struct sl_leg *l, const char *method, struct sl_slice type, struct sl_slice body, const char *headers, void *ctx)

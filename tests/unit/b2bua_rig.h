@@ -19,6 +19,7 @@ struct rig_leg {
 	char headers[4096]; /* likewise */
 	struct sl_sip_flow flow;
 	int offer_error;    /* what its next offer returns */
+	int respond_error;  /* what its answers return */
 	void *request_ctx;  /* of the last request it was to send */
 	void *pending[64];  /* those not answered yet */
 	unsigned n_pending;

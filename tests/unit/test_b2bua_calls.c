@@ -399,6 +399,22 @@ static void offers_meet(void **state)
 	all_over();
 }
 
+/* It wanted our offer, and cancels before there is one: whoever made it gets an answer all the same, and keeps its session. */
+static void late_offer_cancelled(void **state)
+{
+	to_bob();
+	struct rig_leg *a = up(), *p = tb.legs[1];
+	forget();
+	asks(a, SL_LE_OFFER, NULL, NULL, NULL);
+	a->respond_error = -ECANCELED;
+	tells(p, SL_LE_OFFER_ANSWERED, 200, sdp_from(20, 6000, "RTP/AVP"));
+	assert_string_equal(p->log, "offer;ack+sdp;");
+	a->respond_error = 0;
+	asks(p, SL_LE_OFFER, NULL, NULL, sdp_from(20, 6004, "RTP/AVP"));
+	assert_true(was(a, "offer+sdp;"));
+	all_over();
+}
+
 static void requests_pass(void **state)
 {
 	to_bob();
@@ -516,6 +532,48 @@ static void attended_transfer(void **state)
 	assert_true(was(a, "hangup 200;"));
 	all_over();
 	assert_int_equal(tb.n_cdrs, 4);
+}
+
+/* What was asked in a dialog that moves to another call is answered; the answers that come later find nothing of the call that has gone. */
+static void requests_under_way_in_a_transfer(void **state)
+{
+	to_bob();
+	struct rig_leg *a = up(), *p = tb.legs[1];
+	struct rig_leg *second = new_call("bob", SDP_B, NULL), *c = tb.legs[3];
+	tells(c, SL_LE_ANSWERED, 200, sdp_from(30, 7000, "RTP/AVP"));
+	forget();
+	asks(second, SL_LE_REQUEST, "INFO", NULL, NULL);
+	asks(c, SL_LE_REQUEST, "INFO", NULL, NULL);
+	asks(p, SL_LE_REQUEST, "REFER", REFER("sip:carol@lab.test?Replaces=dialog-2%3Bto-tag%3Dours%3Bfrom-tag%3Dtheirs"), NULL);
+	assert_true(was(second, "respond 480;") && was(c, "respond 480;"));
+	ends(second, 200);
+	for (int i = 0; i < 3; i++) {
+		tick(200);
+		sl_timers_run(tb.timers, tb.now_ms);
+	}
+	assert_int_equal(sl_calls_n(tb.calls), 1);
+	tells(c, SL_LE_RESPONSE, 200, NULL);
+	tells(c, SL_LE_OFFER_ANSWERED, 200, sdp_from(30, 7000, "RTP/AVP"));
+	forget();
+	asks(a, SL_LE_REQUEST, "INFO", NULL, NULL);
+	assert_string_equal(c->log, "INFO ;");
+	ends(p, 200);
+	all_over();
+}
+
+/* Who transfers need not wait (RFC 5589 6.1): the call is its tenant's all the same. */
+static void the_caller_transfers_and_goes(void **state)
+{
+	to_bob();
+	struct rig_leg *a = up(), *p = tb.legs[1];
+	to_trunks(1);
+	asks(a, SL_LE_REQUEST, "REFER", REFER("sip:+1555@lab.test"), NULL);
+	ends(a, 200);
+	tells(tb.legs[2], SL_LE_ANSWERED, 200, sdp_from(30, 7000, "RTP/AVP"));
+	assert_int_equal(tb.uses, 3);
+	ends(tb.legs[2], 200);
+	assert_true(was(p, "hangup 200;"));
+	all_over();
 }
 
 static void the_caller_transfers(void **state)
@@ -800,8 +858,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_call), T(first_fork_is_heard), T(last_fork_is_heard), T(no_fork_is_heard), T(forks_by_q), T(serially), T(decline_ends_all), T(forks_count_once), T(a_phone_sends_the_call_on),
 		T(cancel_crosses_the_answer), T(failover), T(silent_trunk), T(limits), T(redirects), T(srtp_is_preferred), T(srtp_is_required),
-		T(codec_rules), T(late_offer), T(offers_meet), T(requests_pass), T(blind_transfer), T(transfer_to_somebody_busy),
-		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(the_caller_transfers), T(takeover), T(hung_up_from_outside), T(nobody_answers), T(the_engine_ends_it),
+		T(codec_rules), T(late_offer), T(offers_meet), T(requests_pass), T(late_offer_cancelled), T(blind_transfer), T(transfer_to_somebody_busy),
+		T(transfer_ends_early), T(attended_transfer), T(transfer_of_nobody), T(the_caller_transfers), T(the_caller_transfers_and_goes), T(requests_under_way_in_a_transfer), T(takeover), T(hung_up_from_outside), T(nobody_answers), T(the_engine_ends_it),
 		T(saved_and_restored), T(storms),
 	};
 

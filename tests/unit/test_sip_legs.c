@@ -761,7 +761,7 @@ static void a_reinvite_that_is_cancelled(void **state)
 	rig_expect("SIP/2.0 200");
 	rig_expect("SIP/2.0 487");
 	/* The answer of the controller goes nowhere, and the session can be changed again. */
-	assert_int_equal(rig.leg->ops->respond(rig.leg, rig.request, 200, "OK", rig_slice(""), rig_slice(rig_sdp), NULL), 0);
+	assert_int_equal(rig.leg->ops->respond(rig.leg, rig.request, 200, "OK", rig_slice(""), rig_slice(rig_sdp), NULL), -ECANCELED);
 	assert_int_equal(rig.leg->ops->offer(rig.leg, rig_slice(rig_sdp2)), 0);
 	rig_await("INVITE ");
 }

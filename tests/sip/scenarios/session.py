@@ -293,7 +293,8 @@ def s_422_from_carrier(lab):
 def s_info_message(lab):
     """INFO (DTMF) and MESSAGE inside a call pass, with their bodies and answers"""
     a, carrier, c, i = up(lab)
-    for method, kind, body in (("INFO", "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"), ("MESSAGE", "text/plain", "hello")):
+    for method, kind, body in (("INFO", "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"), ("MESSAGE", "text/plain", "hello"),
+                             ("INFO", "multipart/mixed;boundary=x", "--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n")):
         m = c.send(c.new(method, body=body, content_type=kind))
         r = carrier.port.request(method, 3)
         expect(r.body.decode() == body and r.get("Content-Type") == kind, f"{method}: {r.body!r}")
