@@ -290,7 +290,7 @@ static struct sl_leg *invite(struct dial *d, const struct target *t, const struc
 		.routes = routes,
 		.sdp = sdp,
 		.headers = w->headers[0] ? w->headers : NULL,
-		.max_forwards = d->max_forwards ? d->max_forwards : 1,
+		.max_forwards = d->max_forwards ? d->max_forwards : -1,
 		.rel100 = sdp.n && (c->trunk ? c->trunk->rel100 : sl_sip_leg_supports(d->tc->caller->leg, "100rel")),
 		.session_expires_s = c->trunk ? c->trunk->session_expires_s : 1800,
 		.contact_user = c->trunk ? c->trunk->contact_user : "",

@@ -150,7 +150,7 @@ static int send_to(struct outside *x, const struct target *t)
 	sl_identity_headers(&d->identity, c->user && d->identity.host[0] ? d->identity.user : c->caller,
 	        d->identity.host[0] ? d->identity.host : d->host, c->trunk ? c->trunk->trusted : !d->identity.anonymous, &text);
 	sl_headers_filter(&text, d->headers, PASS_OUTSIDE, &x->from, &to_side, d->host);
-	snprintf(hops, sizeof hops, "%d", d->max_forwards ? d->max_forwards : 1);
+	snprintf(hops, sizeof hops, "%d", d->max_forwards);
 	if (x->leg)
 		nta_leg_destroy(x->leg);
 	/* The URL is nobody's: a leg without one would be the agent's default, and take every new request. */

@@ -26,7 +26,7 @@ struct sl_sip_dial {
 	unsigned n_routes;
 	struct sl_slice sdp;          /* empty = late offer */
 	const char *headers;          /* further header lines "Name: value\r\n"...; NULL = none */
-	int max_forwards;             /* of the incoming request minus one; 0 = 70 */
+	int max_forwards;             /* of the incoming request minus one; 0 = 70, less = the last hop: 0 is sent */
 	const struct sl_sip_credentials *credentials; /* NULL = none */
 	bool rel100;                  /* offer 100rel */
 	unsigned session_expires_s;   /* 0 = no session timer asked for */

@@ -119,7 +119,7 @@ static int invite(struct leg *l, const struct sl_sip_dial *d)
 	sip_payload_t *payload = d->sdp.n ? sip_payload_create(way.home, d->sdp.p, (isize_t)d->sdp.n) : NULL;
 
 	snprintf(expires, sizeof expires, "%u", l->expires_s);
-	snprintf(forwards, sizeof forwards, "%d", d->max_forwards > 0 ? d->max_forwards : 70);
+	snprintf(forwards, sizeof forwards, "%d", d->max_forwards == 0 ? 70 : d->max_forwards > 0 ? d->max_forwards : 0);
 	l->invite = nta_outgoing_tcreate(l->dialog, sl_leg_sip_on_invite_response, (nta_outgoing_magic_t *)l, (url_string_t *)way.url,
 	        SIP_METHOD_INVITE, URL_STRING_MAKE(d->request_uri), NTATAG_TPORT(way.tport), NTATAG_REL100(0),
 	        TAG_IF(routes, SIPTAG_ROUTE(routes)), SIPTAG_CONTACT_STR(l->contact), SIPTAG_MAX_FORWARDS_STR(forwards),
