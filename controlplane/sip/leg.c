@@ -43,9 +43,6 @@ static void leg_free(struct sl_leg *base)
 		sl_leg_sip_forks_free(l, NULL);
 		if (l->dialog)
 			nta_leg_destroy(l->dialog);
-		sl_leg_sip_stop(l, &l->session);
-		sl_leg_sip_stop(l, &l->retry);
-		sl_leg_sip_stop(l, &l->goodbye);
 		sl_ask_withdraw(sl_sip_options(l->sip)->asks, l->resolving);
 		for (r = l->requests; r; r = next) {
 			next = r->next;
@@ -54,6 +51,9 @@ static void leg_free(struct sl_leg *base)
 		}
 		l->requests = NULL;
 	}
+	sl_leg_sip_stop(l, &l->session);
+	sl_leg_sip_stop(l, &l->retry);
+	sl_leg_sip_stop(l, &l->goodbye);
 	while ((r = l->requests) != NULL) {
 		l->requests = r->next;
 		free(r);

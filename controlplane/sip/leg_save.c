@@ -280,12 +280,8 @@ struct sl_leg *sl_leg_sip_restore(void *ctx, struct sl_call *c, struct sl_blob_i
 	su_home_init(home);
 	right = read_leg(l, &s, in, home);
 	su_home_deinit(home);
-	if (!right) {
-		const struct sl_cause cause = { .status = 500, .by = SL_BY_US, .text = "cannot be restored" };
-
-		sl_leg_sip_ended(l, &cause, NULL);
-		return &l->base;
-	}
+	if (!right)
+		return NULL; /* the call's: it is written off with it */
 	if (l->base.state == SL_LS_UP) {
 		sl_leg_sip_early_free(l);
 		session_timer(l);
