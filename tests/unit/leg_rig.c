@@ -536,8 +536,10 @@ struct sl_leg *rig_dial(const struct sl_sip_dial *more)
 	if (rig.call == NULL)
 		sl_call_new(NULL, "", "", "");
 	snprintf(uri, sizeof uri, "sip:bob@127.0.0.1:%u", rig.port);
-	d.hop.to.port_be = htons(rig.port);
-	sl_ip_set_v4(&d.hop.to.ip, htonl(INADDR_LOOPBACK));
+	if (d.hop.to.port_be == 0) {
+		d.hop.to.port_be = htons(rig.port);
+		sl_ip_set_v4(&d.hop.to.ip, htonl(INADDR_LOOPBACK));
+	}
 	d.request_uri = uri;
 	d.from = "\"Alice\" <sip:alice@example.com>";
 	d.to = "<sip:bob@example.com>";

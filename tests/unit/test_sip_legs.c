@@ -766,6 +766,18 @@ static void a_reinvite_that_is_cancelled(void **state)
 	rig_await("INVITE ");
 }
 
+/* The kernel refuses the very first datagram. */
+static void dialed_to_where_nothing_can_be_sent(void **state)
+{
+	struct sl_sip_dial d = { .sdp = rig_slice(rig_sdp) };
+
+	(void)state;
+	d.hop.to.port_be = htons(5060);
+	sl_ip_set_v4(&d.hop.to.ip, htonl(INADDR_BROADCAST));
+	rig_dial(&d);
+	rig_event("ENDED status=503");
+}
+
 static void dialed_to_a_closed_port(void **state)
 {
 	(void)state;
@@ -1033,7 +1045,7 @@ int main(void)
 		LEG(nobody_answers_our_bye),
 		LEG(requests_that_wait_when_it_ends),
 		LEG(a_reinvite_that_is_cancelled),
-		LEG(dialed_to_a_closed_port),
+		LEG(dialed_to_a_closed_port), LEG(dialed_to_where_nothing_can_be_sent),
 		LEG(each_fork_has_its_own_reliable_answers),
 		LEG(a_contact_that_is_a_name),
 		LEG(a_peers_connection_that_has_gone),
