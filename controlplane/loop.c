@@ -8,6 +8,8 @@
 
 #include "controlplane/loop.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -25,4 +27,26 @@ int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 	if (is_brain && timeout_ms >= 0)
 		timeout_ms++;
 	return epoll_pwait(epfd, events, max, timeout_ms, NULL);
+}
+
+/* The library asks for the address of whatever host a Via names, in places where nothing was checked yet: one datagram with a name that no
+ * server answers for would hold the brain up for half a minute. The brain's names are resolved by sip/resolve.c; here numbers alone are read. */
+int getaddrinfo(const char *restrict node, const char *restrict service, const struct addrinfo *restrict hints, struct addrinfo **restrict out)
+{
+	static __typeof__(&getaddrinfo) next;
+	__typeof__(next) fn = __atomic_load_n(&next, __ATOMIC_RELAXED);
+	struct addrinfo numeric = {0};
+
+	if (fn == NULL) {
+		*(void **)&fn = dlsym(RTLD_NEXT, "getaddrinfo");
+		if (fn == NULL)
+			return EAI_FAIL;
+		__atomic_store_n(&next, fn, __ATOMIC_RELAXED);
+	}
+	if (!is_brain)
+		return fn(node, service, hints, out);
+	if (hints)
+		numeric = *hints;
+	numeric.ai_flags |= AI_NUMERICHOST;
+	return fn(node, service, &numeric, out);
 }

@@ -253,6 +253,7 @@ static int dispatch(struct sl_sip *s, msg_t *msg, sip_t *sip)
 	struct sl_sip_caller who = {0};
 	enum sl_dispatch d = sl_dispatch_look(sip, unsupported);
 
+	sl_sip_answer_source(msg, sip); /* one without an empty line has no body to be looked at */
 	if (d < SL_DISPATCH_REGISTER)
 		return refuse_look(s, msg, sip, d, unsupported);
 	sl_sip_flow_of(s, msg, sip, &who.flow);

@@ -92,6 +92,8 @@ bool sl_sip_is_emergency(struct sl_sip *s, const sip_t *sip);
 
 /* ---- message.c: a look at every message before anything else sees it ---- */
 msg_mclass_t *sl_sip_message_class(void);
+/* Its answer goes to its source, whatever its Via asks for. */
+void sl_sip_answer_source(msg_t *msg, sip_t *sip);
 void sl_sip_message_watch(struct sl_sip *s); /* NULL = nobody looks */
 uint64_t sl_sip_fingerprint(const struct sl_siphash_key *key, const sip_t *sip);
 

@@ -6,8 +6,15 @@
 
 #include "controlplane/sip/internal.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
+
+#include <sofia-sip/msg_addr.h>
+#include <sofia-sip/msg_header.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_util.h>
 
 static struct sl_sip *watcher; /* one agent a process */
 static issize_t (*extract_body)(msg_t *msg, msg_pub_t *pub, char b[], isize_t bsiz, int eos);
@@ -71,12 +78,41 @@ static void look(struct sl_sip *s, sip_t *sip)
 	sl_crash_begin(&s->crash, print);
 }
 
+/* nta looks at a Via after it has answered what is malformed or of another version, and obeys its maddr always: whoever asks would say whom we
+ * answer. Answers go where the request came from (RFC 3261 18.2.2, RFC 3581). */
+void sl_sip_answer_source(msg_t *msg, sip_t *sip)
+{
+	char address[SL_ADDR_TEXT_MAX], text[SL_ADDR_TEXT_MAX + 16];
+	const su_sockaddr_t *from = msg_addr(msg);
+	sip_via_t *via = sip->sip_via;
+	struct sl_ip ip;
+
+	if (sip->sip_request == NULL || via == NULL)
+		return;
+	if (via->v_maddr)
+		msg_header_remove_param(via->v_common, "maddr");
+	if (sip->sip_error == NULL && sip_sanity_check(sip) == 0 && strcasecmp(sip->sip_request->rq_version, sip_version_2_0) == 0)
+		return; /* nta does the rest */
+	if (from->su_family == AF_INET)
+		sl_ip_set_v4(&ip, from->su_sin.sin_addr.s_addr);
+	else if (from->su_family == AF_INET6)
+		sl_ip_set_v6(&ip, &from->su_sin6.sin6_addr);
+	else
+		return;
+	snprintf(text, sizeof text, "received=%s", sl_ip_text(&ip, address));
+	msg_header_replace_param(msg_home(msg), via->v_common, su_strdup(msg_home(msg), text));
+	snprintf(text, sizeof text, "rport=%u", ntohs(from->su_port));
+	msg_header_replace_param(msg_home(msg), via->v_common, su_strdup(msg_home(msg), text));
+}
+
 static issize_t extract(msg_t *msg, msg_pub_t *pub, char b[], isize_t bsiz, int eos)
 {
 	sip_t *sip = (sip_t *)pub;
 	bool was = sip->sip_flags & MSG_FLG_COMPLETE;
 	issize_t n = extract_body(msg, pub, b, bsiz, eos);
 
+	if (!was)
+		sl_sip_answer_source(msg, sip);
 	if (!was && watcher && (sip->sip_flags & MSG_FLG_COMPLETE))
 		look(watcher, sip);
 	return n;

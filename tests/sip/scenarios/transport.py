@@ -5,12 +5,14 @@
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import time
 
 from dns import Dns
 from lab import Missing, media_path, parameter, uri_of
+from net import Namespace
 from ua import Agent
 
 
@@ -194,6 +196,41 @@ def s_rport(lab):
     a.send(m)
     r = a.final(m)
     expect(parameter(r.get("Via"), "received") == a.port.ip and parameter(r.get("Via"), "rport") == str(a.port.port), r.get("Via"))
+
+
+def s_answers_go_to_the_source(lab):
+    """A Via that names somebody else: the answer goes where the request came from, whatever is wrong with it"""
+    with Namespace(lab.env["CLIENT_NS"]):
+        us = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        us.bind((lab.env["CLIENT_IP4"], 0))
+    with Namespace(lab.env["PEER_NS"]):
+        them = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        them.bind((lab.env["PEER_IP4"], 0))
+    there = "%s:%u" % them.getsockname()
+    us.settimeout(2)
+    them.settimeout(0.3)
+    try:
+        for n, (status, version, via, more) in enumerate((
+                (200, "2.0", f"SIP/2.0/UDP {lab.env['CLIENT_IP4']}:{them.getsockname()[1]};maddr={lab.env['PEER_IP4']}", ""),
+                (200, "2.0", f"SIP/2.0/UDP {there};received={lab.env['PEER_IP4']};rport={them.getsockname()[1]}", ""),
+                (505, "3.0", f"SIP/2.0/UDP {there}", ""),
+                (505, "3.0", "SIP/2.0/UDP name.invalid;maddr=other.invalid", ""),
+                (400, "2.0", f"SIP/2.0/UDP {there};maddr={lab.env['PEER_IP4']}", "CSeq: 2 OPTIONS\r\n"))):
+            us.sendto((f"OPTIONS sip:{lab.env['SERVICE_IP4']} SIP/{version}\r\nVia: {via};branch=z9hG4bKsource{n}\r\nFrom: <sip:a@lab.test>;tag=1\r\n"
+                       f"To: <sip:b@lab.test>\r\nCall-ID: source{n}\r\nCSeq: 1 OPTIONS\r\n{more}Content-Length: 0\r\n\r\n").encode(),
+                      (lab.env["SERVICE_IP4"], 5060))
+            try:
+                got = us.recv(65536).split(b"\r\n")[0].decode()
+            except TimeoutError:
+                raise Missing(f"Via: {via}: no answer at the source") from None
+            expect(str(status) in got, f"Via: {via}: {got}")
+        try:
+            raise Missing(f"somebody else got {them.recv(65536)}")
+        except TimeoutError:
+            pass
+    finally:
+        us.close()
+        them.close()
 
 
 def s_names(lab):
