@@ -383,8 +383,12 @@ static int transport_of(const url_t *u)
 {
 	char text[16];
 
-	if (!url_param(u->url_params, "transport", text, sizeof text))
+	isize_t n = url_param(u->url_params, "transport", text, sizeof text);
+
+	if (n == 0)
 		return NO_TRANSPORT;
+	if ((size_t)n > sizeof text)
+		return -1; /* and nothing was written */
 	return strcasecmp(text, "udp") == 0 ? SL_SIP_UDP : strcasecmp(text, "tcp") == 0 ? SL_SIP_TCP : strcasecmp(text, "tls") == 0 ? SL_SIP_TLS : -1;
 }
 
@@ -392,11 +396,15 @@ static int read_host(struct place *p, const url_t *u)
 {
 	const char *host = u->url_host;
 	char maddr[256];
-	size_t n;
+	size_t n = u->url_params ? (size_t)url_param(u->url_params, "maddr", maddr, sizeof maddr) : 0;
 
-	if (u->url_params && url_param(u->url_params, "maddr", maddr, sizeof maddr) > 0)
+	if (n > sizeof maddr)
+		return -EINVAL; /* and nothing was written */
+	if (n > 0)
 		host = maddr;
 	n = strlen(host);
+	if (n == 0)
+		return -EINVAL;
 	if (n >= sizeof p->host)
 		return -EINVAL;
 	if (host[0] == '[' && host[n - 1] == ']') {
