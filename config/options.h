@@ -23,6 +23,7 @@ enum {
 	SL_CONF_MAX_NG_LISTENERS = 8,
 	SL_CONF_MAX_NG_ALLOW = 32,
 	SL_CONF_MAX_SIP_LISTENERS = 16,
+	SL_CONF_MAX_CERTIFICATES = 16, /* of a listener, beside its default one */
 	SL_CONF_MAX_NAMESERVERS = 4,
 	SL_CONF_NAME_MAX = 15, /* fits an interface name */
 	SL_CONF_RELAY_BLOCK = 256, /* relay ports go to workers in aligned blocks of this size */
@@ -149,6 +150,11 @@ enum sl_conf_sip_role {
 enum sl_conf_sip_transport { SL_CONF_SIP_UDP, SL_CONF_SIP_TCP, SL_CONF_SIP_TLS }; /* as enum sl_sip_transport */
 enum sl_conf_client_certificates { SL_CERT_OFF, SL_CERT_OPTIONAL, SL_CERT_REQUIRED };
 
+/* PEM files: a certificate with its chain, and its key. */
+struct sl_conf_certificate {
+	char *certificate, *key;
+};
+
 struct sl_conf_sip_listener {
 	char name[SL_CONF_NAME_MAX + 1];
 	unsigned role, transport;          /* enums above */
@@ -156,6 +162,8 @@ struct sl_conf_sip_listener {
 	struct sl_endpoint advertised;     /* in Via and Contact; the same unless a NAT lies before us */
 	char media[SL_CONF_NAME_MAX + 1];  /* media interface of calls on this side */
 	char *certificate, *key, *ca_file; /* TLS; certificate: PEM, full chain */
+	unsigned n_certificates;           /* further ones: a client that names one of their hosts sees that one */
+	struct sl_conf_certificate certificates[SL_CONF_MAX_CERTIFICATES];
 	unsigned client_certificates;      /* enum sl_conf_client_certificates */
 };
 

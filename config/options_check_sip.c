@@ -51,7 +51,7 @@ static void check_listener(struct sl_reader *r, const struct sl_config *c, unsig
 		sl_read_fail_at(r, SL_OPTION("sip.listeners[%u].certificate", i),
 			"TLS needs certificate (PEM, the full chain) and key");
 	if (l->transport != SL_CONF_SIP_TLS &&
-		(l->certificate != NULL || l->key != NULL || l->ca_file != NULL || l->client_certificates != SL_CERT_OFF))
+		(l->certificate != NULL || l->key != NULL || l->n_certificates > 0 || l->ca_file != NULL || l->client_certificates != SL_CERT_OFF))
 		sl_read_fail_at(r, SL_OPTION("sip.listeners[%u].transport", i), "certificates are for transport = \"tls\"");
 	if (l->client_certificates != SL_CERT_OFF && l->ca_file == NULL)
 		sl_read_fail_at(r, SL_OPTION("sip.listeners[%u].client_certificates", i), "needs ca_file, which says whose are good");

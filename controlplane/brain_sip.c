@@ -203,7 +203,11 @@ int sl_brain_check_sip(struct sl_brain *b, const struct sl_config *config, char 
 		snprintf(text, text_len, "option 'sip' cannot come or go while the control plane runs: restart it");
 		return -EINVAL;
 	}
-	return b->sip ? sl_prov_check_reload(b->prov, config, text, text_len) : 0;
+	if (!b->sip)
+		return 0;
+	if (sl_sip_check(b->sip, config, text, text_len) < 0)
+		return -EINVAL;
+	return sl_prov_check_reload(b->prov, config, text, text_len);
 }
 
 void sl_brain_reconfigure_sip(struct sl_brain *b)

@@ -330,6 +330,21 @@ struct sl_endpoint sl_edge_endpoint(const struct sl_edge *e)
 	return e->own;
 }
 
+int sl_edge_check(const struct sl_config *config, char *text, size_t text_len)
+{
+	struct sl_tls_contexts contexts;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < config->sip.n_listeners; i++) {
+		if (config->sip.listeners[i].transport != SL_CONF_SIP_TLS)
+			continue;
+		err = sl_tls_contexts_make(&config->sip.listeners[i], &contexts, text, text_len);
+		if (!err)
+			sl_tls_contexts_free(&contexts);
+	}
+	return err;
+}
+
 int sl_edge_reload(struct sl_edge *e, const struct sl_config *config, char *text, size_t text_len)
 {
 	struct sl_tls_contexts fresh[SL_CONF_MAX_SIP_LISTENERS] = {0}, old;

@@ -42,6 +42,8 @@ struct sl_edge *sl_edge_open(const struct sl_edge_options *o, char *text, size_t
 void sl_edge_close(struct sl_edge *e);
 /* Where nta finds it. */
 struct sl_endpoint sl_edge_endpoint(const struct sl_edge *e);
+/* Would its certificates do? 0, or -EINVAL with text. */
+int sl_edge_check(const struct sl_config *config, char *text, size_t text_len);
 /* New certificates, keys and CA files for new connections; those that are open stay. 0, or -EINVAL with text and nothing has changed. */
 int sl_edge_reload(struct sl_edge *e, const struct sl_config *config, char *text, size_t text_len);
 

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/edge/tls.h"
 
+#include "controlplane/edge/sni.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -60,28 +62,43 @@ static int no_passphrase(char *buf, int size, int writing, void *ctx)
 	return 0;
 }
 
+/* entry: of the list "certificates", or -1 for the listener's own. */
+static int load_certificate(SSL_CTX *c, const struct sl_conf_sip_listener *l, int entry, char *text, size_t text_len)
+{
+	const char *certificate = entry < 0 ? l->certificate : l->certificates[entry].certificate;
+	const char *key = entry < 0 ? l->key : l->certificates[entry].key;
+	char of[32] = "", option[64];
+
+	if (entry >= 0)
+		snprintf(of, sizeof of, "certificates[%d].", entry);
+	ERR_clear_error();
+	SSL_CTX_set_default_passwd_cb(c, no_passphrase);
+	snprintf(option, sizeof option, "option '%scertificate':", of);
+	if (SSL_CTX_use_certificate_chain_file(c, certificate) != 1)
+		return fail(l, option, certificate, "it must be a readable PEM file, the certificate first and its chain after it", text, text_len);
+	snprintf(option, sizeof option, "option '%skey':", of);
+	if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1)
+		return fail(l, option, key, "it must be a readable PEM file without passphrase, of the certificate's key", text, text_len);
+	if (SSL_CTX_check_private_key(c) != 1)
+		return fail(l, option, key, "it must be the key of the certificate", text, text_len);
+	return 0;
+}
+
 /* The same certificate both ways: a peer that asks us for one gets it. */
 static int load(SSL_CTX *c, const struct sl_conf_sip_listener *l, char *text, size_t text_len)
 {
-	ERR_clear_error();
-	SSL_CTX_set_default_passwd_cb(c, no_passphrase);
-	if (SSL_CTX_use_certificate_chain_file(c, l->certificate) != 1)
-		return fail(l, "option 'certificate':", l->certificate, "it must be a readable PEM file, the certificate first and its chain after it", text, text_len);
-	if (SSL_CTX_use_PrivateKey_file(c, l->key, SSL_FILETYPE_PEM) != 1)
-		return fail(l, "option 'key':", l->key, "it must be a readable PEM file without passphrase, of the certificate's key", text, text_len);
-	if (SSL_CTX_check_private_key(c) != 1)
-		return fail(l, "option 'key':", l->key, "it must be the key of the certificate", text, text_len);
-	if (l->ca_file && SSL_CTX_load_verify_locations(c, l->ca_file, NULL) != 1)
+	int err = load_certificate(c, l, -1, text, text_len);
+
+	if (!err && l->ca_file && SSL_CTX_load_verify_locations(c, l->ca_file, NULL) != 1)
 		return fail(l, "option 'ca_file':", l->ca_file, "it must be a readable PEM file of CA certificates", text, text_len);
-	return 0;
+	return err;
 }
 
 static int set_up_server(SSL_CTX *c, const struct sl_conf_sip_listener *l, char *text, size_t text_len)
 {
 	int mode = SSL_VERIFY_NONE;
 
-	/* Sessions are resumed by tickets, whose key dies with the context: after a reload everybody is verified again. */
-	SSL_CTX_set_session_id_context(c, (const unsigned char *)l->name, (unsigned)strlen(l->name));
+	/* Sessions are resumed by tickets, whose key dies with the context: after a reload everybody is verified again. Whose they are, sni.c says. */
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	if (l->client_certificates == SL_CERT_OFF)
 		return 0;
@@ -96,6 +113,55 @@ static int set_up_server(SSL_CTX *c, const struct sl_conf_sip_listener *l, char 
 	if (!names)
 		return fail(l, "option 'ca_file':", l->ca_file, "it must be a readable PEM file of CA certificates", text, text_len);
 	SSL_CTX_set_client_CA_list(c, names);
+	return 0;
+}
+
+/* A context with another certificate, and all else of the listener's: one store of CAs, which may be large. */
+static SSL_CTX *further(SSL_CTX *server, const struct sl_conf_sip_listener *l, int entry, char *text, size_t text_len)
+{
+	SSL_CTX *c = context(TLS_server_method());
+	const STACK_OF(X509_NAME) *names = SSL_CTX_get_client_CA_list(server);
+	STACK_OF(X509_NAME) *copy = names ? SSL_dup_CA_list(names) : NULL;
+
+	if (!c || (names && !copy)) {
+		snprintf(text, text_len, "SIP listener '%s': no memory for TLS", l->name);
+		sk_X509_NAME_pop_free(copy, X509_NAME_free);
+		SSL_CTX_free(c);
+		return NULL;
+	}
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set1_cert_store(c, SSL_CTX_get_cert_store(server));
+	SSL_CTX_set_verify(c, SSL_CTX_get_verify_mode(server), NULL);
+	SSL_CTX_set_client_CA_list(c, copy);
+	if (load_certificate(c, l, entry, text, text_len) == 0)
+		return c;
+	SSL_CTX_free(c);
+	return NULL;
+}
+
+static int add_further(SSL_CTX *server, const struct sl_conf_sip_listener *l, char *text, size_t text_len)
+{
+	struct sl_sni *sni = sl_sni_new(server, l->name);
+	int err = sni ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; !err && i < l->n_certificates; i++) {
+		SSL_CTX *c = further(server, l, (int)i, text, text_len);
+
+		if (!c)
+			return -EINVAL;
+		err = sl_sni_add(sni, c);
+		SSL_CTX_free(c);
+		if (err == -ENOENT) {
+			snprintf(text, text_len, "SIP listener '%s': option 'certificates[%u].certificate': %s: it is for no host, so no client could ask for it; "
+			        "it must have a DNS name", l->name, i, l->certificates[i].certificate);
+			return -EINVAL;
+		}
+	}
+	if (err) {
+		snprintf(text, text_len, "SIP listener '%s': no memory for TLS", l->name);
+		return -EINVAL;
+	}
+	sl_sni_ready(sni);
 	return 0;
 }
 
@@ -115,6 +181,8 @@ int sl_tls_contexts_make(const struct sl_conf_sip_listener *l, struct sl_tls_con
 		err = load(out->client, l, text, text_len);
 	if (!err)
 		err = set_up_server(out->server, l, text, text_len);
+	if (!err)
+		err = add_further(out->server, l, text, text_len);
 	/* The system's folder, looked into when a certificate is verified: its bundle would take 60 ms of a reload to read. */
 	if (!err && !l->ca_file)
 		SSL_CTX_set_default_verify_dir(out->client);
@@ -133,8 +201,7 @@ void sl_tls_contexts_free(struct sl_tls_contexts *c)
 
 /* ---- names ---- */
 
-/* A host name as it may stand in a header: letters, digits, dots, hyphens. */
-static bool copy_name(const char *p, size_t n, char out[SL_TLS_NAME_MAX])
+bool sl_tls_copy_name(const char *p, size_t n, char out[SL_TLS_NAME_MAX])
 {
 	if (n == 0 || n >= SL_TLS_NAME_MAX)
 		return false;
@@ -147,8 +214,7 @@ static bool copy_name(const char *p, size_t n, char out[SL_TLS_NAME_MAX])
 	return true;
 }
 
-/* Of a SAN: its domain, when it is a SIP URI of a domain. */
-static bool uri_domain(const GENERAL_NAME *g, char out[SL_TLS_NAME_MAX])
+bool sl_tls_uri_domain(const GENERAL_NAME *g, char out[SL_TLS_NAME_MAX])
 {
 	const char *p;
 	size_t n;
@@ -158,14 +224,14 @@ static bool uri_domain(const GENERAL_NAME *g, char out[SL_TLS_NAME_MAX])
 	p = (const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier);
 	n = (size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier);
 	if (n > 4 && strncasecmp(p, "sip:", 4) == 0)
-		return copy_name(p + 4, n - 4, out); /* an '@' is no character of a name */
-	return n > 5 && strncasecmp(p, "sips:", 5) == 0 && copy_name(p + 5, n - 5, out);
+		return sl_tls_copy_name(p + 4, n - 4, out); /* an '@' is no character of a name */
+	return n > 5 && strncasecmp(p, "sips:", 5) == 0 && sl_tls_copy_name(p + 5, n - 5, out);
 }
 
 static bool dns_name(const GENERAL_NAME *g, char out[SL_TLS_NAME_MAX])
 {
 	return g->type == GEN_DNS &&
-	       copy_name((const char *)ASN1_STRING_get0_data(g->d.dNSName), (size_t)ASN1_STRING_length(g->d.dNSName), out);
+	       sl_tls_copy_name((const char *)ASN1_STRING_get0_data(g->d.dNSName), (size_t)ASN1_STRING_length(g->d.dNSName), out);
 }
 
 void sl_tls_identity(const SSL *ssl, char out[SL_TLS_NAME_MAX])
@@ -178,7 +244,7 @@ void sl_tls_identity(const SSL *ssl, char out[SL_TLS_NAME_MAX])
 	if (!(SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER))
 		cert = NULL;
 	for (int i = 0; cert && !found && i < sk_GENERAL_NAME_num(names); i++)
-		found = uri_domain(sk_GENERAL_NAME_value(names, i), out);
+		found = sl_tls_uri_domain(sk_GENERAL_NAME_value(names, i), out);
 	for (int i = 0; cert && !found && i < sk_GENERAL_NAME_num(names); i++)
 		found = dns_name(sk_GENERAL_NAME_value(names, i), out);
 	if (!found)
@@ -206,7 +272,7 @@ bool sl_tls_is_named(const SSL *ssl, const char *name)
 		return X509_check_ip_asc(cert, name, 0) == 1;
 	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
 	for (int i = 0; !found && i < sk_GENERAL_NAME_num(names); i++)
-		found = uri_domain(sk_GENERAL_NAME_value(names, i), domain) && strcasecmp(domain, name) == 0;
+		found = sl_tls_uri_domain(sk_GENERAL_NAME_value(names, i), domain) && strcasecmp(domain, name) == 0;
 	GENERAL_NAMES_free(names);
 	return found || X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
 }

@@ -32,6 +32,7 @@ enum {
 	QUEUE = 1024,             /* messages that wait for a slow TCP peer; Sofia's own 64 is not enough for a trunk */
 	UDP_RECEIVE_BYTES = 4 << 20, /* what waits while the loop is busy must be seen as delay, not lost */
 	IDLE_MS = 30 * 60 * 1000, /* a TCP connection over which nothing comes */
+	PARTIAL_MS = 20 * 1000,   /* and one whose message does not go on: Sofia never takes it for idle, and keeps what came */
 	T2_MS = 4000,
 	T4_MS = 5000,
 	BIND_AGAIN_MS = 50,
@@ -163,7 +164,7 @@ static int find_socket(const struct sl_endpoint *at)
 static int add_tport(struct sl_sip *s, struct sl_sip_primary *p, const char *url)
 {
 	if (nta_agent_add_tport(s->agent, URL_STRING_MAKE(url), TPTAG_IDENT(p->ident), TPTAG_SERVER(1), TPTAG_QUEUESIZE(QUEUE),
-	            TPTAG_IDLE(IDLE_MS), TPTAG_UDP_RMEM(UDP_RECEIVE_BYTES), TPTAG_PONG2PING(1), TPTAG_LOG(0), TAG_END()) < 0)
+	            TPTAG_IDLE(IDLE_MS), TPTAG_TIMEOUT(PARTIAL_MS), TPTAG_UDP_RMEM(UDP_RECEIVE_BYTES), TPTAG_PONG2PING(1), TPTAG_LOG(0), TAG_END()) < 0)
 		return errno ? -errno : -EIO;
 	p->tport = primary_of(s, p->ident);
 	return p->tport ? 0 : -EIO;
@@ -336,6 +337,11 @@ void sl_sip_close(struct sl_sip *s)
 	sl_crash_begin(&s->crash, 0);
 	explicit_bzero(s->edge_key, sizeof s->edge_key);
 	free(s);
+}
+
+int sl_sip_check(const struct sl_sip *s, const struct sl_config *config, char *text, size_t text_len)
+{
+	return s->edge ? sl_edge_check(config, text, text_len) : 0;
 }
 
 void sl_sip_reconfigure(struct sl_sip *s, const struct sl_config *config)

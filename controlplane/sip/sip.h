@@ -82,6 +82,8 @@ struct sl_sip *sl_sip_open(const struct sl_sip_options *o, char *text, size_t te
 void sl_sip_close(struct sl_sip *s);
 const struct sl_sip_options *sl_sip_options(const struct sl_sip *s);
 nta_agent_t *sl_sip_agent(const struct sl_sip *s);
+/* Would the certificates of a reloaded configuration do? 0, or -EINVAL with text. */
+int sl_sip_check(const struct sl_sip *s, const struct sl_config *config, char *text, size_t text_len);
 /* Limits, certificates and policy of a reloaded configuration; listeners need a restart. */
 void sl_sip_reconfigure(struct sl_sip *s, const struct sl_config *config);
 void sl_sip_tick(struct sl_sip *s, int64_t now_ms);

@@ -96,9 +96,9 @@ static void make(struct rig *r, const char *name, const char *names, const char 
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(issuer));
 	X509_set_pubkey(x, key);
-	if (names)
+	if (names && *names)
 		extension(x, issuer, NID_subject_alt_name, names);
-	else
+	else if (!names)
 		extension(x, issuer, NID_basic_constraints, "critical,CA:TRUE");
 	assert_true(X509_sign(x, issuer_key, EVP_sha256()) > 0);
 	snprintf(file, sizeof file, "%s.pem", name);
@@ -455,7 +455,7 @@ static void use(SSL_CTX *ctx, struct rig *r, const char *certificate)
 	assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, rig_path(r, file), SSL_FILETYPE_PEM), 1);
 }
 
-struct rig_client *rig_connect(struct rig *r, const char *certificate, int max_version, SSL_SESSION *resume)
+static struct rig_client *connect_as(struct rig *r, const char *certificate, const char *host, int max_version, SSL_SESSION *resume)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	struct rig_client *c;
@@ -471,12 +471,24 @@ struct rig_client *rig_connect(struct rig *r, const char *certificate, int max_v
 	c->port = port;
 	if (resume)
 		SSL_set_session(c->ssl, resume);
+	if (host)
+		SSL_set_tlsext_host_name(c->ssl, host);
 	if (SSL_connect(c->ssl) != 1) {
 		ERR_clear_error();
 		rig_client_free(c);
 		return NULL;
 	}
 	return c;
+}
+
+struct rig_client *rig_connect(struct rig *r, const char *certificate, int max_version, SSL_SESSION *resume)
+{
+	return connect_as(r, certificate, NULL, max_version, resume);
+}
+
+struct rig_client *rig_connect_to(struct rig *r, const char *host, int max_version, SSL_SESSION *resume)
+{
+	return connect_as(r, "", host, max_version, resume);
 }
 
 void rig_client_send(struct rig_client *c, const char *text)

@@ -35,7 +35,8 @@ struct rig {
 	uint32_t last_closed;
 };
 
-/* Certificates NAME.pem, NAME.key in the folder, of the CA ca.pem; names: OpenSSL's form, "DNS:a.example.com,URI:sip:example.com". */
+/* Certificates NAME.pem, NAME.key in the folder, of the CA ca.pem; names: OpenSSL's form, "DNS:a.example.com,URI:sip:example.com"; "" = none but
+ * the subject, NAME. */
 void rig_certificate(struct rig *r, const char *name, const char *names);
 const char *rig_path(const struct rig *r, const char *name); /* a ring of static texts */
 
@@ -53,6 +54,8 @@ struct rig_client {
 	size_t n;
 };
 struct rig_client *rig_connect(struct rig *r, const char *certificate, int max_version, SSL_SESSION *resume);
+/* Naming a host (SNI). */
+struct rig_client *rig_connect_to(struct rig *r, const char *host, int max_version, SSL_SESSION *resume);
 void rig_client_free(struct rig_client *c);
 void rig_client_send(struct rig_client *c, const char *text);
 /* The next message (or keep-alive answer), whole and NUL-terminated in out; false: the connection has ended. */

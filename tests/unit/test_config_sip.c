@@ -17,7 +17,7 @@ static const char right[] =
 	"    { name = \"access\"; role = \"access\"; transport = \"udp\"; address = \"192.0.2.1\"; advertised = \"203.0.113.7:5070\"; media = \"public\"; },\n"
 	"    { name = \"trunks\"; role = \"peering\"; transport = \"tcp\"; address = \"192.0.2.1:5080\"; media = \"inside\"; },\n"
 	"    { name = \"tls\"; role = \"core\"; transport = \"tls\"; address = \"[2001:db8::1]\"; media = \"public\"; certificate = \"/c\"; key = \"/k\";\n"
-	"      client_certificates = \"required\"; ca_file = \"/a\"; }\n"
+	"      client_certificates = \"required\"; ca_file = \"/a\"; certificates = ( { certificate = \"/c2\"; key = \"/k2\"; } ); }\n"
 	"  );\n"
 	"  nameservers = ( \"192.0.2.53\", \"[2001:db8::53]\" );\n"
 	"  user_agent = \"\"; max_calls = 10; max_connections = 11; trace_mb = 0; cdr_retention_days = 0; keepalive = 0;\n"
@@ -44,6 +44,16 @@ static const struct config_edit wrong[] = {
 	{ "media = \"inside\"", "media = \"inside\"; certificate = \"/c\"", "7: option 'sip.listeners[1].transport': certificates are for transport = \"tls\"" },
 	{ " key = \"/k\";", "", "8: option 'sip.listeners[2].certificate': TLS needs certificate (PEM, the full chain) and key" },
 	{ " ca_file = \"/a\";", "", "9: option 'sip.listeners[2].client_certificates': needs ca_file, which says whose are good" },
+	{ "media = \"inside\"", "media = \"inside\"; certificates = ( { certificate = \"/c\"; key = \"/k\"; } )",
+		"7: option 'sip.listeners[1].transport': certificates are for transport = \"tls\"" },
+	{ " key = \"/k2\";", "", "9: option 'sip.listeners[2].certificates[0].key': is missing" },
+	{ "certificate = \"/c2\";", "", "9: option 'sip.listeners[2].certificates[0].certificate': is missing" },
+	{ "certificate = \"/c2\";", "certificate = \"\";", "9: option 'sip.listeners[2].certificates[0].certificate': is empty" },
+	{ "key = \"/k2\";", "key = \"/k2\"; name = \"b\";", "9: option 'sip.listeners[2].certificates[0].name': is not known here; known are certificate, key" },
+	{ "( { certificate = \"/c2\"; key = \"/k2\"; } )", "( \"/c2\" )", "9: option 'sip.listeners[2].certificates[0]': must be a group" },
+	{ "( { certificate = \"/c2\"; key = \"/k2\"; } )", "\"/c2\"", "9: option 'sip.listeners[2].certificates': is a text; must be a list of certificates" },
+	{ "( { certificate = \"/c2\"; key = \"/k2\"; } )", "( 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 )",
+		"9: option 'sip.listeners[2].certificates': has 17 certificates; 0..16 are allowed" },
 	{ "\"required\"", "\"yes\"", "9: option 'sip.listeners[2].client_certificates': \"yes\" is not known; allowed \"off\", \"optional\", \"required\"" },
 	{ "role = \"peering\"", "weight = 1; role = \"peering\"", "7: option 'sip.listeners[1].weight': is not known here; known are name," },
 	{ "listeners = (\n", "listeners = ( 3,\n", "5: option 'sip.listeners[0]': must be a group" },
@@ -81,6 +91,10 @@ static void test_right(void **state)
 	assert_string_equal(s->listeners[2].certificate, "/c");
 	assert_string_equal(s->listeners[2].ca_file, "/a");
 	assert_int_equal(s->listeners[2].client_certificates, SL_CERT_REQUIRED);
+	assert_int_equal(s->listeners[1].n_certificates, 0);
+	assert_int_equal(s->listeners[2].n_certificates, 1);
+	assert_string_equal(s->listeners[2].certificates[0].certificate, "/c2");
+	assert_string_equal(s->listeners[2].certificates[0].key, "/k2");
 	assert_int_equal(s->n_nameservers, 2);
 	assert_string_equal(sl_endpoint_text(&s->nameservers[1], text), "[2001:db8::53]:53");
 	assert_string_equal(s->user_agent, "");
@@ -154,6 +168,8 @@ static void test_restarts(void **state)
 {
 	static const struct config_edit edits[] = {
 		{ "\"/c\"", "\"/other\"", NULL },
+		{ "\"/c2\"", "\"/other\"", NULL },
+		{ "{ certificate = \"/c2\"; key = \"/k2\"; }", "", NULL },
 		{ "keepalive = 0", "keepalive = 30", NULL },
 		{ "overload_memory_mb = 100", "overload_memory_mb = 200", NULL },
 		{ "auth_block = 9", "auth_block = 10", NULL },

@@ -426,6 +426,186 @@ static void a_wrong_file_is_named(void **state)
 	assert_non_null(strstr(text, "certificate"));
 }
 
+/* ---- several certificates ---- */
+
+/* NAME.pem is listener 1's certificates[n]. */
+static void add_certificate(struct sl_config *config, const char *name, const char *names)
+{
+	static char paths[32][128]; /* of one test */
+	static unsigned next;
+	struct sl_conf_sip_listener *l = &config->sip.listeners[1];
+	char *certificate = paths[next++ % SL_COUNT(paths)], *key = paths[next++ % SL_COUNT(paths)];
+
+	rig_certificate(&rig, name, names);
+	snprintf(certificate, sizeof paths[0], "%s/%s.pem", rig.folder, name);
+	snprintf(key, sizeof paths[0], "%s/%s.key", rig.folder, name);
+	l->certificates[l->n_certificates++] = (struct sl_conf_certificate){.certificate = certificate, .key = key};
+}
+
+static void reload(const struct sl_config *config)
+{
+	char text[512] = "";
+
+	if (sl_edge_reload(rig.edge, config, text, sizeof text))
+		fail_msg("%s", text);
+}
+
+/* Whose certificate a client sees that names host (NULL = none): its CN, the name of its file. */
+static void sees(const char *host, const char *want)
+{
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	char got[64], out[RIG_TEXT];
+
+	for (size_t i = 0; i < SL_COUNT(versions); i++) {
+		struct rig_client *c = rig_connect_to(&rig, host, versions[i], NULL);
+
+		assert_non_null(c); /* never an alert for a name */
+		X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get0_peer_certificate(c->ssl)), NID_commonName, got, sizeof got);
+		if (strcmp(got, want) != 0)
+			fail_msg("%s: %s instead of %s", host ? host : "no name", got, want);
+		rig_client_send(c, "\r\n\r\n");
+		assert_true(rig_client_receive(c, out));
+		rig_client_free(c);
+	}
+}
+
+static void the_name_asked_for_chooses(void **state)
+{
+	struct sl_config config = rig.config;
+
+	(void)state;
+	add_certificate(&config, "wild", "DNS:*.example.org,DNS:Example.org");
+	add_certificate(&config, "exact", "IP:192.0.2.1,DNS:b.example.org,DNS:sip.example.com");
+	add_certificate(&config, "cn.example.net", "");
+	add_certificate(&config, "uri", "URI:sip:example.edu");
+	add_certificate(&config, "late", "DNS:b.example.org,DNS:late.example.org");
+	reload(&config);
+	sees("b.example.org", "exact"); /* before a wildcard, and the first of two */
+	sees("B.Example.ORG", "exact");
+	sees("late.example.org", "late");
+	sees("a.example.org", "wild");
+	sees("example.org", "wild");
+	sees("a.b.example.org", "server"); /* one label */
+	sees("xexample.org", "server");
+	sees(".example.org", "server");
+	sees("cn.example.net", "cn.example.net");
+	sees("exact", "server"); /* a subject beside alternative names is none */
+	sees("example.edu", "uri");
+	sees("sip.example.com", "server"); /* the default has it, too */
+	sees("192.0.2.1", "server");
+	sees("other.example", "server");
+	sees(NULL, "server");
+}
+
+static void certificates_come_and_go(void **state)
+{
+	struct sl_config one = rig.config, two, bad;
+	struct rig_client *old;
+	char in[RIG_TEXT], text[512] = "";
+
+	(void)state;
+	add_certificate(&one, "first", "DNS:first.example.org");
+	reload(&one);
+	old = rig_connect_to(&rig, "first.example.org", 0, NULL);
+	assert_non_null(old);
+	two = one;
+	add_certificate(&two, "second", "DNS:second.example.org");
+	sees("second.example.org", "server");
+	reload(&two);
+	sees("first.example.org", "first");
+	sees("second.example.org", "second");
+
+	/* One that is no good: nothing has changed. */
+	bad = rig.config;
+	add_certificate(&bad, "third", "DNS:first.example.org");
+	add_certificate(&bad, "fourth", "DNS:fourth.example.org");
+	bad.sip.listeners[1].certificates[1].key = bad.sip.listeners[1].certificates[0].key;
+	assert_int_equal(sl_edge_check(&bad, text, sizeof text), -EINVAL);
+	assert_int_equal(sl_edge_reload(rig.edge, &bad, text, sizeof text), -EINVAL);
+	assert_non_null(strstr(text, "'secure'"));
+	assert_non_null(strstr(text, "'certificates[1].key'"));
+	assert_non_null(strstr(text, "third.key"));
+	bad.sip.listeners[1].certificates[1].certificate = (char *)rig_path(&rig, "missing.pem");
+	assert_int_equal(sl_edge_reload(rig.edge, &bad, text, sizeof text), -EINVAL);
+	assert_non_null(strstr(text, "'certificates[1].certificate'"));
+	assert_non_null(strstr(text, "missing.pem"));
+	bad.sip.listeners[1].n_certificates = 1;
+	add_certificate(&bad, "no host", "IP:192.0.2.1");
+	assert_int_equal(sl_edge_reload(rig.edge, &bad, text, sizeof text), -EINVAL);
+	assert_non_null(strstr(text, "'certificates[1].certificate'"));
+	assert_non_null(strstr(text, "it must have a DNS name"));
+	sees("first.example.org", "first");
+	sees("second.example.org", "second");
+
+	assert_int_equal(sl_edge_check(&rig.config, text, sizeof text), 0);
+	reload(&rig.config);
+	sees("first.example.org", "server");
+	sees("second.example.org", "server");
+	rig_client_send(old, "\r\n\r\n"); /* is still there */
+	assert_true(rig_client_receive(old, in));
+	rig_client_free(old);
+}
+
+static SSL_SESSION *session_for(const char *host, int version, SSL_SESSION *with, bool *resumed)
+{
+	struct rig_client *c = rig_connect_to(&rig, host, version, with);
+	char out[RIG_TEXT];
+	SSL_SESSION *s;
+
+	assert_non_null(c);
+	rig_client_send(c, "\r\n\r\n"); /* TLS 1.3: tickets come before the answer */
+	assert_true(rig_client_receive(c, out));
+	*resumed = SSL_session_reused(c->ssl);
+	s = SSL_get1_session(c->ssl);
+	rig_client_free(c);
+	return s;
+}
+
+static void sessions_stay_with_their_name(void **state)
+{
+	static const char *const hosts[] = {"a.example.org", "b.example.org", "c.example.org", "other.example", NULL};
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	struct sl_config config = rig.config;
+	bool resumed;
+
+	(void)state;
+	add_certificate(&config, "first", "DNS:a.example.org,DNS:c.example.org");
+	add_certificate(&config, "second", "DNS:b.example.org");
+	reload(&config);
+	for (size_t v = 0; v < SL_COUNT(versions); v++) {
+		for (size_t i = 0; i < SL_COUNT(hosts); i++) {
+			for (size_t j = 0; j < SL_COUNT(hosts); j++) {
+				SSL_SESSION *s = session_for(hosts[i], versions[v], NULL, &resumed), *next;
+
+				assert_false(resumed);
+				next = session_for(hosts[j], versions[v], s, &resumed);
+				if (resumed != (i == j))
+					fail_msg("%s with a session of %s: resumed %d", hosts[j], hosts[i], resumed);
+				SSL_SESSION_free(s);
+				SSL_SESSION_free(next);
+			}
+		}
+	}
+}
+
+/* Whoever names another host is asked for a certificate, too. */
+static void no_name_gets_around_the_policy(void **state)
+{
+	struct sl_config config = rig.config;
+	struct rig_client *c;
+	char out[RIG_TEXT];
+
+	(void)state;
+	add_certificate(&config, "first", "DNS:a.example.org");
+	reload(&config);
+	c = rig_connect_to(&rig, "a.example.org", 0, NULL);
+	if (c) {
+		assert_false(rig_client_receive(c, out));
+		rig_client_free(c);
+	}
+	rig_wait_count(&rig, COUNT(certificate_refused), 1);
+}
+
 /* ---- made ---- */
 
 static const char *target(const struct rig_server *s, const char *name)
@@ -590,6 +770,10 @@ int main(void)
 	        WITH(sessions_are_resumed, open_rig),
 	        WITH(certificates_are_exchanged, open_rig),
 	        WITH(a_wrong_file_is_named, open_rig),
+	        WITH(the_name_asked_for_chooses, open_rig),
+	        WITH(certificates_come_and_go, open_rig),
+	        WITH(sessions_stay_with_their_name, open_rig),
+	        WITH(no_name_gets_around_the_policy, open_strict),
 	        WITH(connections_are_made_and_kept, open_rig),
 	        WITH(the_wrong_server_is_refused, open_rig),
 	        WITH(there_is_room_for_so_many, open_small),
