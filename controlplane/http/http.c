@@ -257,17 +257,17 @@ static long body_length(struct lws *wsi)
 	return len > LENGTH_DIGITS_MAX ? LONG_MAX : atol(text);
 }
 
-static void copy_args(struct lws *wsi, struct sl_http_request *r)
+/* All or nothing: without one of its arguments a request is another one (DELETE of all registrations, not of that contact). */
+static bool copy_args(struct lws *wsi, struct sl_http_request *r)
 {
 	char arg[2048];
 
-	for (int i = 0; i < SL_HTTP_ARGS_MAX; i++) {
-		if (lws_hdr_copy_fragment(wsi, arg, sizeof arg, WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
-			return;
-		r->args[r->n_args] = strdup(arg);
-		if (r->args[r->n_args])
-			r->n_args++;
+	while (lws_hdr_copy_fragment(wsi, arg, sizeof arg, WSI_TOKEN_HTTP_URI_ARGS, (int)r->n_args) >= 0) {
+		if (r->n_args == SL_HTTP_ARGS_MAX || (r->args[r->n_args] = strdup(arg)) == NULL)
+			return false;
+		r->n_args++;
 	}
+	return lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, (int)r->n_args) <= 0; /* else it is too long for arg */
 }
 
 static enum sl_http_method method_of(struct lws *wsi)
@@ -385,7 +385,8 @@ static int begin_request(struct sl_http *h, struct lws *wsi, struct connection *
 		return refuse(wsi, c, r, 400, "If-Match takes one ETag, as given by GET or PUT");
 	if (!copy_key(wsi, r))
 		return refuse(wsi, c, r, 400, "Idempotency-Key takes 1 to 128 printable characters without blanks");
-	copy_args(wsi, r);
+	if (!copy_args(wsi, r))
+		return refuse(wsi, c, r, 400, "more than 16 arguments, or one over 2 KB");
 	long length = body_length(wsi);
 	if (length < 0)
 		return refuse(wsi, c, r, 400, "Content-Length is not a number");

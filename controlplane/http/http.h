@@ -19,7 +19,7 @@ enum {
 	SL_HTTP_CONNECTIONS_MAX = 64,
 	SL_HTTP_TCP_MAX = 24, /* of which over TCP: who has no token yet must not keep out who sits at the machine */
 	SL_HTTP_PATH_MAX = 640, /* a user's name of 508 bytes fits */
-	SL_HTTP_ARGS_MAX = 8,
+	SL_HTTP_ARGS_MAX = 16,
 	SL_HTTP_ANSWER_S = 30, /* the brain answers within this, or the connection ends */
 	SL_HTTP_KEY_MAX = 128, /* of an Idempotency-Key */
 	SL_HTTP_ETAG_MAX = 64,

@@ -85,6 +85,12 @@ ask 405 '.' PUT /v1/tenants '{"name": "x"}'
 ask 409 '.' DELETE /v1/tenants/acme
 ask 404 '.' DELETE /v1/tenants/nobody
 
+# ---- all arguments count, or none
+args='a=&b=2&&d=4&e=5&f=6&g=7&h=8&i=9&j=10'
+ask 200 '.total == 0' GET "/v1/domains?$args&tenant=nobody"
+ask 400 '.error | contains("arguments")' GET "/v1/domains?$args&k=11&l=12&m=13&n=14&o=15&p=16&tenant=acme"
+ask 400 '.error | contains("arguments")' DELETE "/v1/registrations/alice@acme.example?x=$(printf '%02100d' 0)&contact=sip:a"
+
 # ---- the same key: once; another request with it: refused
 key='Idempotency-Key: order-66'
 ask 201 '.name == "once"' PUT /v1/tenants/once '{"name": "once"}' -H "$key"
