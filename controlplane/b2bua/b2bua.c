@@ -235,6 +235,18 @@ static void refuse(struct trunk_call *tc, int status, const char *text)
 	sl_trunk_end(tc, NULL, &cause, NULL);
 }
 
+void sl_side_billed(struct sl_leg *l, const struct sl_sip_caller *who)
+{
+	char user[2 * SL_PROV_NAME_MAX + 2];
+
+	if (who->user) {
+		snprintf(user, sizeof user, "%s@%s", who->user->name, who->user->domain);
+		text_copy(l->cdr.user, sizeof l->cdr.user, user);
+	}
+	if (who->trunk)
+		text_copy(l->cdr.trunk, sizeof l->cdr.trunk, who->trunk->name);
+}
+
 static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_sip_caller *who, struct dial *d)
 {
 	struct side *s = tc->caller = sl_side_new(tc, l);
@@ -246,10 +258,7 @@ static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_
 	s->use.tenant = sl_prov_tenant(d->snapshot, tc->call->tenant);
 	s->number = strdup(d->identity.user);
 	s->anonymous = d->identity.anonymous;
-	if (who->user)
-		snprintf(l->cdr.user, sizeof l->cdr.user, "%.31s@%.31s", who->user->name, who->user->domain);
-	if (who->trunk)
-		text_copy(l->cdr.trunk, sizeof l->cdr.trunk, who->trunk->name);
+	sl_side_billed(l, who);
 	return 0;
 }
 

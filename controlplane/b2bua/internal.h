@@ -178,6 +178,7 @@ static inline struct side *side_of(const struct sl_leg *l)
 /* ---- b2bua.c ---- */
 struct side *sl_side_new(struct trunk_call *tc, struct sl_leg *l);
 void sl_side_owner(struct side *s, const struct sl_prov_snapshot *snapshot, const struct sl_prov_trunk *trunk, struct sl_prov_user *user);
+void sl_side_billed(struct sl_leg *l, const struct sl_sip_caller *who); /* whose call it is, for its record */
 void sl_side_release(struct side *s); /* it counts no more */
 void sl_side_free(struct side *s);
 void sl_dial_gruu(struct dial *d, const url_t *uri); /* RFC 5627: is one instance of a user called? */

@@ -65,6 +65,7 @@ void sl_takeover(struct sl_b2bua *b, struct sl_call *c, struct sl_leg *l, const 
 	n->anonymous = identity.anonymous;
 	const struct sl_prov_snapshot *now = sl_prov_now(tc->b->o.prov);
 	sl_side_owner(n, now, who->trunk ? sl_prov_trunk(now, who->trunk->name) : NULL, (struct sl_prov_user *)who->user);
+	sl_side_billed(l, who);
 	tc->replaced = old;
 	if ((status = begin(tc, n, partner, sip))) {
 		tc->replaced = NULL;

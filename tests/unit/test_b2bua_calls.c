@@ -624,6 +624,7 @@ static void takeover(void **state)
 	n = new_call("bob", SDP_B, &p->pub);
 	tells(a, SL_LE_OFFER_ANSWERED, 200, SDP_A);
 	assert_true(was(n, "answer+sdp;") && was(p, "hangup 200;"));
+	assert_string_equal(n->pub.cdr.user, "bob@lab.test");
 	ends(p, 200);
 	tick(200);
 	tick(200);
