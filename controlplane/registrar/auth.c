@@ -153,6 +153,10 @@ static enum verdict check(struct check *c)
 
 	if (!is_complete(c) || !uri_fits(c))
 		return MALFORMED;
+	/* Made up, of the process before, of another address: the source may be forged, so nothing is counted against it or the user (that would
+	 * lock them out for whoever sends ten datagrams), and nothing is said about the password. */
+	if (!sl_nonce_is_ours(&c->r->nonces, c->p.nonce, d->name, &c->flow->remote.ip))
+		return STALE;
 	if (a == SL_DIGEST_N || !(a == SL_DIGEST_SHA256 ? d->sha256 : d->md5))
 		return WRONG;
 	if (c->p.qop.p ? !sl_digest_is(c->p.qop, "auth") : !d->rfc2617)
@@ -223,28 +227,39 @@ static void wrong(struct check *c)
 		        c->domain->name, limits.block_s);
 }
 
-/* A user whose own phone is registered over this flow is let in while somebody else tries his password. */
-static bool is_own_flow(const struct check *c)
+/* A user whose own phone is registered over this flow is let in while somebody else tries his password. One that comes from the address where it is
+ * registered, by a new connection or port, is not refused for what others do either; what its own address does counts. */
+enum place { ELSEWHERE, HOME, OWN_FLOW };
+
+static enum place place_of(const struct check *c)
 {
 	struct sl_prov_user *u = sl_prov_user(c->r->o.prov, c->p.username.p, c->p.username.n, c->domain->name, strlen(c->domain->name));
+	const struct sl_reg_aor *a = u ? sl_reg_aor_of(c->r, u) : NULL;
 
-	return u && sl_registrar_flow_is_of(c->r, c->flow, u);
+	if (u && sl_registrar_flow_is_of(c->r, c->flow, u))
+		return OWN_FLOW;
+	for (const struct sl_reg_binding *x = a ? a->bindings : NULL; x; x = x->next) {
+		if (x->b.expires_unix_ms > c->now_ms && sl_ip_eq(&x->b.flow.remote.ip, &c->flow->remote.ip))
+			return HOME;
+	}
+	return ELSEWHERE;
 }
 
 static bool is_blocked(struct check *c, msg_t *msg)
 {
 	struct sl_guard *g = &c->r->guard;
 	bool answer = true, answer_user = true;
+	enum place place = c->p.username.p ? place_of(c) : ELSEWHERE;
 	char retry[32];
 	unsigned left = sl_guard_blocked(g, sl_guard_source(g, &c->flow->remote.ip), c->now_ms, &answer);
 
-	if (c->p.username.p) {
+	if (c->p.username.p && place == ELSEWHERE) {
 		size_t len = c->p.username.n < SL_PROV_NAME_MAX ? c->p.username.n : SL_PROV_NAME_MAX;
 		unsigned user_left = sl_guard_blocked(g, sl_guard_user(g, c->p.username.p, len, c->domain->name), c->now_ms, &answer_user);
 
 		left = user_left > left ? user_left : left;
 	}
-	if (left == 0 || (c->p.username.p && is_own_flow(c)))
+	if (left == 0 || place == OWN_FLOW)
 		return false;
 	c->r->counts.blocked++;
 	if (!answer || !answer_user) {

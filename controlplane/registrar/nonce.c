@@ -73,16 +73,24 @@ static bool parse(struct sl_slice nonce, uint64_t *issued_ms, uint64_t *counter,
 	       sl_hex16(nonce.p + (size_t)2 * FIELD, mac);
 }
 
-bool sl_nonce_check(const struct sl_nonces *n, struct sl_slice nonce, const char *realm, const struct sl_ip *source, int64_t now_ms,
-        int64_t lifetime_ms)
+bool sl_nonce_is_ours(const struct sl_nonces *n, struct sl_slice nonce, const char *realm, const struct sl_ip *source)
 {
 	uint64_t issued, counter, mac, want;
 
 	if (!parse(nonce, &issued, &counter, &mac))
 		return false;
 	want = mac_of(n, (int64_t)issued, counter, realm, source);
+	return CRYPTO_memcmp(&want, &mac, sizeof mac) == 0;
+}
+
+bool sl_nonce_check(const struct sl_nonces *n, struct sl_slice nonce, const char *realm, const struct sl_ip *source, int64_t now_ms,
+        int64_t lifetime_ms)
+{
+	uint64_t issued, counter, mac;
+
 	/* A clock that was set back must not make nonces live longer. */
-	return CRYPTO_memcmp(&want, &mac, sizeof mac) == 0 && now_ms - (int64_t)issued < lifetime_ms && (int64_t)issued <= now_ms;
+	return sl_nonce_is_ours(n, nonce, realm, source) && parse(nonce, &issued, &counter, &mac) && now_ms - (int64_t)issued < lifetime_ms &&
+	       (int64_t)issued <= now_ms;
 }
 
 /* A count of a nonce seen before: higher than all, or one of the last 32 that was passed over (requests overtake each other). */

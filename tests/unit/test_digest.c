@@ -155,6 +155,8 @@ static void nonces_age(void **state)
 	assert_true(sl_nonce_check(&n, slice(nonce), "example.com", &source, 1000000, 300000));
 	assert_true(sl_nonce_check(&n, slice(nonce), "example.com", &source, 1299999, 300000));
 	assert_false(sl_nonce_check(&n, slice(nonce), "example.com", &source, 1300000, 300000));
+	assert_true(sl_nonce_is_ours(&n, slice(nonce), "example.com", &source));
+	assert_false(sl_nonce_is_ours(&n, slice(nonce), "example.com", &other_source));
 	assert_false(sl_nonce_check(&n, slice(nonce), "example.com", &source, 999999, 300000));
 	assert_false(sl_nonce_check(&n, slice(nonce), "example.org", &source, 1000000, 300000));
 	assert_false(sl_nonce_check(&n, slice(nonce), "example.com", &other_source, 1000000, 300000));
