@@ -315,18 +315,24 @@ static long long whole(const json_t *o, const char *name)
 	return (long long)json_integer_value(json_object_get(o, name));
 }
 
+/* Names of codecs are what an SDP says: a copy that steers no terminal. */
+static const char *plain(const json_t *o, const char *name, char out[80])
+{
+	snprintf(out, 80, "%s", text(o, name));
+	sl_ladder_plain(out);
+	return out;
+}
+
 /* Of a call that has ended: each leg's record. */
 static void draw_recorded(struct ladder *l, const json_t *leg)
 {
 	const json_t *m = json_object_get(leg, "media");
-	char remote[80];
+	char remote[80], codec[80];
 
 	if (!json_is_object(m))
 		return;
-	snprintf(remote, sizeof remote, "%s", text(leg, "remote"));
-	sl_ladder_plain(remote);
-	fprintf(l->out, "  %-4s%-32s %s: received %lld packets, lost %lld, jitter %.1f ms; sent %lld", text(leg, "direction"), remote,
-	        text(m, "codec")[0] ? text(m, "codec") : "no media", whole(m, "packets_in"), whole(m, "lost"), real(m, "jitter_ms"),
+	fprintf(l->out, "  %-4s%-32s %s: received %lld packets, lost %lld, jitter %.1f ms; sent %lld", text(leg, "direction"),
+	        plain(leg, "remote", remote), text(m, "codec")[0] ? plain(m, "codec", codec) : "no media", whole(m, "packets_in"), whole(m, "lost"), real(m, "jitter_ms"),
 	        whole(m, "packets_out"));
 	if (real(m, "mos") > 0)
 		fprintf(l->out, "; MOS %.2f, lowest %.2f", real(m, "mos"), real(m, "mos_lowest"));
@@ -337,6 +343,7 @@ static void draw_recorded(struct ladder *l, const json_t *leg)
 static void draw_session(struct ladder *l, const json_t *session)
 {
 	const json_t *party, *section;
+	char type[80], codec[80];
 	size_t i, k;
 
 	json_array_foreach(json_object_get(session, "parties"), i, party)
@@ -344,8 +351,8 @@ static void draw_session(struct ladder *l, const json_t *session)
 		json_array_foreach(json_object_get(party, "media"), k, section)
 		{
 			const json_t *leg = json_object_get(section, "leg"), *in = json_object_get(leg, "received"), *mos = json_object_get(leg, "mos");
-			fprintf(l->out, "  %s %s %s <-> %s: received %lld packets, lost %lld, jitter %.1f ms; sent %lld", text(section, "type"),
-			        text(section, "codec"), text(leg, "local")[0] ? text(leg, "local") : "none",
+			fprintf(l->out, "  %s %s %s <-> %s: received %lld packets, lost %lld, jitter %.1f ms; sent %lld", plain(section, "type", type),
+			        plain(section, "codec", codec), text(leg, "local")[0] ? text(leg, "local") : "none",
 			        text(leg, "learned")[0]  ? text(leg, "learned")
 			        : text(leg, "remote")[0] ? text(leg, "remote")
 			                                 : "none",
