@@ -21,6 +21,11 @@ enum {
 	/* A connection is held as long as a binding may name it: beyond that without a message it loses its number, and Sofia closes it when it is
 	 * idle (agent.c). */
 	HOLD_MS = 3 * 3600 * 1000,
+	/* Beyond the limit connections of sources that have a quarter of it go first: a whole office may lie behind one address (IPv6: one /64). */
+	SOURCES = 4096,
+	PER_SOURCE_SHARE = 4,
+	PER_SOURCE_MIN = 16,
+	V6_SITE_BYTES = 8,
 };
 
 const char *sl_sip_transport_name(enum sl_sip_transport t)
@@ -123,7 +128,12 @@ static struct sl_sip_connection *insert(struct sl_sip *s, uint32_t number, tport
 	return k;
 }
 
-static uint32_t number_of(struct sl_sip *s, tport_t *tp)
+static uint16_t source_of(const struct sl_sip *s, const struct sl_ip *ip)
+{
+	return (uint16_t)(sl_siphash(&s->key, ip->b, sl_ip_is_v4(ip) ? sizeof ip->b : V6_SITE_BYTES) % SOURCES);
+}
+
+static uint32_t number_of(struct sl_sip *s, tport_t *tp, const struct sl_ip *remote)
 {
 	struct sl_sip_connection *k = s->connections.by_tport[tport_place(s, tp)];
 
@@ -138,6 +148,7 @@ static uint32_t number_of(struct sl_sip *s, tport_t *tp)
 	k = insert(s, s->connections.last_number, tp);
 	if (k == NULL)
 		return 0;
+	k->source = source_of(s, remote);
 	k->pending = tport_pend(tp, NULL, tport_ended, (tp_client_t *)k);
 	if (k->pending < 0) {
 		forget(s, k);
@@ -236,25 +247,49 @@ static void shed_silent(struct sl_sip *s, unsigned room)
 	}
 }
 
-static void shed_numbered(struct sl_sip *s, unsigned excess)
+static void shed(struct sl_sip *s, struct sl_sip_connection *k)
+{
+	tport_t *tp = tport_ref(k->tport); /* forgotten first: closing may tell of an error */
+
+	forget(s, k);
+	tport_shutdown(tp, 2);
+	tport_unref(tp);
+	s->counts.closed_limit++;
+}
+
+/* Of sources that have more than their share, or of any. */
+static unsigned shed_of(struct sl_sip *s, unsigned excess, uint32_t n_of[SOURCES], uint32_t share)
 {
 	for (uint32_t i = 0; i <= s->connections.mask && excess; i++) {
 		for (struct sl_sip_connection *k = s->connections.by_number[i], *next; k && excess; k = next) {
 			next = k->next_number;
-			if (k->tport == NULL)
+			if (k->tport == NULL || n_of[k->source] <= share)
 				continue;
-			tport_t *tp = tport_ref(k->tport); /* forgotten first: closing may tell of an error */
-
-			forget(s, k);
-			tport_shutdown(tp, 2);
-			tport_unref(tp);
-			s->counts.closed_limit++;
+			n_of[k->source]--;
+			shed(s, k);
 			excess--;
 		}
 	}
+	return excess;
 }
 
-/* nta accepts whatever comes: above the limit those that never sent a message go first, then any. */
+static void shed_numbered(struct sl_sip *s, unsigned excess)
+{
+	static uint32_t n_of[SOURCES]; /* large; the brain has one thread */
+	uint32_t share = s->config->sip.max_connections / PER_SOURCE_SHARE;
+
+	memset(n_of, 0, sizeof n_of);
+	for (uint32_t i = 0; i <= s->connections.mask; i++) {
+		for (const struct sl_sip_connection *k = s->connections.by_number[i]; k; k = k->next_number) {
+			if (k->tport)
+				n_of[k->source]++;
+		}
+	}
+	excess = shed_of(s, excess, n_of, share > PER_SOURCE_MIN ? share : PER_SOURCE_MIN);
+	shed_of(s, excess, n_of, 0);
+}
+
+/* nta accepts whatever comes: above the limit those that never sent a message go first, then those of who has most. */
 void sl_sip_connections_tick(struct sl_sip *s, int64_t now_ms)
 {
 	unsigned limit = s->config->sip.max_connections, n;
@@ -354,5 +389,5 @@ void sl_sip_flow_of(struct sl_sip *s, msg_t *msg, const sip_t *sip, struct sl_si
 	out->local = s->listeners[out->listener].address;
 	out->transport = tport_is_udp(tp) ? SL_SIP_UDP : SL_SIP_TCP;
 	if (out->transport == SL_SIP_TCP)
-		out->connection = number_of(s, tp);
+		out->connection = number_of(s, tp, &out->remote.ip);
 }

@@ -34,6 +34,7 @@ struct sl_sip_primary {
 struct sl_sip_connection {
 	uint32_t number;
 	bool tls;
+	uint16_t source; /* TCP: bucket of its address */
 	int pending;    /* TCP: at nta's transport, which tells of errors by it */
 	tport_t *tport; /* TCP; a reference */
 	int64_t last_ms; /* when the last message came */
