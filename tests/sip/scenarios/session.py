@@ -479,6 +479,41 @@ def s_replaces(lab):
     c.expect_bye()
 
 
+def s_late_reinvite_cancelled(lab):
+    """A re-INVITE without SDP that is cancelled: the other side's 200 is acknowledged all the same, with an answer"""
+    a, carrier, c, i = up(lab)
+    m = c.send(c.new("INVITE"))
+    r = i.within("INVITE")
+    k = c.new("CANCEL", cseq=m.cseq)
+    k.set("Via", m.get("Via"))
+    c.send(k)
+    final = a.final(m)
+    expect(final.status == 487, f"{final.status}")
+    c.send_ack(m, final)
+    i.accept(r, carrier.sdp(version=2))
+    ack = carrier.port.request("ACK", 3, lambda x: x.call_id == i.call_id and x.cseq == r.cseq)
+    expect(ack.sdp, "the ACK has no answer")
+    end(c, i)
+
+
+def s_replaces_cancelled(lab):
+    """INVITE with Replaces that is cancelled while the partner is asked: the two talk on"""
+    a, b, x = lab.user("alice"), lab.user("bob"), lab.user("carol")
+    c = a.call("sip:bob@lab.test")
+    i = b.ringing()
+    i.answer()
+    c.up()
+    replaces = f"{i.call_id};to-tag={parameter(i.remote, 'tag')};from-tag={parameter(i.local, 'tag')}"
+    for version, sdp in ((2, None), (3, b"")):
+        n = x.call("sip:alice@lab.test", sdp=sdp, headers=[("Replaces", replaces)])
+        r = c.within("INVITE")
+        n.cancel()
+        c.accept(r, a.sdp(version=version))
+        ack = a.port.request("ACK", 3, lambda m: m.call_id == c.call_id and m.cseq == r.cseq)
+        media_path(a, r.sdp or ack.sdp, b, i.sdp)
+    end(c, i)
+
+
 def s_replaces_of_nothing(lab):
     """Replaces that names no call: 481"""
     x = lab.user("carol")
