@@ -25,6 +25,7 @@ enum {
 	TIMEOUT_S = 20,
 	/* Over TCP anybody may connect: headers come at once, or not at all. */
 	TCP_TIMEOUT_S = 3,
+	BODY_TIMEOUT_S = 5, /* all of a body whose sender is not known to be the administrator: drops would hold the connection for ever */
 	LENGTH_DIGITS_MAX = 9,
 	MAILBOX = 256,
 	/* Of a body too big so much is read and thrown away, so that its sender gets to see the answer. */
@@ -37,6 +38,7 @@ struct connection {
 	struct sl_http_request *reading;   /* body not complete */
 	struct sl_http_request *answering; /* being written */
 	size_t written, discarded;
+	lws_usec_t body_until;             /* 0 = no end */
 	bool headers_written, too_big, close_it;
 };
 
@@ -399,6 +401,7 @@ static int begin_request(struct sl_http *h, struct lws *wsi, struct connection *
 	bool announced = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
 	if (length > 0 || (r->method == SL_HTTP_POST && announced)) {
 		c->reading = r;
+		c->body_until = r->admin ? 0 : lws_now_usecs() + BODY_TIMEOUT_S * LWS_USEC_PER_SEC;
 		return 0;
 	}
 	return pass_on(wsi, c, r);
@@ -410,6 +413,8 @@ static int take_body(struct lws *wsi, struct connection *c, const void *data, si
 
 	if (!r)
 		return c->answering ? 0 : -1; /* refused already */
+	if (c->body_until && lws_now_usecs() > c->body_until)
+		return -1;
 	if (len == 0)
 		return 0;
 	c->too_big |= r->body_len + len > r->body_room;
