@@ -265,7 +265,8 @@ void sl_targets_redirect(struct dial *d, const struct side *s, const sip_t *sip)
 	for (const sip_contact_t *m = sip ? sip->sip_contact : NULL; m && n < 8; m = m->m_next) {
 		char uri[URI_ROOM];
 		url_t u = *m->m_url;
-		unsigned q = m->m_q ? (unsigned)(strtod(m->m_q, NULL) * 100) : 100, k = 0;
+		double wish = m->m_q ? strtod(m->m_q, NULL) : 1;
+		unsigned q = wish >= 1 ? 100 : wish > 0 ? (unsigned)(wish * 100) : 0, k = 0;
 		u.url_headers = NULL;
 		if ((u.url_type != url_sip && u.url_type != url_sips) || url_e(uri, sizeof uri, &u) >= (issize_t)sizeof uri || seen(d, uri))
 			continue;
