@@ -12,6 +12,5 @@ EXCEPTIONS = {
     "intmeth": ("drop", NO_REQUEST_LINE + ": its methods have no '+' and no '`'; the NUL in To would end its text, too"),
     "badinv01": ("drop", "Sofia's parser knows no Via in it: there is nobody to answer to"),
     "lwsruri": ("drop", NO_REQUEST_LINE + ": 'lr SIP/2.0' is no version"),
-    "badvers": ("drop", "its Via is of SIP/7.0, too, and Sofia knows no way back by it; with a Via of 2.0 it is 505"),
     "ipv6-bad": ("drop", NO_REQUEST_LINE + ": 'sip:2001:db8::10' is no URI"),
 }
