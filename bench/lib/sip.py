@@ -46,6 +46,7 @@ media = {{
     {{ interface = "private"; address = "{relay_b}"; }}
   );
   ports = [ 16384, 65535 ];
+  port_guard = 10;  # 1,000 calls a second in 30 s take more pairs of ports than one address has
   max_legs = {max_legs};
   inactivity_timeout = 0;
 }};
