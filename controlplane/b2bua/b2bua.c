@@ -263,7 +263,7 @@ static int caller_side(struct trunk_call *tc, struct sl_leg *l, const struct sl_
 }
 
 /* RFC 5627: one instance of the user is meant. A temporary GRUU says nothing of him: the call goes on as one to his name. */
-void sl_dial_gruu(struct dial *d, const url_t *uri)
+static void find_gruu(struct dial *d, const url_t *uri)
 {
 	const struct sl_binding *binding = NULL;
 	const struct sl_prov_user *user;
@@ -272,6 +272,25 @@ void sl_dial_gruu(struct dial *d, const url_t *uri)
 		return;
 	d->instance = strdup(binding->contact);
 	text_copy(d->called.user, sizeof d->called.user, user->name);
+}
+
+int sl_dial_read(struct dial *d, const sip_t *sip, const struct sl_sip_caller *who)
+{
+	const url_t *uri = sip->sip_request->rq_url;
+	char room[SL_HEADERS_ROOM];
+	struct text lines;
+
+	if (sl_number_of(uri, &d->called) < 0)
+		return uri->url_type == url_sip || uri->url_type == url_sips || uri->url_type == url_tel ? 404 : 416;
+	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
+	sl_identity_of(sip, who->user, who->trunk, &d->identity);
+	find_gruu(d, uri);
+	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
+	if (d->max_forwards < 0)
+		return 483;
+	text_init(&lines, room, sizeof room);
+	sl_headers_collect(&lines, sip);
+	return lines.n && !(d->headers = strdup(room)) ? 500 : 0;
 }
 
 /* Verstat and signatures are about the message as it came. */
@@ -284,26 +303,13 @@ static void keep_invite(struct dial *d, const sip_t *sip)
 		msg_header_add_dup(d->invite, copy, h);
 }
 
-/* What the request says, into the dial: 0 or the status to refuse it with. */
-static int read_request(struct dial *d, const sip_t *sip, const struct sl_sip_caller *who)
+static int read_invite(struct dial *d, const sip_t *sip, const struct sl_sip_caller *who)
 {
-	const url_t *uri = sip->sip_request->rq_url;
-	char room[SL_HEADERS_ROOM];
-	struct text lines;
+	int status = sl_dial_read(d, sip, who);
 
-	if (sl_number_of(uri, &d->called) < 0)
-		return uri->url_type == url_sip || uri->url_type == url_sips || uri->url_type == url_tel ? 404 : 416;
-	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
-	sl_identity_of(sip, who->user, who->trunk, &d->identity);
-	sl_dial_gruu(d, uri);
-	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
-	if (d->max_forwards < 0)
-		return 483;
-	text_init(&lines, room, sizeof room);
-	sl_headers_collect(&lines, sip);
-	if (lines.n && !(d->headers = strdup(room)))
-		return 500;
-	d->sips = uri->url_type == url_sips;
+	if (status)
+		return status;
+	d->sips = sip->sip_request->rq_url->url_type == url_sips;
 	if (d->tc->b->identity_hook)
 		keep_invite(d, sip);
 	return sl_loop_is(d->tc->b, sip, d->identity.user, d->called.user, d->host, d->loop) ? 482 : 0;
@@ -327,7 +333,7 @@ void sl_b2bua_invite(void *ctx, struct sl_call *c, struct sl_leg *l, const struc
 		sl_leg_hangup(l, &cause, NULL);
 		return;
 	}
-	int status = read_request(d, sip, who), error = caller_side(tc, l, who, d);
+	int status = read_invite(d, sip, who), error = caller_side(tc, l, who, d);
 	if (status == 0)
 		status = error ? 500 : sl_sip_sdp(sip, &sdp) < 0 ? 415 : 0;
 	if (status) {

@@ -181,7 +181,8 @@ void sl_side_owner(struct side *s, const struct sl_prov_snapshot *snapshot, cons
 void sl_side_billed(struct sl_leg *l, const struct sl_sip_caller *who); /* whose call it is, for its record */
 void sl_side_release(struct side *s); /* it counts no more */
 void sl_side_free(struct side *s);
-void sl_dial_gruu(struct dial *d, const url_t *uri); /* RFC 5627: is one instance of a user called? */
+/* Who a request outside dialogs calls, who calls, and its headers that may pass, into the dial: 0 or the status to refuse it with. */
+int sl_dial_read(struct dial *d, const sip_t *sip, const struct sl_sip_caller *who);
 struct trunk_call *sl_trunk_call_new(struct sl_b2bua *b, struct sl_call *c);
 void sl_trunk_call_free(struct trunk_call *tc);
 struct side *sl_side_partner(const struct side *s); /* who it talks to; NULL = nobody yet */

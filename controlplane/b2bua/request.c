@@ -252,22 +252,10 @@ static void routed(void *ctx, int error, const void *result)
 
 static int read_message(struct outside *x, const sip_t *sip, const struct sl_sip_caller *who)
 {
-	struct dial *d = &x->dial;
-	const url_t *uri = sip->sip_request->rq_url;
-	char room[SL_HEADERS_ROOM];
-	struct text lines;
+	int status = sl_dial_read(&x->dial, sip, who);
 
-	if (sl_number_of(uri, &d->called) < 0)
-		return 404;
-	text_copy(d->host, sizeof d->host, uri->url_host ? uri->url_host : "");
-	sl_identity_of(sip, who->user, who->trunk, &d->identity);
-	sl_dial_gruu(d, uri);
-	d->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count - 1 : 69;
-	if (d->max_forwards < 0)
-		return 483;
-	text_init(&lines, room, sizeof room);
-	sl_headers_collect(&lines, sip);
-	d->headers = strdup(room);
+	if (status)
+		return status;
 	if (sip->sip_content_type && sip->sip_payload) {
 		char type[256];
 		issize_t n = msg_header_field_e(type, sizeof type, (const msg_header_t *)sip->sip_content_type, 0);
@@ -277,7 +265,7 @@ static int read_message(struct outside *x, const sip_t *sip, const struct sl_sip
 		if (!x->type || !x->body)
 			return 415;
 	}
-	return d->headers ? 0 : 500;
+	return 0;
 }
 
 static int policy(const sip_t *sip)

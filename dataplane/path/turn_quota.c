@@ -4,16 +4,9 @@
 #include "dataplane/path/turn_quota.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 enum { PROBES = 32, COUNT_BITS = 24 };
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
-
-static void *plain_zalloc(const char *what, size_t bytes)
-{
-	(void)what;
-	return calloc(1, bytes);
-}
 
 int sl_turn_quota_init(struct sl_turn_quota *q, uint32_t n, void *(*zalloc)(const char *what, size_t bytes))
 {
@@ -22,7 +15,7 @@ int sl_turn_quota_init(struct sl_turn_quota *q, uint32_t n, void *(*zalloc)(cons
 	while (words < UINT32_MAX / 2 && words / 2 < n)
 		words *= 2;
 	q->mask = words - 1;
-	q->words = (_Atomic uint64_t *)(zalloc ? zalloc : plain_zalloc)("user quotas", words * sizeof *q->words);
+	q->words = (_Atomic uint64_t *)zalloc("user quotas", words * sizeof *q->words);
 	return q->words ? 0 : -ENOMEM;
 }
 

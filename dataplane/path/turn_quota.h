@@ -16,7 +16,7 @@ struct sl_turn_quota {
 	uint32_t mask;
 };
 
-/* Room for n users with allocations at about half load. 0 or -ENOMEM. zalloc NULL = calloc. Start thread. */
+/* Room for n users with allocations at about half load. 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
 int sl_turn_quota_init(struct sl_turn_quota *q, uint32_t n, void *(*zalloc)(const char *what, size_t bytes));
 /* Count one allocation of the user: false when it already has max (0 = no limit), or when there is a limit and no room
  * to count. */

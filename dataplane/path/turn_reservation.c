@@ -4,7 +4,6 @@
 #include "dataplane/path/turn_reservation.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/wire/siphash.h"
@@ -12,17 +11,11 @@
 enum { RANDOM_BITS = 48 };
 #define RANDOM_MASK ((UINT64_C(1) << RANDOM_BITS) - 1)
 
-static void *plain_zalloc(const char *what, size_t bytes)
-{
-	(void)what;
-	return calloc(1, bytes);
-}
-
 int sl_turn_reservations_init(struct sl_turn_reservations *r, unsigned n_workers,
         void *(*zalloc)(const char *what, size_t bytes))
 {
 	r->n_workers = n_workers;
-	r->entries = (struct sl_turn_reservation *)(zalloc ? zalloc : plain_zalloc)(
+	r->entries = (struct sl_turn_reservation *)zalloc(
 		"reservations", (size_t)n_workers * SL_RESERVATIONS_PER_WORKER * sizeof *r->entries);
 	return r->entries ? 0 : -ENOMEM;
 }

@@ -29,7 +29,7 @@ struct sl_turn_reservations {
 
 struct sl_prng; /* dataplane/wire/siphash.h */
 
-/* 0 or -ENOMEM. zalloc NULL = calloc. Start thread. */
+/* 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
 int sl_turn_reservations_init(struct sl_turn_reservations *r, unsigned n_workers,
 	void *(*zalloc)(const char *what, size_t bytes));
 /* Reserve a port that p's worker has drawn; on success token is filled in. False when the worker's part is full. */

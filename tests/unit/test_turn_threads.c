@@ -22,6 +22,11 @@ static _Atomic uint64_t offered; /* a token, 0 = none */
 static _Atomic bool done;
 static unsigned redeemed;
 
+static void *zalloc(const char *what, size_t bytes)
+{
+	return calloc(1, bytes);
+}
+
 static void *redeemer(void *arg)
 {
 	while (!atomic_load(&done)) {
@@ -50,7 +55,7 @@ static void ports_are_lent_and_come_back(void **state)
 	assert_int_equal(sl_port_shared_init(&shared, 2, 1, NULL), 0);
 	for (unsigned w = 0; w < 2; w++)
 		assert_int_equal(sl_relay_ports_init(&ports[w], &shared, w, MIN, MAX, NULL), 0);
-	assert_int_equal(sl_turn_reservations_init(&reservations, 2, NULL), 0);
+	assert_int_equal(sl_turn_reservations_init(&reservations, 2, zalloc), 0);
 	assert_int_equal(pthread_create(&thread, NULL, redeemer, NULL), 0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint8_t token[8];
@@ -113,7 +118,7 @@ static void quotas_add_up(void **state)
 {
 	pthread_t thread;
 
-	assert_int_equal(sl_turn_quota_init(&quota, 100, NULL), 0);
+	assert_int_equal(sl_turn_quota_init(&quota, 100, zalloc), 0);
 	assert_int_equal(pthread_create(&thread, NULL, take_and_give, (void *)7), 0);
 	take_and_give((void *)8);
 	pthread_join(thread, NULL);

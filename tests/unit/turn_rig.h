@@ -252,6 +252,11 @@ static inline int rig_relay_of(void *ctx, const struct sl_ip *ip)
 	return sl_ip_eq(ip, &r->relay[0]) ? 0 : sl_ip_eq(ip, &r->relay[1]) ? 1 : -1;
 }
 
+static inline void *rig_zalloc(const char *what, size_t bytes)
+{
+	return calloc(1, bytes);
+}
+
 /* Everything but the cold memory, which must be there. */
 static inline void rig_start(struct rig *r, unsigned n_workers)
 {
@@ -260,8 +265,8 @@ static inline void rig_start(struct rig *r, unsigned n_workers)
 	r->n_workers = n_workers;
 	if (sl_port_shared_init(&r->ports, n_workers, 2, NULL) != 0 ||
 		sl_known_init(&r->known, n_workers, 1000, &key, NULL) != 0 ||
-		sl_turn_quota_init(&r->quota, 100, NULL) != 0 ||
-		sl_turn_reservations_init(&r->reservations, n_workers, NULL) != 0 ||
+		sl_turn_quota_init(&r->quota, 100, rig_zalloc) != 0 ||
+		sl_turn_reservations_init(&r->reservations, n_workers, rig_zalloc) != 0 ||
 		sl_cold_prepare(r->cold, n_workers) != 0)
 		abort();
 	sl_owner_init(&r->owner, r->cold->toeplitz_key, n_workers);
