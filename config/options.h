@@ -188,6 +188,44 @@ struct sl_conf_sip {
 	unsigned region, node;         /* in ids */
 };
 
+enum { SL_CONF_MAX_GUARD_RULES = 32, SL_CONF_MAX_GUARD_FILES = 16 };
+
+/* One of guard.limits: rates in packets a second, 0 = no limit. */
+struct sl_conf_guard_rule {
+	unsigned guard_class;  /* enum sl_guard_class (dataplane/abi/msg_guard.h) */
+	unsigned action;       /* enum sl_guard_action */
+	unsigned listener;     /* index into what the class has, SL_GUARD_ANY = all others; the file names it ("listener") */
+	unsigned pps[3];       /* source, prefix, wide: enum sl_guard_level */
+	unsigned total_pps;
+};
+
+struct sl_conf_guard_prefix {
+	struct sl_prefix prefix;
+	bool allow;
+};
+
+/* The guard (dataplane/guard/README.md). Without the group: on, with the limits that the sample shows. */
+struct sl_conf_guard {
+	bool enabled, dry_run;
+	unsigned n_rules;
+	struct sl_conf_guard_rule rules[SL_CONF_MAX_GUARD_RULES]; /* the classes' own (built in, or said), then those of listeners */
+	unsigned n_prefixes;   /* allow, deny, and what their files hold */
+	struct sl_conf_guard_prefix *prefixes;
+	unsigned sources;      /* that each worker remembers [restart] */
+	unsigned sip_sources;  /* marks of SIP sources, whole node [restart] */
+	unsigned reflection_percent;
+	unsigned allocations_per_source, allocations_per_prefix;
+	unsigned turn_session_pps, turn_session_kbps, media_session_pps, media_session_kbps, turn_pps, turn_kbps;
+	/* The control plane's: */
+	unsigned delay_ms;           /* action "delay": how long answers wait */
+	unsigned bindings_per_source, bindings_per_prefix, calls_per_source, calls_per_prefix;
+	unsigned reputation_ban;     /* a score from which on a source is banned; 0 = never */
+	unsigned reputation_half_life_s;
+	unsigned weight[6];          /* points of each signal: enum sl_guard_signal */
+	unsigned ban_s, ban_max_s;   /* of the first automatic ban; it doubles with each one up to the latter */
+	unsigned log_per_minute;     /* lines about sources in the event log */
+};
+
 struct sl_conf_control {
 	char *api_socket;      /* UNIX socket of the HTTP API */
 	bool has_api_tcp;
@@ -204,6 +242,7 @@ struct sl_config {
 	struct sl_conf_turn turn; /* n_listeners 0 = no TURN: the group is missing */
 	struct sl_conf_media media;
 	struct sl_conf_sip sip;       /* n_listeners 0 = no SIP: the group is missing */
+	struct sl_conf_guard guard;
 	/* The group "provision" as JSON text, for controlplane/provision (an object with a member "_line" each); NULL = there is none. The dataplane
 	 * does not look at it. */
 	char *provision;

@@ -15,6 +15,8 @@
 
 #include "config/options.h"
 #include "dataplane/abi/region.h"
+#include "dataplane/guard/bans.h"
+#include "dataplane/guard/marks.h"
 #include "dataplane/session/known.h"
 #include "dataplane/session/owner.h"
 #include "dataplane/session/ports.h"
@@ -58,6 +60,8 @@ struct sl_worker; /* dataplane/worker.h */
 struct sl_abi_server; /* dataplane/abi/server.h */
 struct sl_fib;
 struct sl_turn_conf;
+struct sl_guard_policy; /* dataplane/guard/policy.h */
+struct sl_meters;       /* dataplane/guard/meter.h */
 struct sl_cold_media; /* dataplane/session/cold_media.h */
 struct sl_clip_table; /* dataplane/clips.h */
 
@@ -84,18 +88,25 @@ struct sl_dataplane {
 
 	struct sl_owner owner;
 	struct sl_known known;
+	/* Of the guard: written by the housekeeper, read by all workers word by word. */
+	struct sl_bans bans;
+	struct sl_marks marks;
+	struct sl_meters *meters;
 	struct sl_port_shared relay_ports;
 	struct sl_abi_server *abi; /* open before any worker is made: for sl_abi_worker_init() */
 
 	/* Published by the housekeeper, read by workers between quiescent states (rcu_dereference). */
 	const struct sl_fib *fib;
 	const struct sl_turn_conf *turn_conf;
+	const struct sl_guard_policy *guard; /* never NULL while workers run */
 	const struct sl_clip_table *clips[SL_MAX_CLIENTS]; /* NULL = none; sl_clip_find() */
 
 	/* Options that a reload changes in place, unlike the rest of config. Writer: main thread at start, then the
 	 * housekeeper. Readers: workers (relaxed). */
 	_Atomic uint32_t live_exception_pps, live_unauthenticated_pps;
 	_Atomic uint8_t live_idle; /* enum sl_conf_idle */
+	/* How much of the guard's total rates of strangers' SIP may pass, percent. Writer: housekeeper. Readers: workers (relaxed). */
+	_Atomic uint8_t guard_pressure;
 
 	/* What the watchdog goes by: each worker's last round, in TSC. Not in the region, where a client could keep a hung
 	 * worker looking alive. Writer: worker i. Reader: housekeeper (relaxed). */
@@ -121,6 +132,7 @@ struct sl_resolve {
 /* Rings between one worker and the housekeeper, and between workers; all SP/SC, created by main.c. */
 struct sl_worker_rings {
 	struct rte_ring *exception; /* mbufs worker -> housekeeper, untagged Ethernet frames; sl_packet() says which TAP */
+	struct rte_ring *exception_known; /* the same, of SIP sources that are marked, and ARP: emptied first */
 	struct rte_ring *inject;    /* mbufs housekeeper -> worker: frames from a TAP, to be sent as they are */
 	struct rte_ring *resolve;   /* struct sl_resolve worker -> housekeeper */
 	struct rte_ring *known_in[SL_CONF_MAX_WORKERS];   /* from worker i; NULL at own index */

@@ -68,7 +68,17 @@
 	X(legs_deleted, "media legs ended")                                                                  \
 	X(legs_restored, "media legs taken up again after a restart")                                        \
 	X(legs_inactive, "media legs reported inactive")                                                     \
-	X(legs_active, "media legs now (gauge)")
+	X(legs_active, "media legs now (gauge)")                                                             \
+	X(guard_known, "packets of known sessions and marked sources, charged nowhere by the guard")         \
+	X(guard_unknown, "packets of strangers, charged to their source by the guard")                       \
+	X(guard_over, "times that a source or prefix went over its limit")                                   \
+	X(guard_challenges, "answers to requests without authentication")                                    \
+	X(guard_challenge_bytes, "bytes of those answers on the wire, IP header included")                   \
+	X(guard_challenged_bytes, "bytes of the requests they answered")                                     \
+	X(guard_came_again, "strangers let through beyond a total because they came again")                  \
+	X(guard_samples, "dropped packets copied for an operator")                                           \
+	X(guard_samples_lost, "copies lost because a bulk ring was full")                                    \
+	X(exception_known, "packets of marked sources passed to Linux")
 
 /* X(name, help): why a packet was dropped. Every drop has exactly one of these. */
 #define SL_DROP_REASONS(X)                                                                                   \
@@ -124,7 +134,18 @@
 	X(srtp_replay, "SRTP or SRTCP packet seen before, or older than the replay window")                  \
 	X(srtp_key_expired, "packet for a leg whose key's lifetime or index space is used up")               \
 	X(srtp_reused, "packet that would have been encrypted under an index already used")                  \
-	X(srtp_no_key, "packet for a leg that must be encrypted and has no key")
+	X(srtp_no_key, "packet for a leg that must be encrypted and has no key")                              \
+	X(vlan_stacked, "frame with more than one VLAN tag")                                                  \
+	X(sip_malformed, "datagram to a SIP listener that does not begin like SIP")                           \
+	X(guard_denied, "source in a denied prefix")                                                          \
+	X(guard_banned, "source banned by itself")                                                            \
+	X(guard_source_limit, "stranger's address over its limit")                                            \
+	X(guard_prefix_limit, "stranger's /24 or /48 over its limit")                                         \
+	X(guard_wide_limit, "stranger's /16 or /32 over its limit")                                           \
+	X(guard_total_limit, "strangers as a whole over their limit, and this one had not come before")       \
+	X(reflection_limit, "answer to an unauthenticated request that would have been too long beside it")   \
+	X(session_limit, "packet of a session over its own limit")                                            \
+	X(tenant_limit, "packet of a session whose tenant is over its limit")
 
 enum sl_worker_counter {
 #define X(name, help) SL_C_##name,

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "dataplane/abi/msg_guard.h"
 #include "dataplane/abi/msg_media.h"
 #include "dataplane/wire/addr.h"
 
@@ -45,7 +46,16 @@ enum {
 	X(PLAY_START, 18)      /* worker: struct sl_cmd_play; EVENT_LEG (PLAY_ENDED) when it is over */      \
 	X(PLAY_STOP, 19)       /* worker: struct sl_cmd_play */                                              \
 	X(TAP_SET, 20)         /* worker: struct sl_cmd_tap; copies come by the bulk ring */                 \
-	X(TAP_CLEAR, 21)       /* worker: struct sl_cmd_tap */
+	X(TAP_CLEAR, 21)       /* worker: struct sl_cmd_tap */                                               \
+	X(GUARD_POLICY, 22)    /* housekeeper: struct sl_cmd_guard_policy (msg_guard.h) */                   \
+	X(GUARD_BAN, 23)       /* housekeeper: struct sl_cmd_guard_ban */                                    \
+	X(GUARD_UNBAN, 24)     /* housekeeper: struct sl_cmd_guard_ban */                                    \
+	X(GUARD_BANS_CLEAR, 25) /* housekeeper: no body */                                                   \
+	X(GUARD_MARK, 26)      /* housekeeper: struct sl_cmd_guard_mark */                                   \
+	X(GUARD_PRESSURE, 27)  /* housekeeper: struct sl_cmd_guard_pressure */                               \
+	X(GUARD_METER, 28)     /* housekeeper: struct sl_cmd_guard_meter */                                  \
+	X(GUARD_QUERY, 29)     /* worker: struct sl_cmd_guard_query; EVENT_GUARD_ANSWER follows, seq echoed */ \
+	X(GUARD_SAMPLE, 30)    /* worker: struct sl_cmd_guard_sample; copies come by the bulk ring */
 
 enum sl_command_type {
 #define X(name, number) SL_CMD_##name = number,
@@ -113,6 +123,13 @@ struct sl_command {
 		struct sl_cmd_dtmf dtmf;
 		struct sl_cmd_play play;
 		struct sl_cmd_tap tap;
+		struct sl_cmd_guard_policy guard_policy;
+		struct sl_cmd_guard_ban guard_ban;
+		struct sl_cmd_guard_mark guard_mark;
+		struct sl_cmd_guard_pressure guard_pressure;
+		struct sl_cmd_guard_meter guard_meter;
+		struct sl_cmd_guard_query guard_query;
+		struct sl_cmd_guard_sample guard_sample;
 		uint8_t bytes[SL_MSG_COMMAND_BYTES - sizeof(struct sl_msg_header)];
 	};
 };
@@ -123,7 +140,10 @@ _Static_assert(sizeof(struct sl_command) == SL_MSG_COMMAND_BYTES, "command size 
 	X(ALLOCATION, 2) /* worker: struct sl_evt_allocation */                                              \
 	X(LIST_END, 3)   /* worker: end of an ALLOCATION_LIST, seq echoed */                                 \
 	X(LOG, 4)        /* housekeeper: struct sl_evt_log, something an operator should read */             \
-	X(LEG, 5)        /* worker: struct sl_evt_leg (msg_media.h) */
+	X(LEG, 5)        /* worker: struct sl_evt_leg (msg_media.h) */                                       \
+	X(GUARD_SOURCE, 6) /* worker: struct sl_evt_guard_source (msg_guard.h) */                            \
+	X(GUARD_SIGNALS, 7) /* worker: struct sl_evt_guard_signals */                                        \
+	X(GUARD_ANSWER, 8) /* worker: struct sl_evt_guard_answer */
 
 enum sl_event_type {
 #define X(name, number) SL_EVT_##name = number,
@@ -166,6 +186,9 @@ struct sl_event {
 		struct sl_evt_allocation allocation;
 		struct sl_evt_log log;
 		struct sl_evt_leg leg;
+		struct sl_evt_guard_source guard_source;
+		struct sl_evt_guard_signals guard_signals;
+		struct sl_evt_guard_answer guard_answer;
 		uint8_t bytes[SL_MSG_EVENT_BYTES - sizeof(struct sl_msg_header)];
 	};
 };

@@ -112,7 +112,8 @@ struct sl_cmd_leg {
 	uint8_t dtmf_pt_out;     /* as sent to this leg; 0 = none */
 	uint8_t audio_pt;        /* PT of silence and generated DTMF gaps: the leg's audio codec */
 	uint8_t n_pt_map, n_clocks;
-	uint8_t pad[3];
+	uint8_t pad;
+	uint16_t meter;          /* the tenant's token buckets (GUARD_METER); 0 = none */
 	uint32_t out_ssrc;       /* with REWRITE_SSRC, clips and DTMF; host order, 0 = the worker draws one */
 	struct sl_endpoint remote_rtp, remote_rtcp; /* ip all zero = not known */
 	struct sl_ip learn_ip;   /* also acceptable as a source address: where the signalling came from; zero = none */
@@ -200,7 +201,8 @@ enum { SL_LEG_SECURE_IN = 1, SL_LEG_SECURE_OUT = 2 };
 
 /* One copied packet in a bulk ring (region.h), SL_BULK_BYTES in all. */
 enum { SL_BULK_BYTES = 2048, SL_BULK_HEADER_BYTES = 64, SL_BULK_DATA_MAX = SL_BULK_BYTES - SL_BULK_HEADER_BYTES };
-enum sl_bulk_kind { SL_BULK_TAP_RTP = 1, SL_BULK_TAP_RTCP };
+/* GUARD: a frame that the guard dropped or would have dropped, from its Ethernet header on; the reason is in .reason. */
+enum sl_bulk_kind { SL_BULK_TAP_RTP = 1, SL_BULK_TAP_RTCP, SL_BULK_GUARD };
 struct sl_bulk {
 	uint16_t kind;      /* enum sl_bulk_kind */
 	uint16_t len;       /* bytes of data */
@@ -212,7 +214,8 @@ struct sl_bulk {
 	uint64_t leg_id;
 	uint64_t unix_ns;
 	uint16_t remote_port_be, local_port_be;
-	uint8_t pad2[12];
+	uint16_t reason;    /* SL_BULK_GUARD: enum sl_drop */
+	uint8_t pad2[10];
 	struct sl_ip remote_ip; /* with remote_port_be the other end at that moment; all zero = not known */
 	uint8_t data[SL_BULK_DATA_MAX]; /* from the RTP or RTCP header on */
 };

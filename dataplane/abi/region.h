@@ -16,9 +16,10 @@
 #include "dataplane/abi/counters.h"
 #include "dataplane/abi/msg.h"
 #include "dataplane/abi/ring.h"
+#include "dataplane/guard/top.h"
 
 enum {
-	SL_REGION_VERSION = 2,
+	SL_REGION_VERSION = 3,
 	SL_MAX_CLIENTS = 8,
 	SL_MAX_WORKERS = 32,
 	SL_MAX_PORTS = 16,
@@ -39,6 +40,8 @@ struct sl_region_worker {
 	_Alignas(64) uint64_t counters[SL_N_WORKER_COUNTERS];
 	_Alignas(64) uint64_t drops[SL_N_DROPS];
 	_Alignas(64) uint64_t ports[SL_MAX_PORTS][SL_N_PORT_COUNTERS];
+	_Alignas(64) uint64_t would_drop[SL_N_DROPS]; /* by the guard, were it not in dry run; also counted by what happened then */
+	_Alignas(64) struct sl_guard_top top;
 };
 
 /* Writer: the dataplane's main thread (start) and housekeeper (link, speed). Readers: clients. */
@@ -83,6 +86,10 @@ struct sl_region {
 	/* Writer: housekeeper, every few ms, CLOCK_MONOTONIC. */
 	_Alignas(64) _Atomic uint64_t heartbeat_ms;
 	uint64_t housekeeper_drops;  /* packets it could not pass on (TAP or ring full) */
+	/* The guard as it is in force. */
+	uint32_t guard_bans, guard_marks_final, guard_marks_provisional, guard_prefixes;
+	uint64_t guard_bytes;        /* of all of its tables: fixed but for the lists */
+	uint8_t guard_enabled, guard_dry_run, guard_pressure /* percent let through */, guard_owner /* client slot; 0xff = the dataplane's own configuration */;
 
 	struct sl_region_port ports[SL_MAX_PORTS];
 	struct sl_region_client clients[SL_MAX_CLIENTS];

@@ -160,7 +160,7 @@ static int check_leg(struct sl_verdict v, const struct sl_cmd_leg *l)
 		return rc;
 	if ((rc = sl_check_range(v, "inactivity_ms", l->inactivity_ms, 0, MS_MAX)) ||
 	        (rc = sl_check_range(v, "learn", l->learn, 0, SL_LEARN_N - 1)) ||
-	        (rc = check_payload_types(v, l)) || (rc = sl_check_zero(v, "pad", l->pad, sizeof l->pad)) ||
+	        (rc = check_payload_types(v, l)) || (rc = sl_check_zero(v, "pad", &l->pad, sizeof l->pad)) ||
 	        (rc = check_endpoint(v, "remote_rtp", &l->remote_rtp)) ||
 	        (rc = check_endpoint(v, "remote_rtcp", &l->remote_rtcp)) ||
 	        (rc = check_ip(v, "learn_ip", &l->learn_ip)))

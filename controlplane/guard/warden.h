@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The control plane's half of the guard: lists and bans with their ends, reputation, trust that SIP sources have earned, and what is answered to
+ * sources that the dataplane marked. It tells the dataplane (dp/guard.c) and hears its events. Owner: the brain's thread; time is an argument.
+ *
+ * Who wins: an allow (configuration or API) over everything; then a deny, a ban; then limits. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/options.h"
+#include "controlplane/dp/dp.h"
+#include "controlplane/store/store.h"
+#include "dataplane/abi/msg_guard.h"
+#include "dataplane/wire/addr.h"
+
+struct sl_warden;
+struct sl_call_events;
+struct sl_sip_flow;
+
+struct sl_warden_options {
+	const struct sl_config *config;
+	struct sl_dp *dp;       /* may be NULL in tests */
+	struct sl_store *store; /* manual and automatic entries outlive us; NULL: they do not */
+	struct sl_call_events *events; /* NULL: no events but the log */
+	int64_t (*unix_ms)(void); /* NULL = the clock */
+};
+struct sl_warden *sl_warden_new(const struct sl_warden_options *o);
+void sl_warden_free(struct sl_warden *w);
+void sl_warden_tick(struct sl_warden *w, int64_t now_ms);
+/* A reloaded configuration: policy and lists are told again. */
+void sl_warden_reconfigure(struct sl_warden *w, const struct sl_config *config);
+/* The events facility came up later than we did. */
+void sl_warden_set_events(struct sl_warden *w, struct sl_call_events *events);
+
+/* ---- entries: allow, deny, ban ---- */
+
+enum sl_warden_kind { SL_WARDEN_ALLOW, SL_WARDEN_DENY, SL_WARDEN_BAN };      /* BAN: a deny with an end, manual or automatic */
+enum sl_warden_origin { SL_WARDEN_CONFIG, SL_WARDEN_API, SL_WARDEN_AUTO };
+enum { SL_WARDEN_REASON_MAX = 95 };
+
+struct sl_warden_entry {
+	struct sl_prefix prefix;
+	uint8_t kind;                /* enum sl_warden_kind */
+	uint8_t origin;
+	int64_t since_unix_ms, until_unix_ms; /* until 0 = no end */
+	char reason[SL_WARDEN_REASON_MAX + 1];
+};
+typedef void (*sl_warden_done)(void *ctx, int error, const char *text); /* error 0 or negative errno, once it is stored and told */
+
+/* Put (added or changed: same prefix and kind) an entry of origin API. seconds 0 = without an end. -EINVAL with text at once and done not called: host bits set,
+ * a ban of what is allowed, a ban of 0.0.0.0/0 or of one of our own addresses; -ENOSPC. */
+int sl_warden_put(struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p, uint32_t seconds, const char *reason, sl_warden_done done,
+	void *ctx, char *text, size_t text_len);
+/* -ENOENT; -EPERM: the configuration's. */
+int sl_warden_remove(struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p, sl_warden_done done, void *ctx, char *text, size_t text_len);
+/* In the order allow, deny, ban; *at: 0 at first. NULL at the end. Valid until the next change. */
+const struct sl_warden_entry *sl_warden_next(const struct sl_warden *w, size_t *at);
+size_t sl_warden_count(const struct sl_warden *w, enum sl_warden_kind kind);
+/* What decides about an address: the entry that wins, or NULL. */
+const struct sl_warden_entry *sl_warden_decides(const struct sl_warden *w, const struct sl_ip *ip);
+
+/* ---- reputation ---- */
+
+/* n things were seen of a source (n * weight points, decaying); beyond the limit it is banned for a while, and longer each time. Allowed sources are counted and never banned. */
+void sl_warden_report(struct sl_warden *w, const struct sl_ip *source, enum sl_guard_signal what, unsigned n, int64_t now_ms);
+struct sl_warden_source {
+	struct sl_ip ip;                 /* IPv6: its /64 */
+	uint32_t score;                  /* points now */
+	uint32_t seen[SL_GUARD_N_SIGNALS];
+	unsigned bans;                   /* how often lately */
+	int64_t last_ms;
+};
+/* False: nothing is known of it. */
+bool sl_warden_source(const struct sl_warden *w, const struct sl_ip *ip, int64_t now_ms, struct sl_warden_source *out);
+/* The n with the highest scores. */
+size_t sl_warden_worst(const struct sl_warden *w, int64_t now_ms, struct sl_warden_source *out, size_t n);
+
+/* ---- trust (marks in the dataplane) ---- */
+
+void sl_warden_challenged(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
+/* Authenticated, or a trunk that answers: for so many seconds. */
+void sl_warden_trusts(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
+void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
+
+/* ---- what SIP asks ---- */
+
+enum sl_warden_answer { SL_WARDEN_PASS, SL_WARDEN_CHALLENGE, SL_WARDEN_REFUSE, SL_WARDEN_DELAY };
+/* A request from flow, of a source that the dataplane may have marked: by the action of the rule it exceeds. Cheap when nobody is marked. */
+enum sl_warden_answer sl_warden_judge(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
+/* New state for a source (a binding, a call): false = it has its full number, or its prefix has. give: when it ends. what: 0 bindings, 1 calls. */
+enum sl_warden_state { SL_WARDEN_BINDING, SL_WARDEN_CALL, SL_WARDEN_N_STATES };
+bool sl_warden_take(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
+void sl_warden_give(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
+/* The overload controller's word, every 200 ms or so: 0 none, 1 some, 2 severe. Lets fewer strangers through while it lasts. */
+void sl_warden_pressure(struct sl_warden *w, unsigned level, int64_t now_ms);
+
+/* ---- looking ---- */
+
+/* A source, prefix or total that is over its limit now, as workers tell. */
+struct sl_warden_over {
+	struct sl_evt_guard_source e;
+	int64_t since_ms, last_ms;
+	uint64_t times;
+};
+size_t sl_warden_overs(const struct sl_warden *w, struct sl_warden_over *out, size_t n); /* newest first */
+
+/* Ask every worker where an address stands; done with what came (n answers) within 500 ms. 0 or -ENOTCONN. */
+typedef void (*sl_warden_answers)(void *ctx, const struct sl_evt_guard_answer *answers, unsigned n);
+int sl_warden_query(struct sl_warden *w, const struct sl_ip *ip, int64_t now_ms, sl_warden_answers done, void *ctx);
+
+/* Collect n dropped packets, or for so many seconds: done gets a pcap file in memory (it owns it; free()), frames from their Ethernet header on, or NULL and why. */
+struct sl_warden_sample {
+	unsigned n, seconds;
+	unsigned reason; /* enum sl_drop, or SL_GUARD_ANY */
+	struct sl_prefix from; /* len 0 = any */
+};
+typedef void (*sl_warden_sampled)(void *ctx, uint8_t *pcap, size_t bytes, unsigned packets, unsigned lost, const char *error);
+int sl_warden_sample(struct sl_warden *w, const struct sl_warden_sample *s, int64_t now_ms, sl_warden_sampled done, void *ctx);
+
+/* X(name, help): counters of the control plane's half. */
+#define SL_WARDEN_COUNTERS(X)                                                            \
+	X(bans_manual, "bans by an operator")                                            \
+	X(bans_automatic, "bans by reputation")                                          \
+	X(bans_spared, "bans by reputation not made: the source is allowed")             \
+	X(bans_ended, "bans whose time was up")                                          \
+	X(challenged, "SIP requests challenged because of the guard's mark")             \
+	X(refused, "SIP requests refused (503) because of the guard's mark")             \
+	X(delayed, "SIP answers held back because of the guard's mark")                  \
+	X(state_refused, "bindings and calls refused: too many of a source or prefix")   \
+	X(marks_provisional, "SIP sources marked provisionally")                         \
+	X(marks_final, "SIP sources marked as known")                                    \
+	X(marks_withdrawn, "marks withdrawn before their time")                          \
+	X(events_dropped, "lines not written to the event log: beyond log_per_minute")
+struct sl_warden_counts {
+#define X(name, help) uint64_t name;
+	SL_WARDEN_COUNTERS(X)
+#undef X
+};
+const struct sl_warden_counts *sl_warden_counts(const struct sl_warden *w);

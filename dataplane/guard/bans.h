@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* Single addresses (and IPv6 /64) that are banned: an exact-match table of keyed 64-bit fingerprints, eight to a cache line, two lines a
+ * look-up. Process memory. Writer: the housekeeper. Readers: all workers (relaxed loads of single words): no lock, no snapshot.
+ * Ends of bans are the housekeeper's: it looks at a part of the table each time it is asked to. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/guard/hash.h"
+
+enum { SL_BANS_WAYS = 8 };
+
+struct sl_bans {
+	struct sl_hash_key key;
+	uint32_t mask;               /* lines, a power of two, less one */
+	_Atomic uint32_t n;          /* in force: 0 lets workers skip the look-up */
+	_Atomic uint64_t *prints;    /* [lines][SL_BANS_WAYS]; 0 = free */
+	/* The housekeeper's own, beside each print: */
+	struct sl_bans_own *own;
+	uint32_t swept;
+};
+
+/* For SL_GUARD_BANS_MAX at about half load. zalloc NULL = calloc. 0 or -ENOMEM. */
+int sl_bans_init(struct sl_bans *b, const struct sl_hash_key *key, void *(*zalloc)(const char *what, size_t bytes));
+void sl_bans_free(struct sl_bans *b, void (*release)(void *)); /* for tests */
+
+/* Housekeeper. Add or change; now_s: CLOCK_MONOTONIC. 0; -EINVAL (prefix_len is neither 128 nor, of IPv6, 64); -ENOSPC. */
+int sl_bans_add(struct sl_bans *b, const struct sl_guard_ban *ban, uint32_t now_s);
+bool sl_bans_remove(struct sl_bans *b, const struct sl_guard_ban *ban);
+void sl_bans_clear(struct sl_bans *b);
+/* Once a second or more often: take out what has ended, `lines` lines from where the last call left off. */
+void sl_bans_sweep(struct sl_bans *b, uint32_t now_s, uint32_t lines);
+/* Housekeeper: seconds left (0 = for ever) of the ban that covers ip; false = none does. */
+bool sl_bans_find(const struct sl_bans *b, const struct sl_ip *ip, uint32_t now_s, uint32_t *seconds);
+
+/* Workers. Hash of an address (v6: once more with /64), fetch, look. */
+uint64_t sl_bans_hash(const struct sl_bans *b, const struct sl_ip *ip, unsigned prefix_len);
+void sl_bans_prefetch(const struct sl_bans *b, uint64_t hash);
+bool sl_bans_has(const struct sl_bans *b, uint64_t hash);

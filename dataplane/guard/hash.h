@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* The guard's keyed hash of 24 bytes to 64 bits: AES rounds where the processor has them, SipHash elsewhere. The key is random per start. */
+
+#include <stdint.h>
+
+#include "dataplane/abi/msg_guard.h"
+#include "dataplane/session/flow.h"
+#include "dataplane/wire/addr.h"
+#include "dataplane/wire/siphash.h"
+
+static inline uint64_t sl_guard_hash(const struct sl_hash_key *key, const struct sl_ip *ip, uint64_t what)
+{
+#ifdef __AES__
+	__m128i k0 = _mm_load_si128((const __m128i *)key->b), k1 = _mm_load_si128((const __m128i *)(key->b + 16));
+	__m128i a = _mm_xor_si128(_mm_loadu_si128((const __m128i *)ip), k0);
+	__m128i b = _mm_xor_si128(_mm_cvtsi64_si128((long long)what), k1);
+	a = _mm_aesenc_si128(a, b);
+	a = _mm_aesenc_si128(a, k1);
+	a = _mm_aesenc_si128(a, k0);
+	return (uint64_t)_mm_cvtsi128_si64(a);
+#else
+	struct {
+		struct sl_ip ip;
+		uint64_t what;
+	} of = {*ip, what};
+	struct sl_siphash_key k;
+	memcpy(&k, key->b, sizeof k);
+	return sl_siphash(&k, &of, sizeof of);
+#endif
+}
+
+/* The address with bits beyond prefix_len (of the 16-byte form) cleared. */
+static inline struct sl_ip sl_guard_masked(const struct sl_ip *ip, unsigned prefix_len)
+{
+	struct sl_ip m = *ip;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned from = 32 * i;
+		if (prefix_len <= from)
+			m.d[i] = 0;
+		else if (prefix_len < from + 32)
+			m.d[i] &= htonl(~0u << (from + 32 - prefix_len));
+	}
+	return m;
+}
+
+/* Lengths (of the 16-byte form) at which sources are counted: by enum sl_guard_level. */
+static inline unsigned sl_guard_level_bits(bool v4, unsigned level)
+{
+	static const uint8_t bits[2][SL_GUARD_N_LEVELS] = {{64, 48, 32}, {128, 120, 112}};
+	return bits[v4][level];
+}

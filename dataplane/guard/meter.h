@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* Token buckets for packets and bytes. A session's belongs to its worker. A tenant's is shared: workers take a few milliseconds' worth at a
+ * time from one atomic word, so that a packet costs no atomic operation. A second's worth may come at once; packets of at most that size pass. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/abi/msg_guard.h"
+
+struct sl_meter_rate {
+	uint32_t pps, kbps; /* kbit/s of UDP payload; 0 = no limit */
+};
+
+/* One direction of one session: all zero = full. Owner: the session's worker. */
+struct sl_meter {
+	uint64_t last_us;
+	uint32_t packets_used_m; /* thousandths of a packet, bytes: used up since; they run back to 0 */
+	uint32_t bytes_used;
+};
+/* May a packet of len bytes pass? Takes its tokens when it may. now_us: the worker's. */
+bool sl_meter_take(struct sl_meter *m, const struct sl_meter_rate *rate, uint32_t len, uint64_t now_us);
+
+/* Tenants. */
+struct sl_meters;
+/* n_workers 1..SL_MAX_WORKERS. */
+int sl_meters_init(struct sl_meters **out, unsigned n_workers, void *(*zalloc)(const char *what, size_t bytes));
+/* Housekeeper: rates of one meter; 0, 0 = none. */
+void sl_meters_set(struct sl_meters *m, uint32_t meter, const struct sl_meter_rate *rate);
+/* Worker w: one packet of meter (0 = always true) in a direction (0 in, 1 out). */
+bool sl_meters_take(struct sl_meters *m, unsigned w, uint32_t meter, unsigned direction, uint32_t len, uint64_t now_us);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* What workers go by: one immutable object per change, published by the housekeeper (dp->guard), read between quiescent states. */
+
+#include <stdbool.h>
+
+#include "config/options.h"
+#include "dataplane/guard/limiter.h"
+#include "dataplane/guard/prefixes.h"
+
+enum { SL_GUARD_NO_RULE = 0xff };
+
+struct sl_guard_policy {
+	struct sl_cmd_guard_policy told; /* as it was said */
+	bool limits;                     /* enabled, and some rule counts something */
+	struct sl_limiter_rate rates[SL_GUARD_MAX_RULES];
+	/* Index of the rule, or SL_GUARD_NO_RULE, by class and the listener's index. */
+	uint8_t rule[SL_GUARD_N_CLASSES][SL_CONF_MAX_RELAY];
+	const struct sl_prefixes *prefixes; /* NULL = none; freed with the policy that had it last (guard.c of the housekeeper) */
+};
+
+/* Compile cmd (already validated). out->prefixes is left alone. */
+void sl_guard_policy_make(struct sl_guard_policy *out, const struct sl_cmd_guard_policy *cmd);
+/* What the group `guard` of a configuration says, as a message. */
+void sl_guard_policy_of(const struct sl_config *c, struct sl_cmd_guard_policy *out);
