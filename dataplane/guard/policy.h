@@ -23,5 +23,3 @@ struct sl_guard_policy {
 
 /* Compile cmd (already validated). out->prefixes is left alone. */
 void sl_guard_policy_make(struct sl_guard_policy *out, const struct sl_cmd_guard_policy *cmd);
-/* What the group `guard` of a configuration says, as a message. */
-void sl_guard_policy_of(const struct sl_config *c, struct sl_cmd_guard_policy *out);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+#include "dataplane/guard/limiter.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#ifdef __SSE4_1__
+#include <immintrin.h>
+#endif
+
+/* exp(-i / 128) and exp(-i / 2), in 1/65536: a decay of n ticks is FINE[n % 64] * COARSE[n / 64]. */
+enum { FINE_STEPS = 64, COARSE_STEPS = 24 };
+static const uint16_t FINE[FINE_STEPS] = {
+	65535, 65026, 64520, 64018, 63520, 63025, 62535, 62048, 61565, 61086, 60611, 60139, 59671, 59207, 58746, 58289,
+	57835, 57385, 56939, 56496, 56056, 55620, 55187, 54757, 54331, 53908, 53489, 53073, 52660, 52250, 51843, 51440,
+	51039, 50642, 50248, 49857, 49469, 49084, 48702, 48323, 47947, 47574, 47204, 46836, 46472, 46110, 45752, 45395,
+	45042, 44692, 44344, 43999, 43656, 43317, 42980, 42645, 42313, 41984, 41657, 41333, 41011, 40692, 40376, 40061,
+};
+static const uint16_t COARSE[COARSE_STEPS] = {
+	65535, 39750, 24109, 14623, 8869, 5380, 3263, 1979, 1200, 728, 442, 268, 162, 99, 60, 36, 22, 13, 8, 5, 3, 2, 1, 1,
+};
+
+enum {
+	TOLD_SHIFT = 8, /* a source that stays over is told again every 256 ticks, two seconds */
+	TOLD = 0x80,
+};
+
+static void *plain_zalloc(const char *what, size_t bytes)
+{
+	(void)what;
+	return aligned_alloc(64, bytes);
+}
+
+int sl_limiter_init(struct sl_limiter *l, uint32_t sources, const struct sl_hash_key *key, void *(*zalloc)(const char *what, size_t bytes))
+{
+	uint32_t lines = 1;
+
+	while (lines < (1u << 24) && lines * SL_LIMITER_WAYS < sources)
+		lines *= 2;
+	*l = (struct sl_limiter){.key = *key, .random = key->b[0] | 1};
+	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
+		size_t bytes = (size_t)lines * sizeof *l->lines[i];
+		l->lines[i] = (struct sl_limiter_line *)(zalloc ? zalloc : plain_zalloc)("limiter", bytes);
+		if (!l->lines[i])
+			return -ENOMEM;
+		if (!zalloc)
+			memset(l->lines[i], 0, bytes);
+		l->mask[i] = lines - 1;
+		lines = lines > 1 ? lines / 2 : 1;
+	}
+	return 0;
+}
+
+void sl_limiter_free(struct sl_limiter *l, void (*release)(void *))
+{
+	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++)
+		release(l->lines[i]);
+}
+
+uint64_t sl_limiter_bytes(const struct sl_limiter *l)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++)
+		bytes += ((uint64_t)l->mask[i] + 1) * sizeof *l->lines[i];
+	return bytes;
+}
+
+void sl_limiter_rate(struct sl_limiter_rate *r, const struct sl_guard_rule *rule)
+{
+	bool answered = rule->action > SL_GUARD_DO_DROP; /* by the control plane */
+	uint64_t hard = answered ? SL_GUARD_HARD : 1;
+
+	*r = (struct sl_limiter_rate){
+		.mark = answered ? SL_LIMITER_FULL / SL_GUARD_HARD : SL_LIMITER_FULL, .drop_all = rule->action == SL_GUARD_DO_DROP};
+	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
+		uint64_t price = rule->pps[i] ? (UINT64_C(1) << 32) / (rule->pps[i] * hard) : 0;
+		r->price[i] = price > UINT32_MAX ? UINT32_MAX : (uint32_t)price;
+	}
+}
+
+/* ---- one line ---- */
+
+static void decay(struct sl_limiter_line *line, uint32_t tick)
+{
+	uint32_t n = tick - line->tick;
+
+	line->tick = tick;
+	if (n >= FINE_STEPS * COARSE_STEPS) {
+		memset(line->load, 0, sizeof line->load);
+		return;
+	}
+#ifdef __SSE4_1__
+	__m128i load = _mm_load_si128((const __m128i *)line->load);
+	load = _mm_mulhi_epu16(load, _mm_set1_epi16((short)FINE[n % FINE_STEPS]));
+	if (__builtin_expect(n >= FINE_STEPS, 0))
+		load = _mm_mulhi_epu16(load, _mm_set1_epi16((short)COARSE[n / FINE_STEPS]));
+	_mm_store_si128((__m128i *)line->load, load);
+#else
+	for (unsigned i = 0; i < SL_LIMITER_WAYS; i++)
+		line->load[i] = (uint16_t)(((line->load[i] * (uint32_t)FINE[n % FINE_STEPS]) >> 16) * COARSE[n / FINE_STEPS] >> 16);
+#endif
+}
+
+/* The place of tag in line, or -1. */
+static inline int place_of(const struct sl_limiter_line *line, uint32_t tag)
+{
+#ifdef __AVX2__
+	__m256i eq = _mm256_cmpeq_epi32(_mm256_load_si256((const __m256i *)line->tag), _mm256_set1_epi32((int)tag));
+	unsigned hits = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(eq));
+	return hits ? __builtin_ctz(hits) : -1;
+#else
+	for (int i = 0; i < SL_LIMITER_WAYS; i++)
+		if (line->tag[i] == tag)
+			return i;
+	return -1;
+#endif
+}
+
+static inline int least_of(const struct sl_limiter_line *line)
+{
+#ifdef __SSE4_1__
+	return (_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_load_si128((const __m128i *)line->load))) >> 16) & 7;
+#else
+	int least = 0;
+	for (int i = 1; i < SL_LIMITER_WAYS; i++)
+		if (line->load[i] < line->load[least])
+			least = i;
+	return least;
+#endif
+}
+
+static inline uint32_t tag_of(uint64_t hash)
+{
+	uint32_t tag = (uint32_t)(hash >> 32);
+	return tag ? tag : 1;
+}
+
+/* ---- a packet ---- */
+
+static inline uint64_t hash_of(const struct sl_limiter *l, unsigned rule, unsigned level, const struct sl_ip *ip, bool v4)
+{
+	struct sl_ip m = *ip;
+
+	if (v4)
+		m.d[3] &= level == SL_GUARD_SOURCE ? 0xffffffff : level == SL_GUARD_PREFIX ? htonl(0xffffff00) : htonl(0xffff0000);
+	else
+		m = sl_guard_masked(ip, sl_guard_level_bits(false, level));
+	return sl_guard_hash(&l->key, &m, rule << 8 | level);
+}
+
+void sl_limiter_locate(const struct sl_limiter *l, const struct sl_limiter_rate *r, unsigned rule, const struct sl_ip *ip, bool v4, struct sl_limiter_key *k)
+{
+	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
+		if (!r->price[i])
+			continue;
+		k->hash[i] = hash_of(l, rule, i, ip, v4);
+		__builtin_prefetch(&l->lines[i][k->hash[i] & l->mask[i]], 1);
+	}
+}
+
+/* What this packet adds: fractions are rounded up as often as they should be. */
+static inline uint32_t cost(struct sl_limiter *l, uint32_t price)
+{
+	l->random = l->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(((uint64_t)price + (uint32_t)(l->random >> 48)) >> 16);
+}
+
+/* Was it told lately that this place is over? Notes that it is now. */
+static inline bool is_news(struct sl_limiter_line *line, int at, uint32_t tick)
+{
+	uint8_t now = (uint8_t)(TOLD | ((tick >> TOLD_SHIFT) & (TOLD - 1)));
+	if (line->told[at] == now)
+		return false;
+	line->told[at] = now;
+	return true;
+}
+
+struct sl_limiter_verdict sl_limiter_charge(struct sl_limiter *l, const struct sl_limiter_rate *r, const struct sl_limiter_key *k)
+{
+	struct sl_limiter_verdict v = {.over = SL_GUARD_N_LEVELS};
+	struct sl_limiter_line *line[SL_GUARD_N_LEVELS];
+	uint32_t load[SL_GUARD_N_LEVELS];
+	int at[SL_GUARD_N_LEVELS];
+
+	for (unsigned i = SL_GUARD_N_LEVELS; i-- > 0;) {
+		if (!r->price[i])
+			continue;
+		line[i] = &l->lines[i][k->hash[i] & l->mask[i]];
+		uint32_t tag = tag_of(k->hash[i]);
+		if (line[i]->tick != l->tick)
+			decay(line[i], l->tick);
+		at[i] = place_of(line[i], tag);
+		if (at[i] < 0) {
+			at[i] = least_of(line[i]);
+			line[i]->tag[at[i]] = tag;
+			line[i]->load[at[i]] = 0;
+			line[i]->told[at[i]] = 0;
+		}
+		load[i] = line[i]->load[at[i]] + cost(l, r->price[i]);
+		/* Judged by the price rounded up: a packet that happens to cost nothing does not pass a full count for that. */
+		if (line[i]->load[at[i]] + ((r->price[i] + UINT16_MAX) >> 16) > SL_LIMITER_FULL) {
+			load[i] = SL_LIMITER_FULL;
+			v.over = (uint8_t)i;
+		}
+	}
+	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
+		if (!r->price[i])
+			continue;
+		if (v.over == SL_GUARD_N_LEVELS || r->drop_all)
+			line[i]->load[at[i]] = (uint16_t)load[i];
+		uint32_t mark = r->mark;
+		if (__builtin_expect(v.over == i || load[i] > mark, 0)) {
+			if (is_news(line[i], at[i], l->tick))
+				v.tell |= (uint8_t)(1u << i);
+		} else if (__builtin_expect(line[i]->told[at[i]] != 0, 0) && load[i] < mark / 2) {
+			line[i]->told[at[i]] = 0;
+			v.below |= (uint8_t)(1u << i);
+		}
+	}
+	return v;
+}
+
+uint16_t sl_limiter_load(const struct sl_limiter *l, unsigned rule, unsigned level, const struct sl_ip *ip)
+{
+	uint64_t hash = hash_of(l, rule, level, ip, sl_ip_is_v4(ip));
+	struct sl_limiter_line line = l->lines[level][hash & l->mask[level]];
+	int at = place_of(&line, tag_of(hash));
+
+	if (at < 0)
+		return 0;
+	decay(&line, l->tick);
+	return line.load[at];
+}
