@@ -93,7 +93,8 @@ struct sl_cmd_guard_policy {
 struct sl_guard_ban {
 	struct sl_ip ip;
 	uint8_t prefix_len; /* of the 16-byte form: 128, or 64 for IPv6 */
-	uint8_t pad[3];
+	uint8_t strangers;  /* 1: only of strangers; known sessions and marked sources from there go on. What is banned by evidence that can be forged */
+	uint8_t pad[2];
 	uint32_t seconds;   /* from now; 0 = until GUARD_UNBAN. Not read by UNBAN */
 };
 struct sl_cmd_guard_ban {
