@@ -12,24 +12,32 @@
 
 #include "dataplane/abi/msg_guard.h"
 
+/* The meter of all of TURN, beside the tenants' 1..SL_GUARD_MAX_METERS - 1: the housekeeper sets it by the policy's turn_pps and turn_kbps. */
+enum { SL_METER_TURN = SL_GUARD_MAX_METERS };
+enum sl_meter_direction { SL_METER_IN, SL_METER_OUT, SL_METER_N_DIRECTIONS };
+
 struct sl_meter_rate {
 	uint32_t pps, kbps; /* kbit/s of UDP payload; 0 = no limit */
 };
 
-/* One direction of one session: all zero = full. Owner: the session's worker. */
+/* One direction of one session: all zero = full. Owner: the session's worker. Units are such that a microsecond gives back exactly pps
+ * millionths of a packet and kbps eight-thousandths of a byte: nothing is divided or rounded, however slow a rate is. */
 struct sl_meter {
 	uint64_t last_us;
-	uint32_t packets_used_m; /* thousandths of a packet, bytes: used up since; they run back to 0 */
-	uint32_t bytes_used;
+	uint64_t packets_used; /* millionths of a packet: used up since; they run back to 0 */
+	uint64_t bytes_used;   /* 1/8000 of a byte */
 };
+_Static_assert(sizeof(struct sl_meter) <= 32, "room for both directions in one cache line");
+
 /* May a packet of len bytes pass? Takes its tokens when it may. now_us: the worker's. */
 bool sl_meter_take(struct sl_meter *m, const struct sl_meter_rate *rate, uint32_t len, uint64_t now_us);
 
-/* Tenants. */
+/* Tenants, and SL_METER_TURN. */
 struct sl_meters;
-/* n_workers 1..SL_MAX_WORKERS. */
+/* n_workers 1..SL_MAX_WORKERS. zalloc NULL = calloc. 0, -EINVAL or -ENOMEM. Memory: 320 KB, and 256 KB for each worker. */
 int sl_meters_init(struct sl_meters **out, unsigned n_workers, void *(*zalloc)(const char *what, size_t bytes));
-/* Housekeeper: rates of one meter; 0, 0 = none. */
+void sl_meters_free(struct sl_meters *m, void (*release)(void *)); /* for tests. release NULL = free */
+/* Housekeeper: rates of one meter; 0, 0 = none. A number out of range is ignored. */
 void sl_meters_set(struct sl_meters *m, uint32_t meter, const struct sl_meter_rate *rate);
 /* Worker w: one packet of meter (0 = always true) in a direction (0 in, 1 out). */
 bool sl_meters_take(struct sl_meters *m, unsigned w, uint32_t meter, unsigned direction, uint32_t len, uint64_t now_us);
