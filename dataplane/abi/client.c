@@ -175,18 +175,16 @@ int sl_client_receive_bulk(struct sl_client *c, unsigned worker, struct sl_bulk 
 	return worker < c->n_workers ? sl_ring_pop(&c->bulk[1 + worker], out) : -EINVAL;
 }
 
-int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd)
+/* One message on the attach socket, with a descriptor unless it is negative. */
+static int offer(struct sl_client *c, void *message, size_t bytes, int memfd)
 {
-	struct sl_clip_offer offer = {.magic = SL_REGION_MAGIC, .clip = clip, .remove = memfd < 0};
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	struct iovec iov = {&offer, sizeof offer};
+	struct iovec iov = {message, bytes};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	if (clip == SL_CLIP_NONE)
-		return -EINVAL;
 	if (memfd >= 0) {
 		msg.msg_control = &control;
 		msg.msg_controllen = sizeof control;
@@ -199,4 +197,18 @@ int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd)
 	if (sendmsg(c->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
 	return errno == EPIPE || errno == ECONNRESET ? -ESTALE : -errno;
+}
+
+int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd)
+{
+	struct sl_clip_offer o = {.magic = SL_REGION_MAGIC, .clip = clip, .remove = memfd < 0};
+
+	return clip == SL_CLIP_NONE ? -EINVAL : offer(c, &o, sizeof o, memfd);
+}
+
+int sl_client_guard_list(struct sl_client *c, uint32_t seq, int memfd)
+{
+	struct sl_guard_offer o = {.magic = SL_GUARD_OFFER_MAGIC, .seq = seq};
+
+	return seq > SL_GUARD_ACK_MASK || memfd < 0 ? -EINVAL : offer(c, &o, sizeof o, memfd);
 }

@@ -165,3 +165,20 @@ struct sl_clip_offer { /* client to dataplane, with one descriptor: a memfd as s
  * 0, -EAGAIN (socket full: come again), -ESTALE (as sl_client_send()), or negative errno. The caller keeps memfd. */
 enum { SL_CLIP_ACK_SEQ = 0x40000000, SL_CLIP_ACK_MASK = 0x3fffffff };
 int sl_client_clip(struct sl_client *c, uint32_t clip, int memfd);
+
+/* ---- lists of prefixes, over the same socket ---- */
+
+#define SL_GUARD_OFFER_MAGIC UINT64_C(0x5245464647534c53)
+struct sl_guard_offer { /* client to dataplane, with one descriptor: a memfd that holds struct sl_guard_list */
+	uint64_t magic;    /* SL_GUARD_OFFER_MAGIC */
+	uint32_t seq;      /* 0..SL_GUARD_ACK_MASK, the client's choice */
+	uint32_t reserved; /* zero */
+};
+
+/* Give the guard another list of prefixes, whole: n = 0 is the empty one. The memfd is sealed as a clip's is. It is checked and built while
+ * packets flow by the old one, and answered by the housekeeper's EVENT_ACK with seq = SL_GUARD_ACK_SEQ | seq once it is in force, or with what is wrong
+ * with it: nothing has changed then. One is built at a time; one that waits is answered -ECANCELED when a newer one comes.
+ * 0, -EAGAIN (socket full: come again), -ESTALE (as sl_client_send()), or negative errno. The caller keeps memfd. */
+#define SL_GUARD_ACK_SEQ UINT32_C(0x80000000)
+enum { SL_GUARD_ACK_MASK = 0x3fffffff };
+int sl_client_guard_list(struct sl_client *c, uint32_t seq, int memfd);

@@ -120,11 +120,10 @@ static void zero_rings(struct sl_abi_server *s, unsigned slot)
 		memset(mem + at, 0, bytes);
 	for (unsigned set = 0; set <= s->n_workers; set++) {
 		at = sl_region_ring_offset(s->n_workers, slot, set, SL_RING_COMMANDS);
-		/* The housekeeper's set has no bulk ring, and without media nobody writes to the others': there the
-		 * indices are enough. */
+		/* The housekeeper's set has no bulk ring. */
 		end = sl_region_ring_offset(s->n_workers, slot, set, SL_RING_BULK);
 		if (set)
-			end += s->has_bulk ? sl_ring_bytes(SL_BULK_SLOTS, SL_BULK_BYTES) : sizeof(struct sl_ring_shm);
+			end += sl_ring_bytes(SL_BULK_SLOTS, SL_BULK_BYTES);
 		populate(mem + at, end - at);
 	}
 }
@@ -399,7 +398,6 @@ int sl_abi_server_open(struct sl_abi_server *s, const char *path, struct sl_regi
 	s->region = region;
 	s->memfd = memfd;
 	s->n_workers = n_workers;
-	s->has_bulk = region->max_legs > 0;
 	if (ops)
 		s->ops = *ops;
 	for (unsigned i = 0; i < SL_MAX_CLIENTS; i++) {
@@ -472,11 +470,11 @@ static void poll_client(struct sl_abi_server *s, unsigned slot, uint64_t now_ms)
 			return;
 		}
 	}
-	int rc = sl_abi_clip_input(s, slot);
+	int rc = sl_abi_offer_input(s, slot);
 	if (rc >= 0 || c->sock < 0) /* its answer may have found broken rings */
 		return;
 	if (rc == -EPROTO) {
-		sl_abi_server_cut(s, slot, "it sent something that is no offer of a clip");
+		sl_abi_server_cut(s, slot, "it sent something that offers neither a clip nor a list");
 		c->detached_ms = now_ms;
 		return;
 	}
@@ -525,7 +523,7 @@ void sl_abi_server_kick(struct sl_abi_server *s)
 			continue;
 		for (unsigned set = 0; set <= s->n_workers; set++)
 			news |= moved(s, i, set, SL_RING_EVENTS, &c->kicked[set]);
-		for (unsigned w = 0; w < s->n_workers && s->has_bulk; w++)
+		for (unsigned w = 0; w < s->n_workers; w++)
 			news |= moved(s, i, 1 + w, SL_RING_BULK, &c->kicked_bulk[w]);
 		/* EAGAIN means that the client has 2^64 kicks waiting: it is awake. */
 		if (news && write(c->event_fd, &one, sizeof one) < 0)
@@ -576,6 +574,17 @@ int sl_abi_server_ack(
 	if (text)
 		snprintf(evt.ack.text, sizeof evt.ack.text, "%s", text);
 	return sl_abi_server_post_to(s, slot, &evt);
+}
+
+void sl_abi_server_guard_ack(struct sl_abi_server *s, unsigned slot, uint32_t client_generation, uint32_t seq, int error, const char *text)
+{
+	struct sl_event evt = {.h = {.type = SL_EVT_ACK, .seq = SL_GUARD_ACK_SEQ | seq}, .ack = {.error = error}};
+
+	if (slot >= SL_MAX_CLIENTS || s->slots[slot].client_generation != client_generation)
+		return;
+	if (text)
+		snprintf(evt.ack.text, sizeof evt.ack.text, "%s", text);
+	sl_abi_server_post_to(s, slot, &evt);
 }
 
 void sl_abi_server_post(struct sl_abi_server *s, const struct sl_event *evt)

@@ -84,6 +84,9 @@ struct sl_abi_server_ops {
 	/* A client offers a clip: memfd is sealed, bytes long within the bounds, and closed when this returns; or
 	 * it takes one back: memfd < 0. 0, or negative errno with words in text. NULL = clips are refused. */
 	int (*clip)(void *ctx, unsigned slot, uint32_t clip, int memfd, size_t bytes, char *text, size_t text_len);
+	/* A client offers a list of prefixes, in a memfd as above. 0: taken up (the descriptor duplicated), to be answered by
+	 * sl_abi_server_guard_ack(); or negative errno with words in text, answered at once. NULL = lists are refused. */
+	int (*guard_list)(void *ctx, unsigned slot, uint32_t seq, int memfd, size_t bytes, char *text, size_t text_len);
 	void *ctx;
 };
 
@@ -92,7 +95,6 @@ struct sl_abi_server {
 	struct sl_abi_shared shared;
 	struct sl_region *region;
 	unsigned n_workers;
-	bool has_bulk; /* media is on: bulk rings are populated and watched */
 	int memfd, listen_fd, epoll_fd;
 	char path[108];
 	struct sl_abi_server_ops ops;
@@ -104,8 +106,7 @@ struct sl_abi_server {
 
 /* Take path (SOCK_SEQPACKET, mode 0660; a dead socket file there is replaced, a live one is -EADDRINUSE); nobody can
  * connect before sl_abi_server_listen(). region and memfd stay the caller's and must outlive the server; n_workers as the region was
- * made. Call after region->generation has been raised for this working half and region->max_legs is set. ops may be NULL. 0, or negative
- * errno with the reason. */
+ * made. Call after region->generation has been raised for this working half. ops may be NULL. 0, or negative errno with the reason. */
 int sl_abi_server_open(struct sl_abi_server *s, const char *path, struct sl_region *region, int memfd,
         unsigned n_workers, const struct sl_abi_server_ops *ops, char *text, size_t text_len);
 
@@ -139,6 +140,9 @@ int sl_abi_server_post_to(struct sl_abi_server *s, unsigned slot, const struct s
  */
 int sl_abi_server_ack(
         struct sl_abi_server *s, unsigned slot, const struct sl_command *cmd, int error, const char *text);
+
+/* Answer a list of prefixes that was taken up, if the client that offered it is still there: slot and its attachment then. */
+void sl_abi_server_guard_ack(struct sl_abi_server *s, unsigned slot, uint32_t client_generation, uint32_t seq, int error, const char *text);
 
 /* Something an operator should read, where he looks: a line for our log, and EVENT_LOG to every attached client,
  * whose logs show it too. severity: as syslog(3); text beyond 239 bytes is cut. Attaching and cutting off clients is

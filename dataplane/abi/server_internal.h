@@ -4,6 +4,6 @@
 
 #include "dataplane/abi/server.h"
 
-/* What an attached client sent on its socket, one message a call: clips, and nothing else. 1 when one was taken (and
- * answered), 0 when nothing waits, -ECONNRESET when the client is gone, -EPROTO when it sent anything but an offer. */
-int sl_abi_clip_input(struct sl_abi_server *s, unsigned slot);
+/* What an attached client sent on its socket, one message a call: offers of clips and of lists, and nothing else. 1 when one was
+ * taken (and answered, or will be), 0 when nothing waits, -ECONNRESET when the client is gone, -EPROTO when it sent anything but an offer. */
+int sl_abi_offer_input(struct sl_abi_server *s, unsigned slot);

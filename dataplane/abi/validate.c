@@ -51,6 +51,24 @@ int sl_check_zero(struct sl_verdict v, const char *field, const void *p, size_t 
 	return 0;
 }
 
+int sl_check_prefix(struct sl_verdict v, const char *field, const struct sl_ip *ip, unsigned prefix_len)
+{
+	for (unsigned bit = prefix_len; bit < 128; bit++) {
+		if (ip->b[bit / 8] & 0x80 >> bit % 8)
+			return sl_refuse(v, field, "bits beyond the prefix");
+	}
+	return 0;
+}
+
+bool sl_is_host(const struct sl_ip *ip)
+{
+	static const struct sl_ip none;
+
+	if (sl_ip_is_v4(ip))
+		return ip->b[12] != 0 && ip->b[12] < 224;
+	return ip->b[0] != 0xff && !sl_ip_eq(ip, &none);
+}
+
 static int check_turn(struct sl_verdict v, const struct sl_cmd_turn *t)
 {
 	int rc;
@@ -79,11 +97,7 @@ static int check_peer_rule(struct sl_verdict v, const struct sl_cmd_peer_rule *p
 	        (rc = sl_check_range(v, "allow", p->allow, 0, 1)) ||
 	        (rc = sl_check_zero(v, "pad", p->pad, sizeof p->pad)))
 		return rc;
-	for (unsigned bit = p->prefix_len; bit < 128; bit++) {
-		if (p->ip.b[bit / 8] & 0x80 >> bit % 8)
-			return sl_refuse(v, "ip", "bits beyond the prefix");
-	}
-	return 0;
+	return sl_check_prefix(v, "ip", &p->ip, p->prefix_len);
 }
 
 static int check_user(struct sl_verdict v, const struct sl_cmd_user *u)
@@ -104,7 +118,8 @@ static int check_user(struct sl_verdict v, const struct sl_cmd_user *u)
 bool sl_command_is_for_worker(uint32_t type)
 {
 	return type == SL_CMD_ALLOCATION_LIST || type == SL_CMD_ALLOCATION_DELETE ||
-		(type >= SL_CMD_LEG_SET && type <= SL_CMD_TAP_CLEAR);
+		(type >= SL_CMD_LEG_SET && type <= SL_CMD_TAP_CLEAR) || type == SL_CMD_GUARD_QUERY ||
+		type == SL_CMD_GUARD_SAMPLE;
 }
 
 int sl_command_validate(const struct sl_command *cmd, char *text, size_t text_len)
@@ -127,7 +142,7 @@ int sl_command_validate(const struct sl_command *cmd, char *text, size_t text_le
 	case SL_CMD_ALLOCATION_DELETE:
 		return 0;
 	default:
-		return sl_check_media_command(v, cmd);
+		return sl_is_guard_command(cmd->h.type) ? sl_check_guard_command(v, cmd) : sl_check_media_command(v, cmd);
 	}
 }
 
@@ -165,6 +180,12 @@ int sl_event_validate(const struct sl_event *evt, char *text, size_t text_len)
 		return 0;
 	case SL_EVT_LEG:
 		return sl_check_leg_event(v, &evt->leg);
+	case SL_EVT_GUARD_SOURCE:
+		return sl_check_guard_source(v, &evt->guard_source);
+	case SL_EVT_GUARD_SIGNALS:
+		return sl_check_guard_signals(v, &evt->guard_signals);
+	case SL_EVT_GUARD_ANSWER:
+		return sl_check_guard_answer(v, &evt->guard_answer);
 	case SL_EVT_LOG:
 		if (evt->log.severity > 7) /* syslog(3)'s least important */
 			return sl_refuse(v, "severity", "above 7");

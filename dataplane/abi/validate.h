@@ -23,6 +23,12 @@ enum {
 	SL_LIMIT_DTMF_EVENT = 15,   /* RFC 4733 3.2: the keys */
 	SL_LIMIT_DTMF_VOLUME = 63,
 	SL_CLIP_FRAME_MS = 20,
+	SL_LIMIT_REFLECTION_PERCENT = 10000,
+	SL_LIMIT_METER_PPS = 4000000,   /* of a session or tenant: thousandths of a second's packets fit 32 bits, */
+	SL_LIMIT_METER_KBPS = 1 << 25,  /* and so do a second's bytes */
+	SL_LIMIT_BAN_S = 10 * 366 * 86400,
+	SL_LIMIT_MARK_S = 30 * 86400,
+	SL_LIMIT_SAMPLE_S = 3600,
 };
 
 /* Is this command for a worker (true) or for the housekeeper (false)? Unknown types are nobody's: false. */
@@ -36,6 +42,9 @@ int sl_event_validate(const struct sl_event *evt, char *text, size_t text_len);
 
 /* The same for what comes by a bulk ring. */
 int sl_bulk_validate(const struct sl_bulk *b, char *text, size_t text_len);
+
+/* The header of a list of prefixes in a file of that many bytes. The entries are sl_prefixes_build()'s to check. */
+int sl_guard_list_validate(const struct sl_guard_list *l, size_t bytes, char *text, size_t text_len);
 
 /* A clip's header and where each of its frames lies, in a file of that many bytes: aligned memory that nobody can
  * change any more. Which bytes the frames hold is not looked at. */

@@ -40,17 +40,10 @@ static bool is_zero_ip(const struct sl_ip *ip)
 	return sl_ip_eq(ip, &none);
 }
 
-/* Can one host be reached there? Media sent to a group would be a gift to whoever wants a flood. */
-static bool is_unicast(const struct sl_ip *ip)
-{
-	if (sl_ip_is_v4(ip))
-		return ip->b[12] != 0 && ip->b[12] < 224;
-	return ip->b[0] != 0xff;
-}
-
+/* Media sent to a group would be a gift to whoever wants a flood. */
 static int check_ip(struct sl_verdict v, const char *field, const struct sl_ip *ip)
 {
-	return is_zero_ip(ip) || is_unicast(ip) ? 0 : sl_refuse(v, field, "not a unicast address");
+	return is_zero_ip(ip) || sl_is_host(ip) ? 0 : sl_refuse(v, field, "not a unicast address");
 }
 
 static int check_endpoint(struct sl_verdict v, const char *field, const struct sl_endpoint *ep)
@@ -160,6 +153,7 @@ static int check_leg(struct sl_verdict v, const struct sl_cmd_leg *l)
 		return rc;
 	if ((rc = sl_check_range(v, "inactivity_ms", l->inactivity_ms, 0, MS_MAX)) ||
 	        (rc = sl_check_range(v, "learn", l->learn, 0, SL_LEARN_N - 1)) ||
+	        (rc = sl_check_range(v, "meter", l->meter, 0, SL_GUARD_MAX_METERS - 1)) ||
 	        (rc = check_payload_types(v, l)) || (rc = sl_check_zero(v, "pad", &l->pad, sizeof l->pad)) ||
 	        (rc = check_endpoint(v, "remote_rtp", &l->remote_rtp)) ||
 	        (rc = check_endpoint(v, "remote_rtcp", &l->remote_rtcp)) ||
@@ -262,23 +256,36 @@ int sl_check_leg_event(struct sl_verdict v, const struct sl_evt_leg *e)
 	return check_endpoint(v, "remote_rtcp", &e->remote_rtcp);
 }
 
+/* A tap's copy is a leg's, the guard's is nobody's. */
+static int check_bulk_origin(struct sl_verdict v, const struct sl_bulk *b)
+{
+	if (b->kind == SL_BULK_GUARD) {
+		if (b->leg_id != 0)
+			return sl_refuse(v, "leg_id", "given, and the guard's copies have none");
+		if (b->what != SL_TAP_RECEIVED)
+			return sl_refuse(v, "what", "not received");
+		return sl_check_range(v, "reason", b->reason, 0, SL_N_DROPS - 1);
+	}
+	if (b->what != SL_TAP_RECEIVED && b->what != SL_TAP_SENT)
+		return sl_refuse(v, "what", "neither received nor sent");
+	if (b->leg_id == 0)
+		return sl_refuse(v, "leg_id", "0");
+	return sl_check_zero(v, "reason", &b->reason, sizeof b->reason);
+}
+
 int sl_bulk_validate(const struct sl_bulk *b, char *text, size_t text_len)
 {
 	struct sl_verdict v = {text, text_len};
 	int rc;
 
-	if ((rc = sl_check_range(v, "kind", b->kind, SL_BULK_TAP_RTP, SL_BULK_TAP_RTCP)) ||
+	if ((rc = sl_check_range(v, "kind", b->kind, SL_BULK_TAP_RTP, SL_BULK_GUARD)) ||
 	        (rc = sl_check_range(v, "len", b->len, 1, SL_BULK_DATA_MAX)))
 		return rc;
 	if (b->full_len < b->len || (b->full_len > b->len && b->len < SL_BULK_DATA_MAX))
 		return sl_refuse(v, "full_len", "does not go with len");
-	if (b->what != SL_TAP_RECEIVED && b->what != SL_TAP_SENT)
-		return sl_refuse(v, "what", "neither received nor sent");
 	if (b->tap == 0)
 		return sl_refuse(v, "tap", "0");
-	if (b->leg_id == 0)
-		return sl_refuse(v, "leg_id", "0");
-	if ((rc = sl_check_zero(v, "pad", &b->pad, sizeof b->pad)))
+	if ((rc = check_bulk_origin(v, b)) || (rc = sl_check_zero(v, "pad", &b->pad, sizeof b->pad)))
 		return rc;
 	return sl_check_zero(v, "pad2", b->pad2, sizeof b->pad2);
 }
