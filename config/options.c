@@ -22,6 +22,7 @@ static const struct sl_opt root_options[] = {
 	{ "turn", SL_OPT_OTHER },
 	{ "media", SL_OPT_OTHER },
 	{ "sip", SL_OPT_OTHER },
+	{ "guard", SL_OPT_OTHER },
 	{ "provision", SL_OPT_OTHER },
 	{ "control", SL_OPT_OTHER },
 };
@@ -141,6 +142,7 @@ static int fill(struct sl_config *c, const config_t *file, unsigned n_cores, cha
 	sl_read_turn(&r, turn, &c->turn);
 	sl_read_media(&r, media, &c->media);
 	sl_read_sip(&r, sl_read_subgroup(&r, root, "sip", false), &c->sip);
+	sl_read_guard(&r, sl_read_subgroup(&r, root, "guard", false), c);
 	sl_read_provision(&r, sl_read_subgroup(&r, root, "provision", false), &c->provision);
 	sl_read_control(&r, sl_read_subgroup(&r, root, "control", false), &c->control);
 	if (!r.failed)
@@ -203,6 +205,7 @@ void sl_config_free(struct sl_config *c)
 	free(c->turn.peer_rules);
 	sl_opt_free(sl_media_options, sl_n_media_options, &c->media);
 	sl_free_sip(&c->sip);
+	free(c->guard.prefixes);
 	sl_text_free(c->provision);
 	sl_opt_free(sl_control_options, sl_n_control_options, &c->control);
 	sl_opt_free(root_options, n_root_options, c);
@@ -355,6 +358,10 @@ bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *
 	if (option == NULL) {
 		group = "sip";
 		option = sip_difference(&a->sip, &b->sip);
+	}
+	if (option == NULL) {
+		group = "guard";
+		option = sl_opt_differs(sl_guard_options, sl_n_guard_options, &a->guard, &b->guard, &option) ? option : NULL;
 	}
 	if (option == NULL)
 		return false;

@@ -256,6 +256,10 @@ int sl_config_load(const char *path, struct sl_config **out, char *err, size_t e
 int sl_config_load_for(const char *path, unsigned n_cores, struct sl_config **out, char *err, size_t err_len);
 void sl_config_free(struct sl_config *c); /* wipes secrets; NULL is fine */
 
+/* What limits of a class (enum sl_guard_class) call listener i: "192.0.2.1:3478", "192.0.2.1", an interface, a SIP listener's name. NULL = there is none.
+ * buf: SL_ADDR_TEXT_MAX bytes. */
+const char *sl_guard_listener_text(const struct sl_config *c, unsigned guard_class, unsigned i, char *buf);
+
 /* Does the file of c hold passwords, secrets or a token, and may everybody on this machine read it? */
 bool sl_config_is_exposed(const struct sl_config *c);
 

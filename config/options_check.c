@@ -259,5 +259,6 @@ void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_
 		sl_check_media(r, c);
 	if (c->sip.n_listeners > 0)
 		sl_check_sip(r, c);
+	sl_check_guard(r, c);
 	check_control(r, c);
 }

@@ -6,6 +6,7 @@
  * range, default and "needs a restart" of an option stand in one place, and an option without a row is an error.
  * The reader's error is sticky: the first complaint stays, and reading goes on harmlessly until someone asks. */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -97,12 +98,16 @@ extern const struct sl_opt sl_media_options[];
 extern const size_t sl_n_media_options;
 extern const struct sl_opt sl_conf_sip_options[], sl_sip_listener_options[];
 extern const size_t sl_n_conf_sip_options, sl_n_sip_listener_options;
+extern const struct sl_opt sl_guard_options[];
+extern const size_t sl_n_guard_options;
 
 void sl_read_dataplane(struct sl_reader *r, const config_setting_t *group, struct sl_conf_dataplane *dp);
 void sl_read_turn(struct sl_reader *r, const config_setting_t *group, struct sl_conf_turn *turn);
 void sl_read_media(struct sl_reader *r, const config_setting_t *group, struct sl_conf_media *m);
 void sl_read_sip(struct sl_reader *r, const config_setting_t *group, struct sl_conf_sip *sip);
 void sl_free_sip(struct sl_conf_sip *sip);
+/* After those of turn, media and sip: limits name their listeners. Fills c->guard. */
+void sl_read_guard(struct sl_reader *r, const config_setting_t *group, struct sl_config *c);
 /* *json: the group as JSON text, malloc'd; NULL when there is none. */
 void sl_read_provision(struct sl_reader *r, const config_setting_t *group, char **json);
 void sl_read_control(struct sl_reader *r, const config_setting_t *group, struct sl_conf_control *control);
@@ -115,6 +120,11 @@ void sl_check_media(struct sl_reader *r, const struct sl_config *c);
 void sl_check_udp_port(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep);
 /* And about the group "sip". */
 void sl_check_sip(struct sl_reader *r, const struct sl_config *c);
+/* And about the group "guard". */
+void sl_check_guard(struct sl_reader *r, const struct sl_config *c);
+
+/* Where a file's relative name points: beside path. */
+void sl_beside(const char *path, const char *name, char out[PATH_MAX]);
 
 enum { SL_OPTION_NAME_MAX = 64 };
 /* The name of an option with its indices, for the length of a statement. */

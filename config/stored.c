@@ -14,6 +14,8 @@
 #include <libconfig.h>
 
 #include "config/options_read.h"
+#include "config/prefixes.h"
+#include "dataplane/abi/msg_guard.h"
 
 enum { FD_PATH_MAX = 32 };
 
@@ -48,6 +50,46 @@ static void put_token(config_t *c, const char *token)
 		config_setting_set_string(control, token);
 }
 
+/* One name of allow_files or deny_files: its prefixes into texts, or, when they cannot be read, the name by its whole path, so that whoever
+ * loads the copy is told what is wrong. */
+static bool put_file(config_setting_t *texts, config_setting_t *name, const char *path)
+{
+	char file[PATH_MAX], why[PATH_MAX + 256], text[SL_ADDR_TEXT_MAX];
+	struct sl_prefix *p = NULL;
+	size_t n = 0;
+	bool done = config_setting_type(name) == CONFIG_TYPE_STRING;
+
+	if (!done)
+		return false;
+	sl_beside(path, config_setting_get_string(name), file);
+	done = sl_prefixes_read_file(file, &p, &n, SL_GUARD_LIST_MAX, why, sizeof why) == 0;
+	for (size_t i = 0; done && i < n; i++)
+		done = config_setting_set_string_elem(texts, -1, sl_prefix_text(&p[i], text)) != NULL;
+	if (!done)
+		config_setting_set_string(name, file);
+	free(p);
+	return done;
+}
+
+/* The lists of prefixes that are in files of their own: beside a memfd there is no file, and files change. */
+static void put_files(config_setting_t *guard, const char *files_name, const char *list_name, const char *path)
+{
+	config_setting_t *files = config_setting_get_member(guard, files_name), *texts = config_setting_get_member(guard, list_name);
+
+	if (files == NULL || (!config_setting_is_array(files) && !config_setting_is_list(files)))
+		return;
+	if (texts == NULL)
+		texts = config_setting_add(guard, list_name, CONFIG_TYPE_ARRAY);
+	for (int i = 0; texts != NULL && i < config_setting_length(files);) {
+		config_setting_t *name = config_setting_get_elem(files, (unsigned)i);
+
+		if (put_file(texts, name, path))
+			config_setting_remove_elem(files, (unsigned)i);
+		else
+			i++;
+	}
+}
+
 static int write_out(config_t *c, int fd)
 {
 	int copy = dup(fd), rc = 0;
@@ -80,7 +122,13 @@ int sl_config_stored_write(int fd, const char *path, const char *token)
 	config_init(&c);
 	config_set_include_dir(&c, dirname(folder));
 	if (config_read_file(&c, path)) {
+		config_setting_t *guard = config_lookup(&c, "guard");
+
 		put_token(&c, token);
+		if (guard != NULL && config_setting_is_group(guard)) {
+			put_files(guard, "allow_files", "allow", path);
+			put_files(guard, "deny_files", "deny", path);
+		}
 		rc = write_out(&c, fd);
 	}
 	sl_wipe_texts(config_root_setting(&c));

@@ -3,7 +3,8 @@
 #pragma once
 
 /* The configuration as last accepted, kept in a memfd by a program's keeper: a crash must not pick up a file that was
- * edited but not reloaded, or whose reload was refused. Includes are resolved in it. Never on a disk. */
+ * edited but not reloaded, or whose reload was refused. Includes are resolved in it,
+ * and the guard's lists of prefixes that have files of their own are part of it. Never on a disk. */
 
 #include "config/options.h"
 
