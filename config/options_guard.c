@@ -19,6 +19,7 @@ enum {
 	SOURCES_MAX = 1 << 22,
 	REFLECTION_MAX = 10000,
 	SESSION_PPS_MAX = 1 << 22,   /* a bucket holds a second's worth, in thousandths of a packet, in 32 bits */
+	KBPS_MIN = 16,               /* a packet of 1500 bytes fits into a second's worth */
 	SESSION_KBPS_MAX = 10000000, /* and in bytes */
 	STATE_MAX = 1 << 22,
 	DELAY_MAX_MS = 10000,        /* within SIP's Timer B */
@@ -49,7 +50,7 @@ const struct sl_opt sl_guard_options[] = {
 	{ "reflection_percent", SL_OPT_UINT, GUARD(reflection_percent), .min = 1, .max = REFLECTION_MAX, .zero = "not bounded", .def = 300 },
 	{ "sessions", SL_OPT_OTHER },
 	{ "turn_pps", SL_OPT_UINT, GUARD(turn_pps), .min = 1, .max = SESSION_PPS_MAX, NO_LIMIT },
-	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_kbps), .min = 1, .max = SESSION_KBPS_MAX, NO_LIMIT },
+	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_kbps), .min = KBPS_MIN, .max = SESSION_KBPS_MAX, NO_LIMIT },
 	{ "state", SL_OPT_OTHER },
 	{ "delay_ms", SL_OPT_UINT, GUARD(delay_ms), .min = 10, .max = DELAY_MAX_MS, .def = 1000 },
 	{ "reputation", SL_OPT_OTHER },
@@ -60,9 +61,9 @@ const size_t sl_n_guard_options = sizeof sl_guard_options / sizeof sl_guard_opti
 
 static const struct sl_opt session_options[] = {
 	{ "turn_pps", SL_OPT_UINT, GUARD(turn_session_pps), .min = 1, .max = SESSION_PPS_MAX, NO_LIMIT },
-	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_session_kbps), .min = 1, .max = SESSION_KBPS_MAX, NO_LIMIT },
+	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_session_kbps), .min = KBPS_MIN, .max = SESSION_KBPS_MAX, NO_LIMIT },
 	{ "media_pps", SL_OPT_UINT, GUARD(media_session_pps), .min = 1, .max = SESSION_PPS_MAX, NO_LIMIT },
-	{ "media_kbps", SL_OPT_UINT, GUARD(media_session_kbps), .min = 1, .max = SESSION_KBPS_MAX, NO_LIMIT },
+	{ "media_kbps", SL_OPT_UINT, GUARD(media_session_kbps), .min = KBPS_MIN, .max = SESSION_KBPS_MAX, NO_LIMIT },
 };
 
 static const struct sl_opt state_options[] = {

@@ -32,8 +32,8 @@ static const char right[] = BASE
 	"    { class = \"stun\"; listener = \"[2001:db8::1]:3478\"; source = 5; },\n"
 	"    { class = \"media\"; listener = \"public\"; total = 9; },\n"
 	"    { class = \"relay\"; listener = \"192.0.2.1\"; action = \"drop\"; } );\n"
-	"  sources = 4096; sip_sources = 8192; reflection_percent = 0; turn_pps = 7; turn_kbps = 8;\n"
-	"  sessions = { turn_pps = 1; turn_kbps = 2; media_pps = 3; media_kbps = 4; };\n"
+	"  sources = 4096; sip_sources = 8192; reflection_percent = 0; turn_pps = 7; turn_kbps = 18;\n"
+	"  sessions = { turn_pps = 1; turn_kbps = 20; media_pps = 3; media_kbps = 40; };\n"
 	"  state = { allocations_per_source = 1; allocations_per_prefix = 2; bindings_per_source = 3; bindings_per_prefix = 4;\n"
 	"    calls_per_source = 5; calls_per_prefix = 6; };\n"
 	"  delay_ms = 500; log_per_minute = 0;\n"
@@ -76,7 +76,8 @@ static const struct config_edit wrong[] = {
 	{ "sources = 4096", "sources = 10", "17: option 'guard.sources': 10 is out of range; allowed 1024..4194304" },
 	{ "reflection_percent = 0", "reflection_percent = 10001", "17: option 'guard.reflection_percent': 10001 is out of range" },
 	{ "turn_pps = 7", "turn_pps = 4194305", "17: option 'guard.turn_pps': 4194305 is out of range" },
-	{ "media_kbps = 4", "media_kbps = 10000001", "18: option 'guard.sessions.media_kbps': 10000001 is out of range" },
+	{ "media_kbps = 40", "media_kbps = 15", "18: option 'guard.sessions.media_kbps': 15 is out of range; allowed 16..10000000 (or 0 for no limit)" },
+	{ "media_kbps = 40", "media_kbps = 10000001", "18: option 'guard.sessions.media_kbps': 10000001 is out of range" },
 	{ "calls_per_source = 5", "calls = 5", "20: option 'guard.state.calls': is not known here; known are allocations_per_source" },
 	{ "delay_ms = 500", "delay_ms = 5", "21: option 'guard.delay_ms': 5 is out of range; allowed 10..10000" },
 	{ "ban_max = 13", "ban_max = 11", "22: option 'guard.reputation.ban_max': 11 is less than ban, 12" },
@@ -118,9 +119,11 @@ static void the_right_one_is_read(void **state)
 	assert_int_equal(g->sources, 4096);
 	assert_int_equal(g->sip_sources, 8192);
 	assert_int_equal(g->reflection_percent, 0);
-	assert_int_equal(g->turn_session_pps + 10 * g->turn_session_kbps + 100 * g->media_session_pps + 1000 * g->media_session_kbps, 4321);
+	assert_int_equal(g->turn_session_pps + 10 * g->media_session_pps, 31);
+	assert_int_equal(g->turn_session_kbps, 20);
+	assert_int_equal(g->media_session_kbps, 40);
 	assert_int_equal(g->turn_pps, 7);
-	assert_int_equal(g->turn_kbps, 8);
+	assert_int_equal(g->turn_kbps, 18);
 	assert_int_equal(g->allocations_per_source + 10 * g->allocations_per_prefix + 100 * g->bindings_per_source + 1000 * g->bindings_per_prefix, 4321);
 	assert_int_equal(g->calls_per_source, 5);
 	assert_int_equal(g->calls_per_prefix, 6);
@@ -180,6 +183,19 @@ static void only_sizes_need_a_restart(void **state)
 		{ "calls_per_source = 5", "calls_per_source = 0", NULL },
 	};
 	config_expect_restarts(right, edits, sizeof edits / sizeof edits[0]);
+}
+
+/* The sample says what holds without the group. */
+static void the_sample_shows_the_defaults(void **state)
+{
+	struct sl_config *bare = config_load_edited(BASE, "", ""), *sample;
+	char err[512];
+
+	if (sl_config_load_for(SL_SAMPLES "/sluice.conf.sample", 64, &sample, err, sizeof err) != 0)
+		fail_msg("%s", err);
+	assert_memory_equal(&bare->guard, &sample->guard, sizeof bare->guard);
+	sl_config_free(bare);
+	sl_config_free(sample);
 }
 
 /* ---- files ---- */
@@ -293,6 +309,7 @@ int main(void)
 		cmocka_unit_test(the_right_one_is_read),
 		cmocka_unit_test(without_the_group_it_is_as_with_an_empty_one),
 		cmocka_unit_test(each_wrong_one_is_told),
+		cmocka_unit_test(the_sample_shows_the_defaults),
 		cmocka_unit_test(only_sizes_need_a_restart),
 		cmocka_unit_test(a_file_of_prefixes_is_read),
 		cmocka_unit_test(a_wrong_file_is_named_with_its_line),
