@@ -75,6 +75,7 @@
 	X(guard_challenges, "answers to requests without authentication")                                    \
 	X(guard_challenge_bytes, "bytes of those answers on the wire, IP header included")                   \
 	X(guard_challenged_bytes, "bytes of the requests they answered")                                     \
+	X(guard_allocations_refused, "TURN allocations refused (486): the source or its prefix has its full number") \
 	X(guard_came_again, "strangers let through beyond a total because they came again")                  \
 	X(guard_samples, "dropped packets copied for an operator")                                           \
 	X(guard_samples_lost, "copies lost because a bulk ring was full")                                    \

@@ -6,9 +6,9 @@
 #include <errno.h>
 
 enum {
-	TOKENS_PER_PACKET = 1000, /* tokens come by the millisecond */
 	/* Answers without authentication that each live allocation has for itself, a second. */
 	ANSWERS_PER_ALLOCATION = 4,
+	FINGERPRINT_BYTES = 8,
 	/* Of a tick, after a change of policy: records looked at, and judged. */
 	SWEEP_RECORDS = 256,
 	SWEEP_JUDGED = 16,
@@ -16,7 +16,7 @@ enum {
 
 struct sl_turn_verdict sl_turn_drop(enum sl_drop why)
 {
-	return (struct sl_turn_verdict){.action = SL_TURN_DROP, .drop = why};
+	return (struct sl_turn_verdict){.action = SL_TURN_DROP, .drop = why, .signal = SL_TURN_NO_SIGNAL};
 }
 
 static void publish_gauges(struct sl_turn *t)
@@ -44,29 +44,10 @@ static bool own_answer(struct sl_turn_request *r)
 	return true;
 }
 
-static bool shared_answer(struct sl_turn *t, uint64_t now_ms)
-{
-	uint64_t full = (uint64_t)t->unauthenticated_pps * TOKENS_PER_PACKET; /* a second's worth */
-
-	if (t->unauthenticated_last_ms == 0) {
-		t->unauthenticated_tokens_ms = full;
-	} else if (now_ms > t->unauthenticated_last_ms) {
-		uint64_t elapsed_ms = now_ms - t->unauthenticated_last_ms;
-		uint64_t more = elapsed_ms >= 1000 ? full : elapsed_ms * t->unauthenticated_pps;
-		uint64_t sum = t->unauthenticated_tokens_ms + more;
-		t->unauthenticated_tokens_ms = sum < full ? sum : full;
-	}
-	t->unauthenticated_last_ms = now_ms;
-	if (t->unauthenticated_tokens_ms < TOKENS_PER_PACKET)
-		return false;
-	t->unauthenticated_tokens_ms -= TOKENS_PER_PACKET;
-	return true;
-}
-
 bool sl_turn_unauthenticated_ok(struct sl_turn_request *r)
 {
 	if (!r->token_taken && r->t->unauthenticated_pps != 0)
-		r->token_taken = own_answer(r) || shared_answer(r->t, r->now->ms);
+		r->token_taken = own_answer(r) || sl_turn_stranger_ok(r->t, r->flow, r->now->ms);
 	else
 		r->token_taken = true;
 	return r->token_taken;
@@ -75,6 +56,17 @@ bool sl_turn_unauthenticated_ok(struct sl_turn_request *r)
 void sl_turn_reply_begin(struct sl_turn_request *r, struct sl_stun_builder *b, enum sl_stun_class cls)
 {
 	sl_stun_begin(b, r->reply, r->reply_cap, r->m.method, cls, r->m.tid);
+}
+
+/* An answer to a stranger that is too long beside its request: it may go to somebody who never asked. */
+static bool reflects(const struct sl_turn_request *r, size_t len)
+{
+	if (r->authenticated || sl_turn_short_enough(r, len))
+		return false;
+	if (!r->t->guard->dry_run)
+		return true;
+	r->t->would_drop[SL_DROP_reflection_limit]++;
+	return false;
 }
 
 struct sl_turn_verdict sl_turn_reply_end(struct sl_turn_request *r, struct sl_stun_builder *b, enum sl_stun_class cls)
@@ -95,22 +87,41 @@ struct sl_turn_verdict sl_turn_reply_end(struct sl_turn_request *r, struct sl_st
 	size_t len = sl_stun_end(b);
 	if (len == 0)
 		return sl_turn_drop(SL_DROP_internal);
+	if (reflects(r, len))
+		return sl_turn_drop(SL_DROP_reflection_limit);
+	if (!r->authenticated)
+		sl_turn_count_challenge(r, len);
 	t->counters[cls == SL_STUN_SUCCESS ? SL_C_stun_success : SL_C_stun_errors]++;
-	return (struct sl_turn_verdict){.action = SL_TURN_REPLY, .reply_len = (uint16_t)len};
+	return (struct sl_turn_verdict){.action = SL_TURN_REPLY, .reply_len = (uint16_t)len, .signal = r->signal};
+}
+
+static void build_error(struct sl_turn_request *r, struct sl_stun_builder *b, unsigned code, bool bare)
+{
+	sl_turn_reply_begin(r, b, SL_STUN_ERROR);
+	if (bare)
+		sl_stun_add_error_bare(b, code);
+	else
+		sl_stun_add_error(b, code);
+	if (!r->authenticated && (code == 401 || code == 438))
+		sl_turn_challenge(r, b);
+	if (code == 420)
+		sl_stun_add_unknown(b, r->m.unknown, r->m.n_unknown);
 }
 
 struct sl_turn_verdict sl_turn_error(struct sl_turn_request *r, unsigned code)
 {
 	struct sl_stun_builder b;
 
-	if (!r->authenticated && !sl_turn_unauthenticated_ok(r))
-		return sl_turn_drop(SL_DROP_unauthenticated_limit);
-	sl_turn_reply_begin(r, &b, SL_STUN_ERROR);
-	sl_stun_add_error(&b, code);
-	if (!r->authenticated && (code == 401 || code == 438))
-		sl_turn_challenge(r, &b);
-	if (code == 420)
-		sl_stun_add_unknown(&b, r->m.unknown, r->m.n_unknown);
+	if (code == 403)
+		r->signal = SL_GUARD_SAW_FORBIDDEN;
+	if (!r->authenticated && !sl_turn_unauthenticated_ok(r)) {
+		struct sl_turn_verdict v = sl_turn_drop(SL_DROP_unauthenticated_limit);
+		v.signal = r->signal;
+		return v;
+	}
+	build_error(r, &b, code, false);
+	if (!r->authenticated && !sl_turn_short_enough(r, b.len + (r->m.has_fingerprint ? FINGERPRINT_BYTES : 0)))
+		build_error(r, &b, code, true);
 	return sl_turn_reply_end(r, &b, SL_STUN_ERROR);
 }
 
@@ -130,6 +141,7 @@ static void tell_end(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end e
 		t->event(t->ctx, alloc, SL_ALLOC_CLOSED, end);
 	sl_turn_unreserve(t->reservations, &t->sessions->ports, t->sessions->cold.allocs[alloc].reservation_token);
 	sl_turn_quota_give(t->quota, t->sessions->cold.allocs[alloc].auth.quota_hash);
+	sl_turn_source_give(t, &t->sessions->allocs[alloc].client.ip);
 }
 
 void sl_turn_end_allocation(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end end)
@@ -223,8 +235,10 @@ void sl_turn_restored(struct sl_turn *t)
 	const struct sl_sessions *s = t->sessions;
 
 	for (uint32_t i = 0; i < s->n_allocs; i++) {
-		if (s->allocs[i].expires_s != 0)
-			sl_turn_quota_take(t->quota, s->cold.allocs[i].auth.quota_hash, 0);
+		if (s->allocs[i].expires_s == 0)
+			continue;
+		sl_turn_quota_take(t->quota, s->cold.allocs[i].auth.quota_hash, 0);
+		sl_turn_source_count(t, &s->allocs[i].client.ip);
 	}
 	t->counters[SL_C_allocations_restored] += s->n_active;
 	publish_gauges(t);
@@ -292,6 +306,7 @@ static struct sl_turn_verdict send_indication(struct sl_turn_request *r)
 		.to = m->peers[0],
 		.data = m->data,
 		.dont_fragment = m->dont_fragment,
+		.signal = SL_TURN_NO_SIGNAL,
 	};
 }
 
@@ -335,10 +350,19 @@ static struct sl_turn_verdict request(struct sl_turn_request *r)
 	return v;
 }
 
+static struct sl_turn_verdict malformed(enum sl_drop why)
+{
+	struct sl_turn_verdict v = sl_turn_drop(why);
+
+	v.signal = SL_GUARD_SAW_MALFORMED;
+	return v;
+}
+
 struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f, const uint8_t *msg, unsigned len,
         const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap)
 {
-	struct sl_turn_request r = {.t = t, .flow = f, .now = now, .reply = reply, .reply_cap = reply_cap};
+	struct sl_turn_request r = {
+		.t = t, .flow = f, .now = now, .reply = reply, .reply_cap = reply_cap, .signal = SL_TURN_NO_SIGNAL};
 
 	switch (sl_stun_parse(msg, len, &r.m)) {
 	case SL_STUN_OK:
@@ -346,9 +370,9 @@ struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f
 	case SL_STUN_NOT_STUN:
 		return sl_turn_drop(SL_DROP_not_stun);
 	case SL_STUN_BAD_FINGERPRINT:
-		return sl_turn_drop(SL_DROP_stun_fingerprint);
+		return malformed(SL_DROP_stun_fingerprint);
 	default:
-		return sl_turn_drop(SL_DROP_stun_malformed);
+		return malformed(SL_DROP_stun_malformed);
 	}
 	r.alloc = live_allocation(t, f, now);
 	if (r.m.cls == SL_STUN_REQUEST)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "dataplane/abi/counters.h"
+#include "dataplane/abi/msg_guard.h"
 #include "dataplane/path/turn_conf.h"
 #include "dataplane/session/alloc.h"
 #include "dataplane/session/known.h"
@@ -32,7 +33,10 @@ struct sl_turn_verdict {
 	struct sl_endpoint to;
 	struct sl_span data;
 	bool dont_fragment;
+	/* What its sender is to be remembered by: enum sl_guard_signal, or SL_TURN_NO_SIGNAL. */
+	uint8_t signal;
 };
+enum { SL_TURN_NO_SIGNAL = 0xff };
 
 struct sl_turn_reservations;
 struct sl_turn_quota;
@@ -70,6 +74,15 @@ struct sl_turn {
 	uint32_t unauthenticated_pps; /* 0 = unlimited */
 	uint64_t unauthenticated_tokens_ms; /* private to turn.c */
 	uint64_t unauthenticated_last_ms;
+
+	/* The guard. policy: NULL = it is off; set by the worker at each burst. */
+	const struct sl_cmd_guard_policy *guard;
+	uint64_t *would_drop;             /* [SL_N_DROPS]: counts of a dry run */
+	struct sl_turn_quota *sources;    /* allocations by address and by prefix, across workers; NULL = not counted */
+	/* Was a request of this flow here a little while ago? NULL: nobody is asked to come again. */
+	bool (*comes_again)(void *ctx, const struct sl_flow *f, uint64_t now_ms);
+	/* Is it in an allowed prefix, which no limit counts? NULL: none is. */
+	bool (*is_allowed)(const void *ctx, const struct sl_ip *ip);
 };
 
 struct sl_turn_now {

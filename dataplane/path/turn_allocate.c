@@ -147,6 +147,12 @@ static bool find_source(struct sl_turn_request *r, uint8_t family, struct source
 	return false;
 }
 
+static void give_quotas(struct sl_turn_request *r)
+{
+	sl_turn_quota_give(r->t->quota, r->auth.quota_hash);
+	sl_turn_source_give(r->t, &r->flow->ip);
+}
+
 /* Make the allocation: 0 or an error code, with nothing left behind. */
 static unsigned create(struct sl_turn_request *r, uint8_t family)
 {
@@ -157,8 +163,12 @@ static unsigned create(struct sl_turn_request *r, uint8_t family)
 
 	if (!sl_turn_quota_take(t->quota, r->auth.quota_hash, sl_turn_conf_settings(t->conf)->user_quota))
 		return 486;
-	if (s->alloc_free == SL_NONE || !find_source(r, family, &src, token)) {
+	if (!sl_turn_source_take(t, &r->flow->ip)) {
 		sl_turn_quota_give(t->quota, r->auth.quota_hash);
+		return 486;
+	}
+	if (s->alloc_free == SL_NONE || !find_source(r, family, &src, token)) {
+		give_quotas(r);
 		return 508;
 	}
 	struct sl_cold_auth auth = cold_auth(&r->auth);
@@ -167,7 +177,7 @@ static unsigned create(struct sl_turn_request *r, uint8_t family)
 	if (r->alloc == SL_NONE) {
 		/* A reserved neighbour frees itself in time. */
 		sl_port_give_back(&s->ports, src.relay, src.port);
-		sl_turn_quota_give(t->quota, r->auth.quota_hash);
+		give_quotas(r);
 		return 508;
 	}
 	sl_alloc_set_transaction(s, r->alloc, r->m.tid, token);

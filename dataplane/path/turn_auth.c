@@ -215,7 +215,8 @@ static bool verify_rest(struct sl_turn_request *r, bool key_sha256)
 	uint64_t expiry;
 	bool ok = false;
 
-	if (n == 0 || !parse_rest(r->auth.username, r->auth.username_len, &expiry))
+	r->no_user = n == 0 || !parse_rest(r->auth.username, r->auth.username_len, &expiry);
+	if (r->no_user)
 		return false;
 	/* The expiry bounds when an allocation can be made, not how long a call may last. */
 	if (expiry < r->now->unix_s && !mine)
@@ -259,6 +260,7 @@ static bool verify_credentials(struct sl_turn_request *r, bool key_sha256)
 		user = sl_turn_conf_user(conf, r->auth.username, r->auth.username_len);
 	} else {
 		user = sl_turn_conf_userhash(conf, sl_span_at(&r->m, r->m.userhash));
+		r->no_user = !user;
 		if (!user)
 			return false;
 		r->auth.username = user->name;
@@ -309,8 +311,12 @@ unsigned sl_turn_authenticate(struct sl_turn_request *r)
 	 * invented nonces costs no hash beyond that rate. */
 	if (!fresh && !sl_turn_unauthenticated_ok(r))
 		return 401;
-	if (!verify_credentials(r, key_sha256))
+	if (!verify_credentials(r, key_sha256)) {
+		/* Only who got our nonce is where he says he is: another's address is not to be blamed. */
+		if (fresh)
+			r->signal = r->no_user ? SL_GUARD_SAW_UNKNOWN_USER : SL_GUARD_SAW_AUTH_FAILED;
 		return 401;
+	}
 	if (!fresh)
 		return 438;
 	r->authenticated = true;

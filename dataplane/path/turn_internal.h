@@ -28,6 +28,8 @@ struct sl_turn_request {
 	uint32_t alloc; /* the live allocation of the five-tuple, or SL_NONE */
 	bool authenticated;
 	bool token_taken; /* an answer without authentication is paid for */
+	bool no_user;     /* the name is nobody's */
+	uint8_t signal;   /* as in the verdict */
 	struct sl_turn_auth auth;
 };
 
@@ -47,6 +49,20 @@ void sl_turn_end_allocation(struct sl_turn *t, uint32_t alloc, enum sl_allocatio
 bool sl_turn_peer_ok(const struct sl_turn *t, const struct sl_ip *ip, int port, bool *own);
 /* 0, or the error that says the request may not touch the five-tuple's allocation: 437, 441. */
 unsigned sl_turn_need_allocation(const struct sl_turn_request *r);
+
+/* ---- turn_guard.c ---- */
+
+/* Beside its request, may an answer of len bytes go to somebody who has not authenticated (the reflection budget)? */
+bool sl_turn_short_enough(const struct sl_turn_request *r, size_t len);
+/* It was sent: count it. */
+void sl_turn_count_challenge(const struct sl_turn_request *r, size_t len);
+/* A token of all strangers together. t->unauthenticated_pps is not 0. */
+bool sl_turn_stranger_ok(struct sl_turn *t, const struct sl_flow *f, uint64_t now_ms);
+/* One allocation more of this address and of its prefix: false when either has its full number. */
+bool sl_turn_source_take(struct sl_turn *t, const struct sl_ip *source);
+/* The same, whatever the limits are: after a restart. */
+void sl_turn_source_count(struct sl_turn *t, const struct sl_ip *source);
+void sl_turn_source_give(struct sl_turn *t, const struct sl_ip *source);
 
 /* ---- turn_auth.c ---- */
 

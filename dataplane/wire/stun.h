@@ -169,6 +169,8 @@ void sl_stun_add_u32(struct sl_stun_builder *b, uint16_t type, uint32_t value);
 void sl_stun_add_xor_addr(struct sl_stun_builder *b, uint16_t type, const struct sl_endpoint *ep);
 /* ERROR-CODE with the reason phrase of RFC 8489 / 8656 for that code. */
 void sl_stun_add_error(struct sl_stun_builder *b, unsigned code);
+/* The same with an empty phrase, which is for people to read (RFC 8489 14.8): for answers that must be short. */
+void sl_stun_add_error_bare(struct sl_stun_builder *b, unsigned code);
 void sl_stun_add_unknown(struct sl_stun_builder *b, const uint16_t *types, unsigned n);
 void sl_stun_add_integrity(struct sl_stun_builder *b, const struct sl_stun_crypto *c, bool sha256, const uint8_t *key,
 	size_t key_len);

@@ -92,9 +92,8 @@ void sl_stun_add_xor_addr(struct sl_stun_builder *b, uint16_t type, const struct
 		v[4 + i] = ip[i] ^ mask[i];
 }
 
-void sl_stun_add_error(struct sl_stun_builder *b, unsigned code)
+static void add_error(struct sl_stun_builder *b, unsigned code, const char *reason)
 {
-	const char *reason = sl_stun_error_reason(code);
 	size_t n = strlen(reason);
 	uint8_t *v = append(b, SL_ATTR_ERROR_CODE, 4 + n);
 
@@ -104,6 +103,16 @@ void sl_stun_add_error(struct sl_stun_builder *b, unsigned code)
 	v[2] = (uint8_t)(code / 100);
 	v[3] = (uint8_t)(code % 100);
 	memcpy(v + 4, reason, n);
+}
+
+void sl_stun_add_error(struct sl_stun_builder *b, unsigned code)
+{
+	add_error(b, code, sl_stun_error_reason(code));
+}
+
+void sl_stun_add_error_bare(struct sl_stun_builder *b, unsigned code)
+{
+	add_error(b, code, "");
 }
 
 void sl_stun_add_unknown(struct sl_stun_builder *b, const uint16_t *types, unsigned n)

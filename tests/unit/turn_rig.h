@@ -36,7 +36,10 @@ struct rig {
 	struct sl_ip relay[2], own_extra;
 	struct sl_port_shared ports;
 	struct sl_known known;
-	struct sl_turn_quota quota;
+	struct sl_turn_quota quota, sources;
+	struct sl_cmd_guard_policy guard; /* in force after rig_guard() */
+	uint64_t would_drop[SL_N_DROPS];
+	bool come_again, allowed; /* what the worker would say */
 	struct sl_turn_reservations reservations;
 	struct sl_cold *cold;
 	struct sl_owner owner;
@@ -183,6 +186,25 @@ static inline void rig_event(void *ctx, uint32_t alloc, unsigned change, unsigne
 	r->ends[end]++;
 }
 
+static inline bool rig_comes_again(void *ctx, const struct sl_flow *f, uint64_t now_ms)
+{
+	return ((const struct rig *)ctx)->come_again;
+}
+
+static inline bool rig_is_allowed(const void *ctx, const struct sl_ip *ip)
+{
+	return ((const struct rig *)ctx)->allowed;
+}
+
+/* r->guard is in force. */
+static inline void rig_guard(struct rig *r)
+{
+	for (unsigned w = 0; w < r->n_workers; w++) {
+		r->turn[w].guard = &r->guard;
+		r->turn[w].comes_again = rig_comes_again;
+		r->turn[w].is_allowed = rig_is_allowed;
+	}
+}
 
 static inline void rig_start_worker(struct rig *r, unsigned w)
 {
@@ -228,6 +250,8 @@ static inline void rig_start_worker(struct rig *r, unsigned w)
 		.resolve = rig_resolve,
 		.event = rig_event,
 		.quota = &r->quota,
+		.sources = &r->sources,
+		.would_drop = r->would_drop,
 	};
 }
 
@@ -266,6 +290,7 @@ static inline void rig_start(struct rig *r, unsigned n_workers)
 	if (sl_port_shared_init(&r->ports, n_workers, 2, NULL) != 0 ||
 		sl_known_init(&r->known, n_workers, 1000, &key, NULL) != 0 ||
 		sl_turn_quota_init(&r->quota, 100, rig_zalloc) != 0 ||
+		sl_turn_quota_init(&r->sources, 200, rig_zalloc) != 0 ||
 		sl_turn_reservations_init(&r->reservations, n_workers, rig_zalloc) != 0 ||
 		sl_cold_prepare(r->cold, n_workers) != 0)
 		abort();
@@ -286,6 +311,7 @@ static inline void rig_stop(struct rig *r)
 	free(r->ports.owner);
 	free(r->known.slots);
 	free(r->quota.words);
+	free(r->sources.words);
 	free(r->reservations.entries);
 	memset(r->counters, 0, sizeof r->counters);
 }
