@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Single addresses (and IPv6 /64) that are banned: an exact-match table of keyed 64-bit fingerprints, eight to a cache line, two lines a
- * look-up. Process memory. Writer: the housekeeper. Readers: all workers (relaxed loads of single words): no lock, no snapshot.
+/* Single addresses (and IPv6 /64) that are banned: an exact-match table of keyed 64-bit fingerprints, eight to a cache line, two
+ * lines a look-up. Process memory. Writer: the housekeeper. Readers: all workers (relaxed loads of single words): no lock, no snapshot.
  * Ends of bans are the housekeeper's: it looks at a part of the table each time it is asked to. */
 
 #include <stdatomic.h>
@@ -24,11 +24,12 @@ struct sl_bans {
 	uint32_t swept;
 };
 
-/* For SL_GUARD_BANS_MAX at about half load. zalloc NULL = calloc. 0 or -ENOMEM. */
+/* For SL_GUARD_BANS_MAX at half load: 1.5 MB. zalloc NULL = calloc. 0 or -ENOMEM. */
 int sl_bans_init(struct sl_bans *b, const struct sl_hash_key *key, void *(*zalloc)(const char *what, size_t bytes));
 void sl_bans_free(struct sl_bans *b, void (*release)(void *)); /* for tests */
 
-/* Housekeeper. Add or change; now_s: CLOCK_MONOTONIC. 0; -EINVAL (prefix_len is neither 128 nor, of IPv6, 64); -ENOSPC. */
+/* Housekeeper. Add or change (the latest end and reach count); now_s: CLOCK_MONOTONIC. 0; -EINVAL (prefix_len is neither 128 nor, of IPv6, 64);
+ * -ENOSPC (SL_GUARD_BANS_MAX are in force). */
 int sl_bans_add(struct sl_bans *b, const struct sl_guard_ban *ban, uint32_t now_s);
 bool sl_bans_remove(struct sl_bans *b, const struct sl_guard_ban *ban);
 void sl_bans_clear(struct sl_bans *b);
@@ -40,4 +41,5 @@ bool sl_bans_find(const struct sl_bans *b, const struct sl_ip *ip, uint32_t now_
 /* Workers. Hash of an address (v6: once more with /64), fetch, look. */
 uint64_t sl_bans_hash(const struct sl_bans *b, const struct sl_ip *ip, unsigned prefix_len);
 void sl_bans_prefetch(const struct sl_bans *b, uint64_t hash);
-bool sl_bans_has(const struct sl_bans *b, uint64_t hash);
+/* 0: not banned. 1: its strangers are (sl_guard_ban.strangers). 2: everybody there. */
+unsigned sl_bans_has(const struct sl_bans *b, uint64_t hash);

@@ -3,9 +3,9 @@
 #pragma once
 
 /* SIP sources that the control plane vouches for: address, port and SIP listener, provisional (it was challenged) or final (it authenticated).
- * A table of single words (keyed fingerprint of 40 bits, trust, end in seconds), eight to a cache line. Process memory. Writer: the housekeeper. Readers: all
- * workers, relaxed. When a line is full a provisional mark gives way to any, the oldest first; a final one never gives way to a provisional one.
- * Sixteen-bit seconds would wrap: an end is stored in units of 4 s, 20 bits, relative to the start of the table. */
+ * A table of single words (keyed fingerprint of 40 bits, trust, end), eight to a cache line, two lines a look-up. Process memory. Writer: the
+ * housekeeper. Readers: all workers, relaxed. When both lines are full the provisional mark that ends first gives way; a final one never does. An end is
+ * kept in units of 4 s: a mark lasts up to 8 s longer than said, and at most 97 days. Sweep the whole table once a day at least. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,11 +24,11 @@ struct sl_marks {
 	_Atomic uint32_t n_final, n_provisional; /* writer: housekeeper; shown */
 };
 
-/* For n sources at about half load. */
+/* For n sources at about half load: 16 to 32 bytes each. zalloc NULL = calloc. 0 or -ENOMEM. */
 int sl_marks_init(struct sl_marks *m, uint32_t n, const struct sl_hash_key *key, uint32_t now_s, void *(*zalloc)(const char *what, size_t bytes));
 void sl_marks_free(struct sl_marks *m, void (*release)(void *));
 
-/* Housekeeper. Set, change or withdraw (trust NOBODY). False: no place for it. A provisional mark never lowers a final one. */
+/* Housekeeper. Set, change or withdraw (trust NOBODY, or 0 seconds). False: no place for it. A provisional mark never lowers a final one. */
 bool sl_marks_set(struct sl_marks *m, const struct sl_guard_mark *mark, uint32_t now_s);
 void sl_marks_sweep(struct sl_marks *m, uint32_t now_s, uint32_t lines);
 

@@ -25,5 +25,6 @@ struct sl_signals {
 
 /* ip is counted as it is for IPv4 and by its /64 for IPv6. */
 void sl_signals_note(struct sl_signals *s, const struct sl_ip *ip, enum sl_guard_signal what);
-/* At most every SL_SIGNALS_MS: fill *out with up to SL_GUARD_SIGNALS_PER_MSG sources and forget them. False: nothing (more) to tell now. */
+/* A round begins at most every SL_SIGNALS_MS and lasts for as long as now_ms is the same: fill *out with up to SL_GUARD_SIGNALS_PER_MSG sources, those who
+ * did most, and forget them. Who did little grows until it is his turn. out->worker is the caller's. False: nothing (more) to tell now. */
 bool sl_signals_tell(struct sl_signals *s, uint64_t now_ms, struct sl_evt_guard_signals *out);
