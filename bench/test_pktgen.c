@@ -9,10 +9,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bench/pktgen/flood.h"
 #include "bench/pktgen/frame.h"
 #include "bench/pktgen/options.h"
 #include "bench/pktgen/plan.h"
+#include "bench/pktgen/ports.h"
 #include "bench/pktgen/stats.h"
+#include "dataplane/wire/stun.h"
 
 static void histogram_is_within_three_percent(void **state)
 {
@@ -207,6 +210,154 @@ static void plans_that_cannot_be_are_refused(void **state)
 		assert_int_equal(read_text(&p, wrong[i]), -1);
 }
 
+static void start_flood(struct flood *f, const char *kinds, const char *sources, const char *to)
+{
+	char *argv[] = {(char *)"sluice-pktgen", (char *)"--port", (char *)"net_null0", (char *)"--sessions", (char *)"0",
+		(char *)"--flood", (char *)"0", (char *)"--flood-kind", (char *)kinds, (char *)"--flood-sources", (char *)sources,
+		(char *)"--flood-to", (char *)to, NULL};
+	struct port port = {.mac = {2, 0, 0, 0, 0, 1}, .next_hop = {2, 0, 0, 0, 0, 2}};
+	struct options o;
+	extern int optind;
+
+	optind = 1;
+	assert_int_equal(options_parse(&o, 13, argv), 0);
+	flood_init(f, &o, &port);
+}
+
+static void check_flood(const char *kind, const char *to, unsigned ports)
+{
+	static struct flood f;
+	_Alignas(64) uint8_t frame[FLOOD_IMAGE_BYTES];
+	struct sl_endpoint first, last = {0};
+	struct frame_udp udp;
+	struct sl_stun stun;
+	char target[80];
+
+	snprintf(target, sizeof target, "%s+%u", to, ports);
+	assert_int_equal(sl_endpoint_parse(to, &first), 0);
+	start_flood(&f, kind, "random", target);
+	for (unsigned i = 0; i < 10000; i++) {
+		unsigned len = flood_frame(&f, frame);
+		assert_int_equal(frame_parse_udp(frame, len, &udp), 0); /* both checksums */
+		assert_true(sl_ip_eq(&udp.dst.ip, &first.ip));
+		assert_in_range(ntohs(udp.dst.port_be), ntohs(first.port_be), ntohs(first.port_be) + ports - 1);
+		assert_false(sl_endpoint_eq(&udp.src, &last));
+		last = udp.src;
+		if (sl_ip_is_v4(&udp.src.ip))
+			assert_true(udp.src.ip.b[12] != 0 && udp.src.ip.b[12] != 127 && udp.src.ip.b[12] < 224);
+		else
+			assert_int_equal(udp.src.ip.b[0] & 0xe0, 0x20);
+		if (strcmp(kind, "stun") == 0 || strcmp(kind, "allocate") == 0)
+			assert_int_equal(sl_stun_parse(udp.payload, udp.payload_bytes, &stun), SL_STUN_OK);
+		if (strcmp(kind, "sip") == 0)
+			assert_memory_equal(udp.payload + udp.payload_bytes - 4, "\r\n\r\n", 4);
+	}
+}
+
+static void floods_are_frames_like_any(void **state)
+{
+	static const char *const kinds[] = {"stun", "allocate", "rtp", "sip", "random"};
+
+	for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		check_flood(kinds[i], "198.18.0.1:3478", 1);
+		check_flood(kinds[i], "[2001:db8::1]:16384", 1000);
+	}
+}
+
+static void floods_come_from_as_many_as_asked_for(void **state)
+{
+	static struct flood f;
+	static uint8_t seen[256];
+	_Alignas(64) uint8_t frame[FLOOD_IMAGE_BYTES];
+	struct sl_endpoint from[50];
+	struct frame_udp udp;
+	unsigned n = 0, k;
+
+	start_flood(&f, "stun,rtp", "50", "198.18.0.1:3478");
+	for (unsigned i = 0; i < 10000; i++) {
+		assert_int_equal(frame_parse_udp(frame, flood_frame(&f, frame), &udp), 0);
+		for (k = 0; k < n && !sl_endpoint_eq(&from[k], &udp.src); k++)
+			;
+		assert_true(k < 50);
+		from[k] = udp.src;
+		n += k == n;
+	}
+	assert_int_equal(n, 50);
+	start_flood(&f, "stun", "198.18.7.0+200", "198.18.0.1:3478");
+	for (unsigned i = 0; i < 10000; i++) {
+		assert_int_equal(frame_parse_udp(frame, flood_frame(&f, frame), &udp), 0);
+		assert_memory_equal(udp.src.ip.b + 12, "\306\022\007", 3);
+		seen[udp.src.ip.b[15]] = 1;
+	}
+	for (unsigned i = 0; i < 256; i++)
+		assert_int_equal(seen[i], i < 200);
+}
+
+/* Each is wrong in one way; those that only the application can see through are frames like any. */
+static void malformed_floods_are_malformed(void **state)
+{
+	static struct flood f;
+	_Alignas(64) uint8_t frame[FLOOD_IMAGE_BYTES];
+	static const char *const to[] = {"198.18.0.1:3478", "[2001:db8::1]:3478"};
+	struct frame_udp udp;
+	struct sl_stun stun;
+
+	for (unsigned v = 0; v < 2; v++) {
+		start_flood(&f, "malformed", "random", to[v]);
+		unsigned n = f.n_images, frames = 0;
+		assert_true(n > 12);
+		for (unsigned i = 0; i < 10 * n; i++) {
+			unsigned len = flood_frame(&f, frame);
+			assert_true(len < FLOOD_IMAGE_BYTES);
+			bool fragment = v == 0 && (frame[ETHER_BYTES + 6] & 0x3f) + frame[ETHER_BYTES + 7] != 0;
+			if (frame_parse_udp(frame, len, &udp) != 0 || fragment)
+				continue;
+			frames++;
+			assert_true(udp.payload_bytes < SL_STUN_HEADER_BYTES || !sl_stun_looks_like(udp.payload) ||
+				sl_stun_parse(udp.payload, udp.payload_bytes, &stun) != SL_STUN_OK);
+		}
+		assert_int_equal(frames, 10 * 4);
+	}
+}
+
+static void floods_that_cannot_be_are_refused(void **state)
+{
+	struct options o;
+
+	assert_int_equal(parse(&o, "--flood", "1000"), -1); /* the load has no rate */
+	assert_int_equal(parse(&o, "--flood-kind", "stun,salt"), -1);
+	assert_int_equal(parse(&o, "--flood-to", "198.18.0.1:65000+1000"), -1);
+	assert_int_equal(parse(&o, "--flood-sources", "0"), -1);
+}
+
+static void losses_in_stalls_are_told_apart(void **state)
+{
+	enum { RUN = 1000 << STALL_SLOT_BITS };
+	static struct stalls s;
+	struct stalls_sum sum;
+	const uint64_t begin = 12345678901, slot = 1 << STALL_SLOT_BITS;
+
+	assert_int_equal(stalls_init(&s, RUN), 0);
+	for (unsigned run = 0; run < 2; run++) {
+		stalls_begin(&s, begin);
+		for (uint64_t i = 0; i < 1000; i++) {
+			stalls_slot(&s, begin + i * slot)->made += 10;
+			stalls_slot(&s, begin + i * slot)->received += i >= 300 && i < 320 ? 4 : i == 700 ? 9 : 10;
+		}
+		stalls_note(&s, begin + 310 * slot, begin + 311 * slot); /* within the next one, and over before it */
+		stalls_note(&s, begin + 301 * slot, begin + 318 * slot);
+		stalls_sum(&s, 1, &sum);
+		assert_int_equal(sum.lost_in_stalls, 20 * 6);
+		assert_int_equal(sum.lost_elsewhere, 1);
+		assert_int_equal(sum.stalls, 2);
+		assert_int_equal(sum.cycles, 18 * slot);
+	}
+	stalls_slot(&s, begin + 10 * (uint64_t)RUN)->made++; /* the clock runs on a little: the last slot takes it */
+	stalls_sum(&s, 1, &sum);
+	assert_int_equal(sum.lost_elsewhere, 2);
+	stalls_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +370,11 @@ int main(void)
 		cmocka_unit_test(sessions_have_endpoints_of_their_own),
 		cmocka_unit_test(plans_say_what_goes_where),
 		cmocka_unit_test(plans_that_cannot_be_are_refused),
+		cmocka_unit_test(floods_are_frames_like_any),
+		cmocka_unit_test(floods_come_from_as_many_as_asked_for),
+		cmocka_unit_test(malformed_floods_are_malformed),
+		cmocka_unit_test(floods_that_cannot_be_are_refused),
+		cmocka_unit_test(losses_in_stalls_are_told_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

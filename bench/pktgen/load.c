@@ -30,9 +30,11 @@ int load_init(struct load *l, const struct options *o, struct ports *ports, stru
 		l->window = WINDOW;
 		l->burst = each * BURST <= WINDOW / 2 ? BURST : 1 + WINDOW / 2 / each;
 	}
+	double longest = o->seconds > o->warmup_s ? o->seconds : o->warmup_s;
+	longest = longest > o->ndr_step_s ? longest : o->ndr_step_s;
 	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++) {
-		l->last[dir] = calloc(o->sessions, sizeof *l->last[dir]);
-		if (l->last[dir] == NULL) {
+		l->last[dir] = calloc(o->sessions + 1, sizeof *l->last[dir]);
+		if (l->last[dir] == NULL || (dir == 0 && stalls_init(&l->stalls, (uint64_t)(longest * (double)hz)) != 0)) {
 			fprintf(stderr, "sluice-pktgen: no memory for %u sessions\n", o->sessions);
 			load_fini(l);
 			return -1;
@@ -48,6 +50,7 @@ void load_fini(struct load *l)
 	free(l->last[0]);
 	free(l->last[1]);
 	l->last[0] = l->last[1] = NULL;
+	stalls_fini(&l->stalls);
 }
 
 /* What is still inside the relay arrives after the clock has stopped: it counts against loss, not for the rate. */
@@ -74,7 +77,7 @@ static void drain(struct load *l, struct result *r)
 /* How many frames are due now. A backlog from a stall of this machine is forgotten rather than sent in one heap,
  * which would overrun the relay's ring and be blamed on it. */
 static unsigned frames_due(uint64_t elapsed, double per_cycle, uint64_t *scheduled, unsigned least, unsigned most,
-	struct result *r)
+	uint64_t *skipped)
 {
 	uint64_t target = (uint64_t)((double)elapsed * per_cycle);
 	uint64_t due = target - *scheduled;
@@ -82,7 +85,7 @@ static unsigned frames_due(uint64_t elapsed, double per_cycle, uint64_t *schedul
 	if (due < least)
 		return 0;
 	if (due > BACKLOG_MAX) {
-		r->skipped += due - BACKLOG_MAX;
+		*skipped += due - BACKLOG_MAX;
 		*scheduled = target - BACKLOG_MAX;
 	}
 	unsigned n = due < most ? (unsigned)due : most;
@@ -114,44 +117,94 @@ static double thread_cpu_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-void load_run(struct load *l, double rate_pps, double seconds, struct result *r)
+static void begin_run(struct load *l, struct result *r)
 {
-	const bool flat_out = rate_pps == 0;
-	const double per_cycle = rate_pps / (double)l->hz;
-	const unsigned least = rate_pps >= 1e6 ? l->burst : 1 + (unsigned)(rate_pps / 1e6 * (l->burst - 1));
-	const uint64_t gap = l->hz / 1000000 * GAP_US, control = l->hz / 1000000 * CONTROL_US;
-	uint64_t scheduled = 0, retransmits = l->client != NULL ? l->client->retransmits : 0;
-
 	memset(r, 0, sizeof *r);
 	for (unsigned dir = 0; l->media != NULL && dir < N_DIRECTIONS; dir++)
 		if (l->media->plan->n_copies_each[dir] > 0)
 			r->dir[dir].more_copies = l->media->plan->n_copies_each[dir] - 1;
 	l->run++;
 	l->gone = l->heard = 0;
+	memset(l->stuck_since, 0, sizeof l->stuck_since);
+}
+
+/* The run's own beginning, and how far each of its two paces has come. */
+struct pace {
+	uint64_t begin, scheduled, flood_scheduled;
+	double per_cycle, flood_per_cycle; /* 0 = as fast as the ports take frames */
+	unsigned least;
+};
+
+static void offer(struct load *l, struct pace *p, uint64_t now, struct result *r)
+{
+	if (p->per_cycle == 0) {
+		if (load_flush(l) && window_open(l, now, r))
+			load_send(l, l->burst, now, true, r);
+		else
+			r->blocked++;
+		return;
+	}
+	unsigned n = frames_due(now - p->begin, p->per_cycle, &p->scheduled, p->least, l->burst, &r->skipped);
+	if (n != 0)
+		load_send(l, n, now, false, r);
+}
+
+/* What the port refuses of either is lost. */
+static void offer_beside(struct load *l, struct pace *p, uint64_t now, struct result *r)
+{
+	unsigned n = 0, n_flood = BURST;
+
+	if (p->per_cycle != 0)
+		n = frames_due(now - p->begin, p->per_cycle, &p->scheduled, p->least, l->burst, &r->skipped);
+	if (p->flood_per_cycle != 0)
+		n_flood = frames_due(now - p->begin, p->flood_per_cycle, &p->flood_scheduled, 1, BURST, &r->flood.skipped);
+	if (n + n_flood != 0)
+		load_send_beside(l, n, n_flood, now, r);
+}
+
+static void count_newcomers(struct load *l, struct result *r)
+{
+	const struct turn_client *c = l->newcomers;
+
+	r->newcomers.started = c->next;
+	r->newcomers.ready = c->done - c->n_failed;
+	r->newcomers.failed = c->next - r->newcomers.ready;
+	r->newcomers.retransmits = c->retransmits;
+	r->newcomers.latency = c->took;
+}
+
+void load_run(struct load *l, double rate_pps, double seconds, struct result *r)
+{
+	const uint64_t gap = l->hz / 1000000 * GAP_US, control = l->hz / 1000000 * CONTROL_US;
+	uint64_t retransmits = l->client != NULL ? l->client->retransmits : 0;
+	struct pace pace = {.per_cycle = rate_pps / (double)l->hz, .flood_per_cycle = l->o->flood_pps / (double)l->hz,
+		.least = rate_pps >= 1e6 ? l->burst : 1 + (unsigned)(rate_pps / 1e6 * (l->burst - 1))};
+
+	begin_run(l, r);
 	double cpu_s = thread_cpu_s();
 	uint64_t begin = rte_rdtsc(), before = begin, next_control = begin, now;
 	const uint64_t end = begin + (uint64_t)(seconds * (double)l->hz);
+	stalls_begin(&l->stalls, begin);
+	pace.begin = begin;
 	while ((now = rte_rdtsc()) < end) {
-		if (unlikely(now - before > gap))
+		if (unlikely(now - before > gap)) {
 			r->gaps++;
+			stalls_note(&l->stalls, before, now);
+		}
 		if (now - before > r->gap_max)
 			r->gap_max = now - before;
 		before = now;
 		r->rounds++;
 		load_receive(l, now, r);
-		if (flat_out) {
-			if (load_flush(l) && window_open(l, now, r))
-				load_send(l, l->burst, now, true, r);
-			else
-				r->blocked++;
-		} else {
-			unsigned n = frames_due(now - begin, per_cycle, &scheduled, least, l->burst, r);
-			if (n != 0)
-				load_send(l, n, now, false, r);
-		}
+		if (l->flood != NULL)
+			offer_beside(l, &pace, now, r);
+		else
+			offer(l, &pace, now, r);
 		if (unlikely(now >= next_control) && l->client != NULL) {
 			next_control = now + control;
 			turn_client_step(l->client, now);
+			if (l->newcomers != NULL)
+				turn_client_step(l->newcomers, now);
 		}
 	}
 	r->seconds = (double)(now - begin) / (double)l->hz;
@@ -159,6 +212,9 @@ void load_run(struct load *l, double rate_pps, double seconds, struct result *r)
 	r->rate_pps = rate_pps;
 	load_drop_held(l, r);
 	drain(l, r);
+	stalls_sum(&l->stalls, 1 + r->dir[0].more_copies, &r->stalls);
 	if (l->client != NULL)
 		r->retransmits = l->client->retransmits - retransmits;
+	if (l->newcomers != NULL)
+		count_newcomers(l, r);
 }

@@ -5,6 +5,7 @@
 /* The generator proper: one thread, sending and receiving in turn. load.c keeps the pace, send.c makes frames,
  * receive.c judges what comes back. */
 
+#include "bench/pktgen/flood.h"
 #include "bench/pktgen/frame.h"
 #include "bench/pktgen/media.h"
 #include "bench/pktgen/ports.h"
@@ -27,6 +28,8 @@ struct load {
 	struct ports *ports;
 	struct turn_client *client; /* NULL with --raw and --plan */
 	struct media *media;        /* NULL without --plan */
+	struct turn_client *newcomers; /* NULL without them */
+	struct flood *flood;        /* NULL without --flood */
 	struct templates *t;
 	uint64_t hz;
 
@@ -39,13 +42,15 @@ struct load {
 	unsigned window;
 	uint64_t gone, heard, heard_at;  /* of the window: given up; come back so far, and when the last one did */
 	uint8_t run;                     /* number of the present run, in every stamp */
+	struct stalls stalls;
+	uint64_t stuck_since[MAX_PORTS]; /* the port has taken nothing since; 0 = it does */
 
 	/* What the port did not take, kept for the next round where there is no rate to keep. */
 	struct rte_mbuf *held[MAX_PORTS][BURST];
 	unsigned n_held[MAX_PORTS];
 };
 
-/* client and media: NULL where there are none. 0 or -1, after a message. */
+/* client and media: NULL where there are none; newcomers and flood are set afterwards. 0 or -1, after a message. */
 int load_init(struct load *l, const struct options *o, struct ports *ports, struct turn_client *client,
 	struct media *media, struct templates *t, uint64_t hz);
 void load_fini(struct load *l);
@@ -53,6 +58,9 @@ void load_fini(struct load *l);
 /* Offer rate_pps (0 = as fast as the ports take frames) for seconds, then wait for what is on its way. */
 void load_run(struct load *l, double rate_pps, double seconds, struct result *r);
 
+/* Make n frames of the load (at most BURST) stamped with now and n_flood of strangers (likewise), mix them at random and send
+ * them; what a port refuses is counted as unsent. */
+void load_send_beside(struct load *l, unsigned n, unsigned n_flood, uint64_t now, struct result *r);
 /* send.c: make n frames (at most BURST) stamped with now, mixed in the ratio asked for, and send them. With keep, what a
  * port refuses waits in held; otherwise it is counted as unsent. */
 void load_send(struct load *l, unsigned n, uint64_t now, bool keep, struct result *r);

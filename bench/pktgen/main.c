@@ -19,11 +19,14 @@
 #include "bench/pktgen/turn_client.h"
 
 enum { PACKED_BELOW_CYCLES = 450, RESOLVE_S = 10, ASK_MS = 200, RELEASE_S = 10 };
+#define JOIN_SHARE 0.6
 
 struct generator {
 	struct options o;
 	struct ports ports;
-	struct turn_client client;
+	struct turn_client client, newcomers;
+	struct options newcomers_o; /* as the ordinary ones, on ports of their own */
+	struct flood flood;
 	struct plan plan;
 	struct media media;
 	struct templates templates;
@@ -43,7 +46,7 @@ static int print_ping_pong(const struct options *o)
 
 static bool is_turn(const struct options *o)
 {
-	return !o->raw && o->plan == NULL;
+	return !o->raw && o->plan == NULL && o->sessions != 0;
 }
 
 /* What the plan says takes the place of what was asked for. */
@@ -103,18 +106,18 @@ static int resolve(struct generator *g, struct port *port, const struct sl_ip *n
 }
 
 /* Take all sessions to a goal; limit_s 0 waits as long as something moves. */
-static int run_client(struct generator *g, enum turn_goal goal, unsigned limit_s)
+static int run_client(struct generator *g, struct turn_client *client, enum turn_goal goal, unsigned limit_s)
 {
 	uint64_t begin = rte_rdtsc(), now = begin;
 
-	turn_client_begin(&g->client, goal, now);
-	while (!turn_client_done(&g->client)) {
+	turn_client_begin(client, goal, now);
+	while (!turn_client_done(client)) {
 		now = rte_rdtsc();
 		if (limit_s != 0 && now - begin > limit_s * g->hz)
 			return -1;
 		poll_control(g, &g->client, now);
-		if (!turn_client_step(&g->client, now)) {
-			fprintf(stderr, "sluice-pktgen: set-up failed at %s\n", g->client.error);
+		if (!turn_client_step(client, now)) {
+			fprintf(stderr, "sluice-pktgen: set-up failed at %s\n", client->error);
 			return -1;
 		}
 	}
@@ -125,7 +128,7 @@ static int set_up_sessions(struct generator *g)
 {
 	uint64_t begin = rte_rdtsc();
 
-	if (run_client(g, GOAL_SETUP, 0) != 0)
+	if (run_client(g, &g->client, GOAL_SETUP, 0) != 0)
 		return -1;
 	double seconds = (double)(rte_rdtsc() - begin) / (double)g->hz;
 	printf("{\"event\":\"setup\",\"sessions\":%u,\"seconds\":%.3f,\"transactions\":%llu,\"retransmits\":%llu}\n",
@@ -149,6 +152,8 @@ static int prepare(struct generator *g)
 		relayed = &g->plan.streams[PEER_TO_CLIENT][0].to.ip;
 	if (resolve(g, peer_side, o->has_peer_gateway ? &o->peer_gateway : relayed, &o->peers.first) != 0)
 		return -1;
+	if (o->sessions == 0)
+		return 0;
 	if (o->plan != NULL)
 		return templates_make_media(&g->templates, o, &g->ports, &g->media);
 	return templates_make(&g->templates, o, &g->ports, &g->client);
@@ -194,9 +199,46 @@ static void measure(struct generator *g)
 			return;
 		rate = 0.8 * ndr.pps; /* latency is quoted below the knee */
 	}
+	if (g->o.newcomers != 0)
+		turn_client_begin(&g->newcomers, GOAL_JOIN, rte_rdtsc());
 	load_run(&g->load, rate, g->o.seconds, &r);
 	result_print_json(stdout, "result", &r, &context);
 	print_for_people(&r, g->hz);
+}
+
+/* They come in the first part of the load, so that the last ones have time, too. */
+static int add_newcomers(struct generator *g)
+{
+	const struct options *o = &g->o;
+
+	if (o->newcomers == 0)
+		return 0;
+	g->newcomers_o = *o;
+	g->newcomers_o.sessions = o->newcomers;
+	g->newcomers_o.client_port = (uint16_t)(o->client_port + (o->sessions + o->clients.count - 1) / o->clients.count);
+	if (turn_client_init(&g->newcomers, &g->newcomers_o, &g->ports, g->hz) != 0)
+		return -1;
+	g->newcomers.join_cycles = (uint64_t)(o->seconds * JOIN_SHARE * (double)g->hz);
+	g->client.others = &g->newcomers;
+	g->load.newcomers = &g->newcomers;
+	return 0;
+}
+
+static void add_flood(struct generator *g)
+{
+	if (!g->o.flood)
+		return;
+	if (g->o.flood_to.port_be == 0)
+		g->o.flood_to = g->o.server;
+	flood_init(&g->flood, &g->o, g->ports.side[CLIENT_TO_PEER]);
+	g->load.flood = &g->flood;
+}
+
+static void release(struct generator *g, struct turn_client *client)
+{
+	client->failed = false;
+	if (run_client(g, client, GOAL_IDLE, RELEASE_S) == 0)
+		(void)run_client(g, client, GOAL_RELEASE, RELEASE_S);
 }
 
 static int run(struct generator *g)
@@ -205,6 +247,9 @@ static int run(struct generator *g)
 	struct media *media = g->o.plan != NULL ? &g->media : NULL;
 
 	if (prepare(g) != 0 || load_init(&g->load, &g->o, &g->ports, client, media, &g->templates, g->hz) != 0)
+		return 1;
+	add_flood(g);
+	if (add_newcomers(g) != 0)
 		return 1;
 	if (client != NULL)
 		turn_client_begin(client, GOAL_KEEP, rte_rdtsc());
@@ -216,9 +261,9 @@ static int run(struct generator *g)
 	if (client != NULL && client->failed)
 		fprintf(stderr, "sluice-pktgen: keeping alive failed at %s\n", client->error);
 	if (client != NULL && !g->o.no_release) {
-		client->failed = false;
-		if (run_client(g, GOAL_IDLE, RELEASE_S) == 0)
-			(void)run_client(g, GOAL_RELEASE, RELEASE_S);
+		release(g, client);
+		if (g->o.newcomers != 0)
+			release(g, &g->newcomers);
 	}
 	load_fini(&g->load);
 	return rc;
@@ -243,6 +288,7 @@ int main(int argc, char **argv)
 		rc = run(&g);
 		templates_free(&g.templates);
 		turn_client_fini(&g.client);
+		turn_client_fini(&g.newcomers);
 	}
 	media_fini(&g.media);
 	plan_free(&g.plan);

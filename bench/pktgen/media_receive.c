@@ -111,7 +111,7 @@ static inline uint64_t index_of(const struct media *m, const struct media_copy *
 }
 
 /* Of plain packets the stamp tells how long they took, and of which run they are; of encrypted ones nothing does. */
-static inline bool is_of_this_run(const struct load *l, const struct media_copy *c, const uint8_t *rtp, uint64_t now,
+static inline bool is_of_this_run(struct load *l, const struct media_copy *c, const uint8_t *rtp, uint64_t now,
 	struct result *r)
 {
 	uint64_t stamp;
@@ -121,6 +121,7 @@ static inline bool is_of_this_run(const struct load *l, const struct media_copy 
 	memcpy(&stamp, rtp + PAYLOAD_TSC, 8);
 	if ((uint8_t)(stamp >> RUN_SHIFT) != l->run)
 		return false;
+	stalls_slot(&l->stalls, stamp & TSC_MASK)->received++;
 	histogram_add(&r->latency, (now - stamp) & TSC_MASK);
 	return true;
 }

@@ -24,7 +24,7 @@ static const char usage[] =
 	"  --peer-gateway IP       next hop towards the relayed address, likewise\n"
 	"  --gateway-mac MAC       do not resolve the next hop, use this one\n"
 	"  --user U --password P   long-term credentials (bench, bench)\n"
-	"  --sessions N            allocations, each with one channel (1000)\n"
+	"  --sessions N            allocations, each with one channel (1000); 0 = none: only a flood\n"
 	"  --payload BYTES         application bytes in a packet (172: 160 of voice, 12 of RTP header)\n"
 	"  --rate PPS              both directions together; 0 = as fast as possible (0)\n"
 	"  --ratio A:B             client-to-peer packets : peer-to-client packets (1:1)\n"
@@ -34,6 +34,12 @@ static const char usage[] =
 	"  --setup-window N        TURN transactions under way at once (64)\n"
 	"  --plan FILE             no TURN: RTP and SRTP streams that this file tells, see bench/README.md; then\n"
 	"                          --server, --sessions and --ratio are the file's\n"
+	"  --flood PPS             beside the load frames of strangers, of which nothing comes back; 0 = as many as the\n"
+	"                          port takes; the load then needs a --rate, or --sessions 0\n"
+	"  --flood-kind K,...      stun, allocate, rtp, sip, random, malformed, in turn (stun)\n"
+	"  --flood-sources N       so many different ones, FIRST+N these addresses, random (random)\n"
+	"  --flood-to IP:PORT[+N]  where to, N ports in a row (the listener)\n"
+	"  --newcomers N           so many more TURN clients, that come while the load goes on\n"
 	"  --raw                   no TURN: same frames to something that reflects them (testpmd macswap)\n"
 	"  --step                  wait for a line on stdin before the load and before leaving\n"
 	"  --no-release            leave the allocations to expire\n"
@@ -67,6 +73,11 @@ enum {
 	OPT_NDR_PRECISION,
 	OPT_NDR_LOSS,
 	OPT_SETUP_WINDOW,
+	OPT_FLOOD,
+	OPT_FLOOD_KIND,
+	OPT_FLOOD_SOURCES,
+	OPT_FLOOD_TO,
+	OPT_NEWCOMERS,
 	OPT_PLAN,
 	OPT_RAW,
 	OPT_STEP,
@@ -102,6 +113,11 @@ static const struct option long_options[] = {
 	{"ndr-precision", required_argument, NULL, OPT_NDR_PRECISION},
 	{"ndr-loss", required_argument, NULL, OPT_NDR_LOSS},
 	{"setup-window", required_argument, NULL, OPT_SETUP_WINDOW},
+	{"flood", required_argument, NULL, OPT_FLOOD},
+	{"flood-kind", required_argument, NULL, OPT_FLOOD_KIND},
+	{"flood-sources", required_argument, NULL, OPT_FLOOD_SOURCES},
+	{"flood-to", required_argument, NULL, OPT_FLOOD_TO},
+	{"newcomers", required_argument, NULL, OPT_NEWCOMERS},
 	{"plan", required_argument, NULL, OPT_PLAN},
 	{"raw", no_argument, NULL, OPT_RAW},
 	{"step", no_argument, NULL, OPT_STEP},
@@ -170,6 +186,46 @@ static bool parse_pair(const char *text, const char *format, unsigned *a, unsign
 	return sscanf(text, format, a, b, &tail) == 2;
 }
 
+static bool parse_kinds(const char *text, unsigned *kinds)
+{
+	static const char *const names[FLOOD_N_KINDS] = {"stun", "allocate", "rtp", "sip", "random", "malformed"};
+
+	*kinds = 0;
+	while (*text != '\0') {
+		size_t n = strcspn(text, ",");
+		unsigned kind = 0;
+		while (kind < FLOOD_N_KINDS && (strlen(names[kind]) != n || strncmp(text, names[kind], n) != 0))
+			kind++;
+		if (kind == FLOOD_N_KINDS)
+			return false;
+		*kinds |= 1u << kind;
+		text += n + (text[n] == ',');
+	}
+	return *kinds != 0;
+}
+
+static bool parse_sources(const char *text, struct options *o)
+{
+	o->flood_from.count = o->flood_sources = 0;
+	if (strcmp(text, "random") == 0 || parse_u32(text, 1, UINT32_MAX, &o->flood_sources))
+		return true;
+	return parse_range(text, &o->flood_from);
+}
+
+static bool parse_target(const char *text, struct options *o)
+{
+	char endpoint[SL_ADDR_TEXT_MAX];
+	const char *plus = strchr(text, '+');
+	size_t n = plus != NULL ? (size_t)(plus - text) : strlen(text);
+	if (n >= sizeof endpoint)
+		return false;
+	memcpy(endpoint, text, n);
+	endpoint[n] = '\0';
+	if (sl_endpoint_parse(endpoint, &o->flood_to) != 0)
+		return false;
+	return plus == NULL || parse_u32(plus + 1, 1, 65536u - ntohs(o->flood_to.port_be), &o->flood_ports);
+}
+
 static bool add_port(struct options *o, const char *text)
 {
 	if (o->n_ports == MAX_PORTS || strlen(text) >= MAX_DEVICE)
@@ -207,7 +263,7 @@ static bool apply(struct options *o, int opt, const char *v)
 		o->password = v;
 		return strlen(v) <= 128;
 	case OPT_SESSIONS:
-		return parse_u32(v, 1, 4 << 20, &o->sessions);
+		return parse_u32(v, 0, 4 << 20, &o->sessions);
 	case OPT_PAYLOAD:
 		return parse_u32(v, STAMP_END, 1400, &o->payload_bytes);
 	case OPT_RATE:
@@ -229,6 +285,17 @@ static bool apply(struct options *o, int opt, const char *v)
 		return parse_number(v, 0, 0.5, &o->ndr_loss);
 	case OPT_SETUP_WINDOW:
 		return parse_u32(v, 1, 4096, &o->setup_window);
+	case OPT_FLOOD:
+		o->flood = true;
+		return parse_number(v, 0, 1e9, &o->flood_pps);
+	case OPT_FLOOD_KIND:
+		return parse_kinds(v, &o->flood_kinds);
+	case OPT_FLOOD_SOURCES:
+		return parse_sources(v, o);
+	case OPT_FLOOD_TO:
+		return parse_target(v, o);
+	case OPT_NEWCOMERS:
+		return parse_u32(v, 1, 1 << 20, &o->newcomers);
 	case OPT_PLAN:
 		o->plan = v;
 		return true;
@@ -273,6 +340,8 @@ static void set_defaults(struct options *o)
 		.ndr_step_s = 1,
 		.ndr_precision = 0.01,
 		.setup_window = 64,
+		.flood_kinds = 1u << FLOOD_STUN,
+		.flood_ports = 1,
 		.memory_mb = 96,
 		.seed = 1,
 	};
@@ -281,10 +350,38 @@ static void set_defaults(struct options *o)
 	parse_range("198.18.0.64", &o->peers);
 }
 
-static int check_together(const struct options *o)
+static int check_flood(const struct options *o)
+{
+	const char *wrong = NULL;
+
+	if (o->flood && o->sessions != 0 && (o->rate_pps == 0 || o->ndr))
+		wrong = "beside a --flood the load needs a --rate";
+	else if (!o->flood && o->sessions == 0)
+		wrong = "--sessions 0 needs a --flood";
+	else if (o->flood && o->flood_from.count != 0 && sl_ip_is_v4(&o->flood_from.first) != sl_ip_is_v4(&o->flood_to.ip))
+		wrong = "--flood-sources and --flood-to must be of one address family";
+	else if (o->newcomers != 0 && (o->plan != NULL || o->raw || o->sessions == 0))
+		wrong = "--newcomers come beside TURN sessions";
+	if (wrong != NULL)
+		fprintf(stderr, "sluice-pktgen: %s\n", wrong);
+	return wrong != NULL ? -1 : 0;
+}
+
+/* Newcomers' ports begin behind those of the sessions. */
+static uint64_t client_ports(const struct options *o)
+{
+	return ((uint64_t)o->sessions + o->clients.count - 1) / o->clients.count +
+	       ((uint64_t)o->newcomers + o->clients.count - 1) / o->clients.count;
+}
+
+static int check_together(struct options *o)
 {
 	if (o->ping_pong)
 		return 0;
+	if (o->flood_to.port_be == 0)
+		o->flood_to = o->server;
+	if (check_flood(o) != 0)
+		return -1;
 	if (o->plan != NULL && o->raw) {
 		fprintf(stderr, "sluice-pktgen: --plan and --raw exclude each other\n");
 		return -1;
@@ -298,10 +395,10 @@ static int check_together(const struct options *o)
 		return -1;
 	}
 	uint64_t room = (uint64_t)o->clients.count * (65536u - o->client_port);
-	if (o->plan == NULL && o->sessions > room) {
+	if (o->plan == NULL && client_ports(o) > 65536u - o->client_port) {
 		fprintf(stderr,
-			"sluice-pktgen: --sessions %u needs more client endpoints than %llu; widen --clients FIRST+N\n",
-			o->sessions, (unsigned long long)room);
+			"sluice-pktgen: --sessions %u and --newcomers %u need more client endpoints than %llu; widen --clients FIRST+N\n",
+			o->sessions, o->newcomers, (unsigned long long)room);
 		return -1;
 	}
 	return 0;

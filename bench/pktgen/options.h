@@ -17,6 +17,8 @@ struct range {
 	uint32_t count;
 };
 
+enum flood_kind { FLOOD_STUN, FLOOD_ALLOCATE, FLOOD_RTP, FLOOD_SIP, FLOOD_RANDOM, FLOOD_MALFORMED, FLOOD_N_KINDS };
+
 struct options {
 	char device[MAX_PORTS][MAX_DEVICE]; /* EAL device strings: client side, peer side */
 	unsigned n_ports;
@@ -27,7 +29,7 @@ struct options {
 	struct sl_ip client_gateway, peer_gateway;
 	uint8_t gateway_mac[6];
 	const char *user, *password;
-	uint32_t sessions;
+	uint32_t sessions; /* 0 = no load at all, only a flood */
 	uint32_t payload_bytes; /* application bytes: ChannelData carries this many */
 	double rate_pps;        /* both directions together; 0 = as fast as the port takes them */
 	uint32_t ratio[2];      /* client to peer : peer to client */
@@ -35,6 +37,14 @@ struct options {
 	bool ndr;
 	double ndr_step_s, ndr_precision, ndr_loss;
 	uint32_t setup_window;
+	bool flood;              /* strangers beside the load */
+	double flood_pps;        /* 0 = as many as the port takes */
+	unsigned flood_kinds;    /* bit per enum flood_kind */
+	uint32_t flood_sources;  /* 0 = each frame from another */
+	struct range flood_from; /* from these addresses; count 0 = anywhere */
+	struct sl_endpoint flood_to;
+	uint32_t flood_ports;    /* so many in a row */
+	uint32_t newcomers;      /* TURN clients that come during the load */
 	const char *plan; /* no TURN: streams that somebody set up, read from this file */
 	bool raw;        /* no TURN: the far end reflects frames (testpmd macswap) */
 	bool step;       /* wait for a line on stdin before the load and before leaving */

@@ -139,7 +139,10 @@ int ports_open(struct ports *p, const struct options *o)
 		SOCKET_ID_ANY);
 	p->tx_pool[1] = rte_pktmbuf_pool_create("pktgen_tx1", TX_MBUFS, CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 		SOCKET_ID_ANY);
-	if (p->rx_pool == NULL || p->tx_pool[0] == NULL || p->tx_pool[1] == NULL) {
+	if (o->flood)
+		p->flood_pool = rte_pktmbuf_pool_create("pktgen_flood", TX_MBUFS, CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+			SOCKET_ID_ANY);
+	if (p->rx_pool == NULL || p->tx_pool[0] == NULL || p->tx_pool[1] == NULL || (o->flood && p->flood_pool == NULL)) {
 		fprintf(stderr, "sluice-pktgen: no memory for packet buffers; raise --memory\n");
 		return -1;
 	}

@@ -29,6 +29,7 @@ struct ports {
 	struct rte_mempool *rx_pool;     /* received frames, and control frames we send */
 	/* One pool a direction: its frames' payload is filled in once and never changes. */
 	struct rte_mempool *tx_pool[N_DIRECTIONS];
+	struct rte_mempool *flood_pool;  /* NULL = no flood */
 };
 
 /* Start EAL with what the options say. 0 or -1, after a message. */

@@ -103,6 +103,7 @@ static inline void account(struct load *l, const struct arrival *a, uint64_t now
 		return;
 	}
 	r->dir[a->dir].received++;
+	stalls_slot(&l->stalls, stamp & TSC_MASK)->received++;
 	histogram_add(&r->latency, (now - stamp) & TSC_MASK);
 }
 

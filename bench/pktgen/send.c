@@ -7,6 +7,8 @@
 #include <rte_ethdev.h>
 #include <rte_memcpy.h>
 
+enum { STUCK_US = 50 };
+
 static inline uint32_t words_sum(uint64_t v)
 {
 	return (uint32_t)((v & 0xffff) + (v >> 16 & 0xffff) + (v >> 32 & 0xffff) + (v >> 48));
@@ -89,15 +91,34 @@ static unsigned interleave(struct rte_mbuf **out, struct rte_mbuf **a, unsigned 
 
 static void count_unsent(struct load *l, struct rte_mbuf **m, unsigned n, struct result *r)
 {
-	for (unsigned i = 0; i < n; i++)
-		r->dir[m[i]->pool == l->ports->tx_pool[PEER_TO_CLIENT]].unsent++;
+	for (unsigned i = 0; i < n; i++) {
+		if (m[i]->pool == l->ports->flood_pool)
+			r->flood.unsent++;
+		else
+			r->dir[m[i]->pool == l->ports->tx_pool[PEER_TO_CLIENT]].unsent++;
+	}
 	rte_pktmbuf_free_bulk(m, n);
 }
 
+/* A port that takes nothing for a while is not slow: nobody empties it, because that core stands still. */
+static void watch_port(struct load *l, unsigned p, unsigned sent, uint64_t now)
+{
+	if (sent == 0) {
+		if (l->stuck_since[p] == 0)
+			l->stuck_since[p] = now;
+		return;
+	}
+	if (l->stuck_since[p] != 0 && now - l->stuck_since[p] > l->hz / 1000000 * STUCK_US)
+		stalls_note(&l->stalls, l->stuck_since[p], now);
+	l->stuck_since[p] = 0;
+}
+
 /* With a rate to keep, what the port refuses is lost; without one it waits for its turn. */
-static void transmit(struct load *l, unsigned p, struct rte_mbuf **m, unsigned n, bool keep, struct result *r)
+static void transmit(struct load *l, unsigned p, struct rte_mbuf **m, unsigned n, uint64_t now, bool keep, struct result *r)
 {
 	unsigned sent = rte_eth_tx_burst(l->ports->port[p].id, 0, m, (uint16_t)n);
+	if (unlikely(sent == 0 || l->stuck_since[p] != 0) && n != 0)
+		watch_port(l, p, sent, now);
 	if (likely(sent == n))
 		return;
 	if (!keep) {
@@ -123,24 +144,67 @@ bool load_flush(struct load *l)
 	return empty;
 }
 
-void load_send(struct load *l, unsigned n, uint64_t now, bool keep, struct result *r)
+/* Make n frames of the load in the ratio asked for: m[0][n0], m[1][n1]. */
+static void make_load(struct load *l, unsigned n, uint64_t now, struct rte_mbuf *m[N_DIRECTIONS][BURST], unsigned made[N_DIRECTIONS],
+	struct result *r)
 {
-	struct rte_mbuf *m[N_DIRECTIONS][BURST], *mixed[BURST];
 	int64_t all = l->o->ratio[0] + l->o->ratio[1];
 
 	l->share += (int64_t)n * l->o->ratio[0];
 	unsigned n0 = (unsigned)(l->share / all);
 	l->share -= n0 * all;
-	n0 = make_burst(l, CLIENT_TO_PEER, m[0], n0, now);
-	unsigned n1 = make_burst(l, PEER_TO_CLIENT, m[1], n - n0, now);
-	r->dir[CLIENT_TO_PEER].offered += n0;
-	r->dir[PEER_TO_CLIENT].offered += n1;
+	made[CLIENT_TO_PEER] = make_burst(l, CLIENT_TO_PEER, m[0], n0, now);
+	made[PEER_TO_CLIENT] = make_burst(l, PEER_TO_CLIENT, m[1], n - n0, now);
+	r->dir[CLIENT_TO_PEER].offered += made[0];
+	r->dir[PEER_TO_CLIENT].offered += made[1];
+	stalls_slot(&l->stalls, now)->made += made[0] + made[1];
+}
+
+void load_send(struct load *l, unsigned n, uint64_t now, bool keep, struct result *r)
+{
+	struct rte_mbuf *m[N_DIRECTIONS][BURST], *mixed[BURST];
+	unsigned made[N_DIRECTIONS];
+
+	make_load(l, n, now, m, made, r);
 	if (l->ports->n == 1) {
-		transmit(l, 0, mixed, interleave(mixed, m[0], n0, m[1], n1), keep, r);
+		transmit(l, 0, mixed, interleave(mixed, m[0], made[0], m[1], made[1]), now, keep, r);
 	} else {
-		transmit(l, 0, m[0], n0, keep, r);
-		transmit(l, 1, m[1], n1, keep, r);
+		transmit(l, 0, m[0], made[0], now, keep, r);
+		transmit(l, 1, m[1], made[1], now, keep, r);
 	}
+}
+
+/* a among b at random places: where the port takes only the beginning, both lose the same share. */
+static unsigned scatter(struct flood *f, struct rte_mbuf **out, struct rte_mbuf **a, unsigned n_a, struct rte_mbuf **b, unsigned n_b)
+{
+	unsigned n = n_a + n_b, i = 0, k = 0;
+
+	if (n_a == 0) {
+		memcpy(out, b, n_b * sizeof *b);
+		return n_b;
+	}
+	for (unsigned at = 0; at < n; at++)
+		out[at] = flood_random(f, n - at) < n_a - i ? a[i++] : b[k++];
+	return n;
+}
+
+void load_send_beside(struct load *l, unsigned n, unsigned n_flood, uint64_t now, struct result *r)
+{
+	struct rte_mbuf *m[N_DIRECTIONS][BURST], *mixed[BURST], *strangers[BURST], *all[2 * BURST];
+	unsigned made[N_DIRECTIONS] = {0}, n_load = 0;
+
+	if (n != 0)
+		make_load(l, n, now, m, made, r);
+	if (n_flood != 0 && rte_pktmbuf_alloc_bulk(l->ports->flood_pool, strangers, n_flood) != 0)
+		n_flood = 0;
+	flood_make(l->flood, strangers, n_flood);
+	r->flood.offered += n_flood;
+	if (l->ports->n == 1)
+		n_load = interleave(mixed, m[0], made[0], m[1], made[1]);
+	else
+		transmit(l, 1, m[1], made[1], now, false, r);
+	transmit(l, 0, all, scatter(l->flood, all, l->ports->n == 1 ? mixed : m[0], l->ports->n == 1 ? n_load : made[0], strangers, n_flood),
+		now, false, r);
 }
 
 void load_drop_held(struct load *l, struct result *r)

@@ -67,6 +67,38 @@ static void print_latency(FILE *out, const struct histogram *h, double us)
 		(double)histogram_quantile(h, 0.999) * us, (double)h->max * us);
 }
 
+static void print_flood(FILE *out, const struct result *r, const struct options *o)
+{
+	if (!o->flood)
+		return;
+	fprintf(out, "\"flood\":{\"rate_pps\":%.0f,\"offered\":%llu,\"unsent\":%llu,\"sent_mpps\":%.4f},", o->flood_pps,
+		(unsigned long long)r->flood.offered, (unsigned long long)r->flood.unsent,
+		(double)(r->flood.offered - r->flood.unsent) / r->seconds / 1e6);
+}
+
+static void print_newcomers(FILE *out, const struct result *r, const struct options *o, double us)
+{
+	const struct histogram *h = &r->newcomers.latency;
+
+	if (o->newcomers == 0)
+		return;
+	fprintf(out, "\"newcomers\":{\"started\":%llu,\"ready\":%llu,\"failed\":%llu,\"retransmits\":%llu,",
+		(unsigned long long)r->newcomers.started, (unsigned long long)r->newcomers.ready,
+		(unsigned long long)r->newcomers.failed, (unsigned long long)r->newcomers.retransmits);
+	fprintf(out, "\"p50_ms\":%.3f,\"p99_ms\":%.3f},", (double)histogram_quantile(h, 0.5) * us / 1e3,
+		(double)histogram_quantile(h, 0.99) * us / 1e3);
+}
+
+/* Of encrypted streams nothing says when a packet was made; without a rate the generator waits for a port that takes nothing. */
+static void print_stalls(FILE *out, const struct result *r, double us)
+{
+	fprintf(out, "\"stalls\":%llu,\"stalls_ms\":%.3f,", (unsigned long long)r->stalls.stalls,
+		(double)r->stalls.cycles * us / 1e3);
+	if (r->latency.count != 0 && r->rate_pps > 0)
+		fprintf(out, "\"lost_in_stalls\":%llu,\"lost_elsewhere\":%llu,", (unsigned long long)r->stalls.lost_in_stalls,
+			(unsigned long long)r->stalls.lost_elsewhere);
+}
+
 void result_print_json(FILE *out, const char *event, const struct result *r, const struct result_context *c)
 {
 	double us = 1e6 / (double)c->hz;
@@ -85,6 +117,9 @@ void result_print_json(FILE *out, const char *event, const struct result *r, con
 		(unsigned long long)r->reordered, (unsigned long long)r->bad_length, (unsigned long long)r->sampled,
 		(unsigned long long)r->bad_content, (unsigned long long)r->other);
 	print_latency(out, &r->latency, us);
+	print_flood(out, r, c->o);
+	print_newcomers(out, r, c->o, us);
+	print_stalls(out, r, us);
 	fprintf(out, "\"cpu_share\":%.4f,\"blocked_share\":%.4f,", r->cpu_share,
 		r->rounds != 0 ? (double)r->blocked / (double)r->rounds : 0);
 	fprintf(out, "\"skipped\":%llu,\"gaps\":%llu,\"gap_max_us\":%.1f,\"turn_retransmits\":%llu,\"tsc_hz\":%llu}\n",

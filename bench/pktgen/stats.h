@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "bench/pktgen/ports.h"
+#include "bench/pktgen/stalls.h"
 
 /* Latency in TSC cycles, log2-linear: 32 steps an octave, so a value is known to 3 %. */
 enum { HIST_SUB_BITS = 5, HIST_OCTAVES = 40, HIST_BUCKETS = HIST_OCTAVES << HIST_SUB_BITS };
@@ -55,6 +56,14 @@ struct result {
 	double seconds;
 	double rate_pps; /* asked for; 0 = as fast as possible */
 	struct histogram latency;
+	struct {
+		uint64_t offered, unsent, skipped;
+	} flood; /* frames of strangers: not of the load */
+	struct stalls_sum stalls;
+	struct {
+		uint64_t started, ready, failed, retransmits; /* failed: refused, or not ready when the run ended */
+		struct histogram latency;                     /* from the first Allocate to the channel */
+	} newcomers;
 };
 
 uint64_t result_offered(const struct result *r);

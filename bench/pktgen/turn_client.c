@@ -30,7 +30,7 @@ struct turn_session {
 	struct sl_endpoint relayed;
 	uint32_t slot; /* in under_way */
 	uint64_t tid;  /* the transaction's unpredictable part */
-	uint64_t deadline;
+	uint64_t deadline, began;
 	uint8_t op, sends, errors;
 	uint8_t nonce_len;
 	uint8_t nonce[NONCE_MAX];
@@ -69,7 +69,7 @@ int turn_client_init(struct turn_client *c, const struct options *o, struct port
 		/* Not of the seed: a transaction id used again would make this run's requests an earlier run's
 		 * retransmissions, and the relay would answer them as such. */
 		.o = o, .ports = ports, .hz = hz, .random = rte_rdtsc()};
-	c->sessions = calloc(o->sessions, sizeof *c->sessions);
+	c->sessions = calloc(o->sessions + 1, sizeof *c->sessions);
 	c->under_way = calloc(o->setup_window, sizeof *c->under_way);
 	c->crypto.ctx = hmac_context();
 	c->crypto.hmac_sha1 = hmac_sha1;
@@ -100,11 +100,26 @@ static uint64_t next_random(struct turn_client *c)
 	return z ^ z >> 31;
 }
 
+static void finish_session(struct turn_client *c, uint32_t i)
+{
+	struct turn_session *s = &c->sessions[i];
+	uint32_t last = c->under_way[--c->n_under_way];
+	c->under_way[s->slot] = last;
+	c->sessions[last].slot = s->slot;
+	s->op = OP_NONE;
+	c->done++;
+}
+
 static void fail(struct turn_client *c, uint32_t i, const char *what, unsigned code)
 {
 	char at[SL_ADDR_TEXT_MAX];
 	struct sl_endpoint client;
 
+	if (c->goal == GOAL_JOIN) {
+		c->n_failed++;
+		finish_session(c, i);
+		return;
+	}
 	if (c->failed)
 		return;
 	session_client(c->o, i, &client);
@@ -207,21 +222,12 @@ static void start_session(struct turn_client *c, uint32_t i, uint64_t now)
 		return; /* keeping alive came round to a session still at it */
 	s->slot = c->n_under_way;
 	s->errors = 0;
+	s->began = now;
 	c->under_way[c->n_under_way++] = i;
 	begin_op(c, i,
-		c->goal == GOAL_SETUP ? OP_PROBE
-				      : c->goal == GOAL_KEEP ? OP_REFRESH : OP_RELEASE,
+		c->goal == GOAL_SETUP || c->goal == GOAL_JOIN ? OP_PROBE
+							      : c->goal == GOAL_KEEP ? OP_REFRESH : OP_RELEASE,
 		now);
-}
-
-static void finish_session(struct turn_client *c, uint32_t i)
-{
-	struct turn_session *s = &c->sessions[i];
-	uint32_t last = c->under_way[--c->n_under_way];
-	c->under_way[s->slot] = last;
-	c->sessions[last].slot = s->slot;
-	s->op = OP_NONE;
-	c->done++;
 }
 
 void turn_client_begin(struct turn_client *c, enum turn_goal goal, uint64_t now)
@@ -248,6 +254,7 @@ static void scan_deadlines(struct turn_client *c, uint64_t now)
 			snprintf(what, sizeof what, "%s was never answered", op_name(s->op));
 			fail(c, i, what, 0);
 		} else {
+			c->n_failed += c->goal == GOAL_JOIN;
 			finish_session(c, i);
 			k--; /* another took its place */
 		}
@@ -271,6 +278,8 @@ bool turn_client_step(struct turn_client *c, uint64_t now)
 		else if (c->next == until)
 			turn_client_begin(c, GOAL_KEEP, now);
 	}
+	if (c->goal == GOAL_JOIN && now - c->keep_start < c->join_cycles)
+		until = (uint32_t)((double)(now - c->keep_start) / (double)c->join_cycles * until);
 	while (c->next < until && c->n_under_way < c->o->setup_window && !c->failed)
 		start_session(c, c->next++, now);
 	return !c->failed;
@@ -340,6 +349,8 @@ static void on_success(struct turn_client *c, uint32_t i, const struct sl_stun *
 		begin_op(c, i, OP_BIND, now);
 		break;
 	default:
+		if (c->goal == GOAL_JOIN)
+			histogram_add(&c->took, now - s->began);
 		finish_session(c, i);
 		break;
 	}
@@ -355,7 +366,8 @@ bool turn_client_input(struct turn_client *c, const uint8_t *msg, unsigned len, 
 	memcpy(&i, m.tid, 4);
 	i = ntohl(i);
 	if (i >= c->o->sessions || c->sessions[i].op == OP_NONE || memcmp(&c->sessions[i].tid, m.tid + 4, 8) != 0)
-		return true; /* an answer to what was answered before */
+		/* Or an answer to what was answered before. */
+		return c->others == NULL || turn_client_input(c->others, msg, len, now);
 	if (m.cls == SL_STUN_ERROR)
 		on_error(c, i, &m, now);
 	else if (m.cls == SL_STUN_SUCCESS)

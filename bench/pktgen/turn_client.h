@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include "bench/pktgen/ports.h"
+#include "bench/pktgen/stats.h"
 #include "dataplane/wire/stun.h"
 
-enum turn_goal { GOAL_IDLE, GOAL_SETUP, GOAL_KEEP, GOAL_RELEASE };
+/* GOAL_JOIN: like SETUP, but evenly over join_cycles, and who fails is counted. */
+enum turn_goal { GOAL_IDLE, GOAL_SETUP, GOAL_JOIN, GOAL_KEEP, GOAL_RELEASE };
 
 struct turn_session;
 
@@ -33,6 +35,10 @@ struct turn_client {
 	struct sl_stun_crypto crypto;
 
 	uint64_t transactions, retransmits;
+	uint64_t join_cycles;
+	uint32_t n_failed;          /* of JOIN */
+	struct histogram took;      /* of JOIN, cycles */
+	struct turn_client *others; /* another crowd on the same port: gets what is none of ours */
 	bool failed;
 	char error[256];
 };
