@@ -5,7 +5,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "dataplane/guard/memory.h"
 
 enum {
 	SECOND_US = 1000000,  /* the burst: a second's worth */
@@ -70,20 +71,13 @@ struct sl_meters {
 	struct in_hand *in_hand[MAX_WORKERS]; /* [N_METERS] each */
 };
 
-static void *zalloc_default(const char *what, size_t bytes)
-{
-	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
-	(void)what;
-	return p ? memset(p, 0, bytes) : NULL;
-}
-
 int sl_meters_init(struct sl_meters **out, unsigned n_workers, void *(*zalloc)(const char *what, size_t bytes))
 {
 	*out = NULL;
 	if (n_workers == 0 || n_workers > MAX_WORKERS)
 		return -EINVAL;
 	if (!zalloc)
-		zalloc = zalloc_default;
+		zalloc = sl_guard_zalloc;
 	struct sl_meters *m = zalloc("meters", sizeof *m);
 	if (!m)
 		return -ENOMEM;

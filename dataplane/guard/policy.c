@@ -21,6 +21,8 @@ void sl_guard_policy_make(struct sl_guard_policy *out, const struct sl_cmd_guard
 {
 	out->told = *cmd;
 	out->limits = cmd->enabled && cmd->n_rules;
+	out->turn_limits = cmd->enabled && (cmd->turn_session_pps | cmd->turn_session_kbps | cmd->turn_pps | cmd->turn_kbps);
+	out->media_limits = cmd->enabled && (cmd->media_session_pps | cmd->media_session_kbps);
 	for (unsigned i = 0; i < cmd->n_rules; i++)
 		sl_limiter_rate(&out->rates[i], &cmd->rules[i]);
 	for (unsigned c = 0; c < SL_GUARD_N_CLASSES; c++)
