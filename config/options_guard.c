@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/guard_rules.h"
 #include "config/prefixes.h"
 #include "dataplane/abi/msg_guard.h"
 
@@ -175,32 +176,6 @@ void sl_beside(const char *path, const char *name, char out[PATH_MAX])
 
 /* ---- limits ---- */
 
-static const char *const classes[] = {
-#define X(NAME, number, name, help) [number] = name,
-	SL_GUARD_CLASSES(X)
-#undef X
-	NULL
-};
-static const char *const actions[] = {
-#define X(NAME, number, name, help) [number] = name,
-	SL_GUARD_ACTIONS(X)
-#undef X
-	NULL
-};
-
-/* What holds for a class until the file says otherwise. A host behind a large NAT is hundreds of phones: a source's limit is far above what
- * any of them sends before it is known, and far below what hurts. */
-#define ANY SL_GUARD_ANY
-static const struct sl_conf_guard_rule built_in[SL_GUARD_N_CLASSES] = {
-	[SL_GUARD_STUN] = { SL_GUARD_STUN, SL_GUARD_DO_LIMIT, ANY, { 1000, 10000, 100000 }, 0 },
-	[SL_GUARD_RELAY] = { SL_GUARD_RELAY, SL_GUARD_DO_LIMIT, ANY, { 1000, 10000, 100000 }, 0 },
-	[SL_GUARD_MEDIA] = { SL_GUARD_MEDIA, SL_GUARD_DO_LIMIT, ANY, { 5000, 50000, 200000 }, 0 },
-	[SL_GUARD_SIP] = { SL_GUARD_SIP, SL_GUARD_DO_LIMIT, ANY, { 400, 4000, 20000 }, 10000 },
-	[SL_GUARD_PROVISIONAL] = { SL_GUARD_PROVISIONAL, SL_GUARD_DO_LIMIT, ANY, { 200, 4000, 20000 }, 10000 },
-	[SL_GUARD_KNOWN] = { SL_GUARD_KNOWN, SL_GUARD_DO_LIMIT, ANY, { 5000, 0, 0 }, 0 },
-	[SL_GUARD_OTHER] = { SL_GUARD_OTHER, SL_GUARD_DO_LIMIT, ANY, { 10000, 20000, 50000 }, 0 },
-};
-
 #define RULE(member) offsetof(struct sl_conf_guard_rule, member)
 enum { LIMIT_CLASS, LIMIT_LISTENER, LIMIT_ACTION, LIMIT_SOURCE, LIMIT_PREFIX, LIMIT_WIDE, LIMIT_TOTAL, N_LIMIT_OPTIONS };
 
@@ -209,9 +184,9 @@ static void read_limit(struct sl_reader *r, const config_setting_t *group, const
 {
 #define PPS(member, value) SL_OPT_UINT, RULE(member), .min = 1, .max = SL_GUARD_MAX_PPS, NO_LIMIT, .def = value
 	const struct sl_opt options[N_LIMIT_OPTIONS] = {
-		[LIMIT_CLASS] = { "class", SL_OPT_CHOICE, RULE(guard_class), .choices = classes, .required = true },
+		[LIMIT_CLASS] = { "class", SL_OPT_CHOICE, RULE(guard_class), .choices = sl_guard_classes, .required = true },
 		[LIMIT_LISTENER] = { "listener", SL_OPT_OTHER },
-		[LIMIT_ACTION] = { "action", SL_OPT_CHOICE, RULE(action), .choices = actions, .def = base->action },
+		[LIMIT_ACTION] = { "action", SL_OPT_CHOICE, RULE(action), .choices = sl_guard_actions, .def = base->action },
 		[LIMIT_SOURCE] = { "source", PPS(pps[SL_GUARD_SOURCE], base->pps[SL_GUARD_SOURCE]) },
 		[LIMIT_PREFIX] = { "prefix", PPS(pps[SL_GUARD_PREFIX], base->pps[SL_GUARD_PREFIX]) },
 		[LIMIT_WIDE] = { "wide", PPS(pps[SL_GUARD_WIDE], base->pps[SL_GUARD_WIDE]) },
@@ -234,104 +209,17 @@ static const config_setting_t *limit_at(struct sl_reader *r, const config_settin
 
 static void check_limit(struct sl_reader *r, const config_setting_t *group, const struct sl_conf_guard_rule *rule)
 {
-	static const char *const names[SL_GUARD_N_LEVELS] = { "source", "prefix", "wide" };
-	bool sip = rule->guard_class == SL_GUARD_SIP || rule->guard_class == SL_GUARD_PROVISIONAL || rule->guard_class == SL_GUARD_KNOWN;
-	unsigned below = 0;
+	char why[200];
 
-	if (!sip && rule->action != SL_GUARD_DO_LIMIT && rule->action != SL_GUARD_DO_DROP)
-		sl_read_fail(r, group, "action \"%s\" is for SIP; class \"%s\" can \"limit\" or \"drop\"", actions[rule->action], classes[rule->guard_class]);
-	/* Whoever is alone in his prefix would never get what his address may. */
-	for (unsigned level = 0; level < SL_GUARD_N_LEVELS; level++) {
-		if (rule->pps[level] == 0)
-			continue;
-		if (rule->pps[level] < rule->pps[below])
-			sl_read_fail(r, group, "%s of class \"%s\" is %u, less than %s, %u; write at least as much, or 0 for no limit", names[level],
-				classes[rule->guard_class], rule->pps[level], names[below], rule->pps[below]);
-		below = level;
-	}
-}
-
-/* Which of its listeners does text name for a class? The first at or after from, or -1. */
-static int find_listener(const struct sl_config *c, unsigned guard_class, const char *text, unsigned from)
-{
-	struct sl_endpoint ep;
-	struct sl_ip ip;
-
-	switch (guard_class) {
-	case SL_GUARD_STUN:
-		for (unsigned i = from; i < c->turn.n_listeners && sl_endpoint_parse(text, &ep) == 0; i++) {
-			if (sl_endpoint_eq(&c->turn.listeners[i], &ep))
-				return (int)i;
-		}
-		return -1;
-	case SL_GUARD_RELAY:
-		for (unsigned i = from; i < c->turn.n_relay && sl_ip_parse(text, &ip) == 0; i++) {
-			if (sl_ip_eq(&c->turn.relay[i], &ip))
-				return (int)i;
-		}
-		return -1;
-	case SL_GUARD_MEDIA:
-		for (unsigned i = from; i < c->media.n_addresses; i++) {
-			if (strcmp(c->media.addresses[i].interface, text) == 0)
-				return (int)i;
-		}
-		return -1;
-	case SL_GUARD_SIP:
-	case SL_GUARD_PROVISIONAL:
-	case SL_GUARD_KNOWN:
-		for (unsigned i = from; i < c->sip.n_listeners; i++) {
-			if (strcmp(c->sip.listeners[i].name, text) == 0)
-				return (int)i;
-		}
-		return -1;
-	default:
-		return -1;
-	}
-}
-
-const char *sl_guard_listener_text(const struct sl_config *c, unsigned guard_class, unsigned i, char *buf)
-{
-	switch (guard_class) {
-	case SL_GUARD_STUN:
-		return i < c->turn.n_listeners ? sl_endpoint_text(&c->turn.listeners[i], buf) : NULL;
-	case SL_GUARD_RELAY:
-		return i < c->turn.n_relay ? sl_ip_text(&c->turn.relay[i], buf) : NULL;
-	case SL_GUARD_MEDIA:
-		return i < c->media.n_addresses ? c->media.addresses[i].interface : NULL;
-	case SL_GUARD_SIP:
-	case SL_GUARD_PROVISIONAL:
-	case SL_GUARD_KNOWN:
-		return i < c->sip.n_listeners ? c->sip.listeners[i].name : NULL;
-	default:
-		return NULL;
-	}
-}
-
-static void refuse_listener(struct sl_reader *r, const config_setting_t *s, const struct sl_config *c, unsigned guard_class, const char *text)
-{
-	char known[400] = "", buf[SL_ADDR_TEXT_MAX];
-	const char *name;
-
-	for (unsigned i = 0; (name = sl_guard_listener_text(c, guard_class, i, buf)) != NULL; i++) {
-		char quoted[SL_ADDR_TEXT_MAX + 3];
-		size_t used = strlen(known);
-
-		snprintf(quoted, sizeof quoted, "\"%s\"", name);
-		/* An interface with both families is two of one name. */
-		if (used + strlen(quoted) + 3 < sizeof known && strstr(known, quoted) == NULL)
-			snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? ", " : "", quoted);
-	}
-	if (known[0] != '\0')
-		sl_read_fail(r, s, "\"%s\" is no listener of class \"%s\"; there are %s", text, classes[guard_class], known);
-	else
-		sl_read_fail(r, s, "class \"%s\" has no listeners here; leave the option out", classes[guard_class]);
+	if (!r->failed && sl_guard_rule_check(rule, why, sizeof why) != 0)
+		sl_read_fail(r, group, "%s", why);
 }
 
 static void put_rule(struct sl_reader *r, const config_setting_t *s, struct sl_conf_guard *g, const struct sl_conf_guard_rule *rule)
 {
 	for (unsigned i = SL_GUARD_N_CLASSES; i < g->n_rules; i++) {
 		if (g->rules[i].guard_class == rule->guard_class && g->rules[i].listener == rule->listener)
-			sl_read_fail(r, s, "this listener has limits of class \"%s\" already; write them once", classes[rule->guard_class]);
+			sl_read_fail(r, s, "this listener has limits of class \"%s\" already; write them once", sl_guard_classes[rule->guard_class]);
 	}
 	if (g->n_rules == SL_CONF_MAX_GUARD_RULES)
 		sl_read_fail(r, s, "is one too many: at most %d limits, each class and each address of an interface counts as one",
@@ -351,13 +239,13 @@ static void read_class_limits(struct sl_reader *r, const config_setting_t *list,
 
 		if (group == NULL || config_setting_get_member(group, "listener") != NULL)
 			continue;
-		read_limit(r, group, &built_in[0], &rule);
+		read_limit(r, group, &sl_guard_built_in[0], &rule);
 		if (r->failed)
 			return;
 		if (said[rule.guard_class])
-			sl_read_fail(r, group, "class \"%s\" has limits already; write them once, or name a listener", classes[rule.guard_class]);
+			sl_read_fail(r, group, "class \"%s\" has limits already; write them once, or name a listener", sl_guard_classes[rule.guard_class]);
 		said[rule.guard_class] = true;
-		read_limit(r, group, &built_in[rule.guard_class], &g->rules[rule.guard_class]);
+		read_limit(r, group, &sl_guard_built_in[rule.guard_class], &g->rules[rule.guard_class]);
 		check_limit(r, group, &g->rules[rule.guard_class]);
 	}
 }
@@ -367,16 +255,17 @@ static void read_listener_limits(struct sl_reader *r, const config_setting_t *gr
 	const char *text = sl_read_text(r, listener, 1, SL_ADDR_TEXT_MAX - 1);
 	struct sl_conf_guard_rule rule;
 
-	read_limit(r, group, &built_in[0], &rule);
+	read_limit(r, group, &sl_guard_built_in[0], &rule);
 	if (text == NULL || r->failed)
 		return;
 	read_limit(r, group, &c->guard.rules[rule.guard_class], &rule);
-	int at = find_listener(c, rule.guard_class, text, 0);
+	char why[512];
+	int at = sl_guard_listener(c, rule.guard_class, text, 0, why, sizeof why);
 	if (at < 0)
-		refuse_listener(r, listener, c, rule.guard_class, text);
+		sl_read_fail(r, listener, "%s", why);
 	check_limit(r, group, &rule);
 	/* An interface has an address of each family, and each is a listener of its own. */
-	for (; at >= 0 && !r->failed; at = find_listener(c, rule.guard_class, text, (unsigned)at + 1)) {
+	for (; at >= 0 && !r->failed; at = sl_guard_listener(c, rule.guard_class, text, (unsigned)at + 1, why, sizeof why)) {
 		rule.listener = (unsigned)at;
 		put_rule(r, listener, &c->guard, &rule);
 	}
@@ -388,7 +277,7 @@ static void read_limits(struct sl_reader *r, const config_setting_t *group, stru
 	unsigned n;
 	const config_setting_t *list = sl_read_list(r, group, "limits", 0, SL_CONF_MAX_GUARD_RULES, "limits", &n);
 
-	memcpy(g->rules, built_in, sizeof built_in);
+	memcpy(g->rules, sl_guard_built_in, SL_GUARD_N_CLASSES * sizeof g->rules[0]);
 	g->n_rules = SL_GUARD_N_CLASSES;
 	read_class_limits(r, list, n, g);
 	for (unsigned i = 0; i < n && !r->failed; i++) {

@@ -36,6 +36,8 @@ struct sl_brain {
 	struct sl_media *media; /* NULL: the configuration has no media */
 	struct sl_ng *ng;       /* NULL: nothing listens for it */
 
+	struct sl_warden *warden; /* the guard's half of ours (guard/warden.h); there while requests come */
+
 	/* SIP and what stands on it: all NULL when the configuration has no group sip (brain_sip.c). */
 	struct sl_timers *timers; /* their headers are in the folders of their names */
 	struct sl_asks *asks;

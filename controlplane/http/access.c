@@ -26,6 +26,8 @@ const char *sl_api_scope_name(uint32_t scope)
 		return "calls";
 	case SL_SCOPE_PROVISION:
 		return "provision";
+	case SL_SCOPE_GUARD:
+		return "guard";
 	default:
 		return "admin";
 	}

@@ -253,6 +253,7 @@ enum sl_prov_scope {
 	SL_SCOPE_CALLS = 2,     /* "calls": end calls, remove registrations */
 	SL_SCOPE_PROVISION = 4, /* "provision": put and delete resources, but tokens */
 	SL_SCOPE_ADMIN = 8,     /* "admin": everything */
+	SL_SCOPE_GUARD = 16,    /* "guard": lists, bans and limits of the guard */
 };
 /* The token's scopes (enum sl_prov_scope); 0 = no such token. tenant: "" = all. Found by the hash of token, so time tells nothing. */
 uint32_t sl_prov_token_scopes(const struct sl_prov *p, const char *token, char tenant[SL_PROV_NAME_MAX + 1]);
