@@ -56,7 +56,7 @@ struct sl_res_token {
 	uint8_t sha256[32];
 	bool has_secret, has_sha256;
 	unsigned n_scopes;
-	char scopes[4][12];
+	char scopes[5][12];
 	uint32_t mask;
 };
 
