@@ -11,7 +11,8 @@
 #include "dataplane/path/packet.h"
 
 enum {
-	PER_WORKER = 256,   /* frames to Linux a call */
+	PER_WORKER = 256,   /* frames to Linux a call, of strangers */
+	PER_WORKER_KNOWN = 256, /* and of who is known: first, so that strangers take nothing of theirs */
 	PER_TAP = 64,       /* frames from Linux a call */
 	MAX_SEGMENTS = 8,   /* of a jumbo frame */
 	TAG_BYTES = 4,
@@ -28,24 +29,30 @@ static bool write_frame(int fd, struct rte_mbuf *m)
 	return n == m->nb_segs && writev(fd, v, n) == (ssize_t)m->pkt_len;
 }
 
+static unsigned empty_ring(struct sl_dataplane *dp, struct rte_ring *ring, unsigned most, uint64_t *drops)
+{
+	struct rte_mbuf *m[SL_BURST];
+	unsigned n, taken = 0;
+	do {
+		n = rte_ring_sc_dequeue_burst(ring, (void **)m, SL_BURST, NULL);
+		for (unsigned i = 0; i < n; i++) {
+			unsigned interface = sl_packet(m[i])->interface;
+			if (interface >= dp->n_interfaces || !write_frame(dp->interfaces[interface].tap_fd, m[i]))
+				++*drops;
+		}
+		rte_pktmbuf_free_bulk(m, n);
+		taken += n;
+	} while (n && taken < most);
+	return taken;
+}
+
 unsigned sl_exceptions_to_linux(struct sl_dataplane *dp, const struct sl_worker_rings *rings, uint64_t *drops)
 {
 	unsigned total = 0;
-	for (unsigned w = 0; w < dp->n_workers; w++) {
-		struct rte_mbuf *m[SL_BURST];
-		unsigned n, taken = 0;
-		do {
-			n = rte_ring_sc_dequeue_burst(rings[w].exception, (void **)m, SL_BURST, NULL);
-			for (unsigned i = 0; i < n; i++) {
-				unsigned interface = sl_packet(m[i])->interface;
-				if (interface >= dp->n_interfaces || !write_frame(dp->interfaces[interface].tap_fd, m[i]))
-					++*drops;
-			}
-			rte_pktmbuf_free_bulk(m, n);
-			taken += n;
-		} while (n && taken < PER_WORKER);
-		total += taken;
-	}
+	for (unsigned w = 0; w < dp->n_workers; w++)
+		total += empty_ring(dp, rings[w].exception_known, PER_WORKER_KNOWN, drops);
+	for (unsigned w = 0; w < dp->n_workers; w++)
+		total += empty_ring(dp, rings[w].exception, PER_WORKER, drops);
 	return total;
 }
 

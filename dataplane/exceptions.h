@@ -9,7 +9,7 @@
 
 #include "dataplane/dataplane.h"
 
-/* What workers passed on for Linux, a bounded number a call: returns how many were written. Frames that a TAP refuses
+/* What workers passed on for Linux, a bounded number a call, of who is known before strangers': returns how many were written. Frames that a TAP refuses
  * (it is down) are counted in *drops. */
 unsigned sl_exceptions_to_linux(struct sl_dataplane *dp, const struct sl_worker_rings *rings, uint64_t *drops);
 

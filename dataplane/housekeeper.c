@@ -50,7 +50,7 @@ static void take_signals(struct sl_housekeeper *h)
 	struct signalfd_siginfo si;
 	while (read(h->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGHUP)
-			sl_live_reload(h->dp, h->config_path, h->stored_config_fd);
+			sl_live_reload(h->dp, &h->started->guard, h->config_path, h->stored_config_fd);
 		else
 			atomic_store_explicit(&h->dp->stop, true, memory_order_relaxed);
 	}
@@ -186,6 +186,7 @@ static void turn(struct sl_housekeeper *h)
 	publish_fib(h);
 	sl_abi_server_poll(&h->server, h->now_ms);
 	sl_provision_poll(&h->provision);
+	sl_guard_tables_turn(&h->started->guard, h->now_ms);
 	sl_abi_server_kick(&h->server);
 	watch_workers(h);
 	h->dp->region->housekeeper_drops = h->drops;
@@ -230,6 +231,12 @@ static int server_clip(void *ctx, unsigned slot, uint32_t clip, int memfd, size_
 		sl_log(SL_LOG_WARNING, "clip %u of client '%s' refused: %s", clip, h->server.slots[slot].name,
 			text[0] ? text : strerror(-rc));
 	return rc;
+}
+
+static int server_guard_list(void *ctx, unsigned slot, uint32_t seq, int memfd, size_t bytes, char *text, size_t text_len)
+{
+	struct sl_housekeeper *h = ctx;
+	return sl_guard_tables_offer(&h->started->guard, slot, seq, memfd, bytes, text, text_len);
 }
 
 static int wait_on(struct sl_housekeeper *h, int fd, uint32_t what)
@@ -299,12 +306,13 @@ int sl_housekeeper_init(struct sl_housekeeper *h, struct sl_started *started, co
 	h->config_path = config_path;
 	h->stored_config_fd = handed->config;
 	h->now_ms = clock_ms();
-	if (sl_provision_init(&h->provision, h->dp) < 0) {
+	if (sl_provision_init(&h->provision, h->dp, &started->guard) < 0) {
 		snprintf(err, err_len, "no memory for TURN's configuration");
 		return -ENOMEM;
 	}
 	sl_clips_init(&h->clips, h->dp->clips);
-	struct sl_abi_server_ops ops = {.log = server_log, .changed = server_changed, .ctx = h};
+	struct sl_abi_server_ops ops = {.log = server_log, .changed = server_changed,
+		.guard_list = server_guard_list, .ctx = h};
 	if (h->dp->cold_media)
 		ops.clip = server_clip;
 	int rc = sl_abi_server_open(&h->server, h->dp->config->dataplane.socket, h->dp->region,

@@ -17,7 +17,7 @@ void sl_live_apply(struct sl_dataplane *dp, const struct sl_config *c)
 		sl_log_set_level((enum sl_log_level)level);
 }
 
-void sl_live_reload(struct sl_dataplane *dp, const char *path, int stored_fd)
+void sl_live_reload(struct sl_dataplane *dp, struct sl_guard_tables *guard, const char *path, int stored_fd)
 {
 	char text[512];
 	struct sl_config *c;
@@ -29,6 +29,7 @@ void sl_live_reload(struct sl_dataplane *dp, const char *path, int stored_fd)
 		sl_log(SL_LOG_ERROR, "reload refused, nothing changed: option '%s' needs a restart", text);
 	} else {
 		sl_live_apply(dp, c);
+		sl_guard_tables_reconfigure(guard, c);
 		int rc = sl_config_stored_write(stored_fd, path, NULL);
 		if (rc < 0)
 			sl_log(SL_LOG_WARNING, "the new configuration is lost at the next crash: %s", strerror(-rc));

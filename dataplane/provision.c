@@ -22,9 +22,10 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-int sl_provision_init(struct sl_provision *p, struct sl_dataplane *dp)
+int sl_provision_init(struct sl_provision *p, struct sl_dataplane *dp, struct sl_guard_tables *guard)
 {
 	p->dp = dp;
+	p->guard = guard;
 	sl_editor_init(&p->editor);
 	p->builder = sl_turn_conf_builder_new();
 	return p->builder ? 0 : -ENOMEM;
@@ -48,7 +49,7 @@ static const char *owner_name(const struct sl_provision *p)
 	return p->editor.owner < 0 ? "" : p->dp->abi->slots[p->editor.owner].name;
 }
 
-static int apply(struct sl_provision *p, unsigned slot, const struct sl_command *cmd, char *text, size_t text_len)
+static int apply_turn(struct sl_provision *p, unsigned slot, const struct sl_command *cmd, char *text, size_t text_len)
 {
 	struct sl_turn_conf *c = NULL;
 	int rc = sl_editor_admit(&p->editor, slot, cmd->h.type, owner_name(p), text, text_len);
@@ -61,10 +62,18 @@ static int apply(struct sl_provision *p, unsigned slot, const struct sl_command 
 	return rc;
 }
 
-/* Another control plane asking again and again is told so each time, but is no news for the log. */
+static int apply(struct sl_provision *p, unsigned slot, const struct sl_command *cmd, char *text, size_t text_len)
+{
+	if (sl_guard_tables_has(cmd->h.type))
+		return sl_guard_tables_apply(p->guard, slot, cmd, clock_ms(), text, text_len);
+	return apply_turn(p, slot, cmd, text, text_len);
+}
+
+/* Another control plane asking again and again is told so each time, but is no news for the log; nor is a full table of the guard's, which
+ * would be told for every message of a flood. */
 static bool is_news(int rc)
 {
-	return rc != -EBUSY && rc != -EAGAIN;
+	return rc != -EBUSY && rc != -EAGAIN && rc != -ENOSPC;
 }
 
 static void carry_out(struct sl_provision *p, unsigned slot, const struct sl_command *cmd)
@@ -112,4 +121,5 @@ void sl_provision_client_changed(struct sl_provision *p, unsigned slot)
 {
 	if (sl_editor_gone(&p->editor, slot))
 		sl_turn_conf_builder_abort(p->builder);
+	sl_guard_tables_client_changed(p->guard, slot);
 }

@@ -8,16 +8,18 @@
 #include "dataplane/abi/editor.h"
 #include "dataplane/abi/server.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/guard_tables.h"
 #include "dataplane/path/turn_conf.h"
 
 struct sl_provision {
 	struct sl_dataplane *dp;
+	struct sl_guard_tables *guard;
 	struct sl_turn_conf_builder *builder;
 	struct sl_editor editor;
 };
 
 /* 0 or -ENOMEM. */
-int sl_provision_init(struct sl_provision *p, struct sl_dataplane *dp);
+int sl_provision_init(struct sl_provision *p, struct sl_dataplane *dp, struct sl_guard_tables *guard);
 /* Carry out what waits, a bounded number a call, drop a draft whose editor has fallen silent, and publish what changed.
  * True when there was something. */
 bool sl_provision_poll(struct sl_provision *p);

@@ -128,6 +128,13 @@ static int start_ports(struct sl_dataplane *dp, const struct sl_handed *h, char 
 	return rc;
 }
 
+static uint64_t mono_ms(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 int sl_start(struct sl_started *s, const struct sl_config *c, const struct sl_handed *handed, char *err, size_t err_len)
 {
 	struct sl_dataplane *dp = &s->dp;
@@ -140,6 +147,8 @@ int sl_start(struct sl_started *s, const struct sl_config *c, const struct sl_ha
 		rc = sl_start_pools(dp, err, err_len);
 	if (rc == 0)
 		rc = sl_start_tables(dp, err, err_len);
+	if (rc == 0)
+		rc = sl_guard_tables_init(&s->guard, dp, mono_ms(), sl_start_zalloc, err, err_len);
 	if (rc == 0)
 		rc = sl_start_rings(s, err, err_len);
 	if (rc == 0)

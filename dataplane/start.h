@@ -7,12 +7,14 @@
 #include <stddef.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/guard_tables.h"
 #include "dataplane/handed.h"
 
 /* The process's dataplane and the rings between housekeeper and workers (rings[w] is worker w's). Zeroed before start. */
 struct sl_started {
 	struct sl_dataplane dp;
 	struct sl_worker_rings rings[SL_CONF_MAX_WORKERS];
+	struct sl_guard_tables guard; /* the housekeeper's */
 	/* Thread ids. Writer: each worker as it begins. Reader: housekeeper; 0 until then. */
 	_Atomic int tids[SL_CONF_MAX_WORKERS];
 };

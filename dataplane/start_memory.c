@@ -11,6 +11,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/guard/again.h"
 #include "dataplane/path/packet.h"
 #include "dataplane/session/alloc.h"
 #include "dataplane/session/media.h"
@@ -29,6 +30,8 @@ enum {
 	/* The same of media: a leg with its AES-CM contexts, its entry among the known flows and on the playout wheel. */
 	LEG_BYTES = 2048 + 32, LARGE_CONTEXT_BYTES = 2560, MEDIA_PORT_BYTES = 4, ENGINE_BYTES = 1 * MB,
 	CRYPTODEV_SESSION_BYTES = 2048, KEYS_PER_LEG = SL_SRTP_KEYS_MAX + 1,
+	/* The same of the guard. */
+	LIMITER_SOURCE_BYTES = 8, BAN_BYTES = 12, MARK_BYTES = 8, METERS_BYTES = 320 << 10, METERS_WORKER_BYTES = 256 << 10,
 };
 
 void *sl_start_zalloc(const char *what, size_t bytes)
@@ -39,11 +42,27 @@ void *sl_start_zalloc(const char *what, size_t bytes)
 
 /* ---- packet buffers ---- */
 
+static uint64_t power_of_two(uint64_t n)
+{
+	uint64_t p = 1;
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+/* The guard's: bans, marks at half load, meters; for each worker limiters of three levels, and who comes again. */
+static uint64_t guard_bytes(const struct sl_config *c)
+{
+	uint64_t limiter = power_of_two(c->guard.sources) * LIMITER_SOURCE_BYTES * 7 / 4;
+	return (uint64_t)SL_GUARD_BANS_MAX * 2 * BAN_BYTES + power_of_two(2 * (uint64_t)c->guard.sip_sources) * MARK_BYTES +
+		METERS_BYTES + c->dataplane.n_workers * (limiter + SL_AGAIN_BYTES + METERS_WORKER_BYTES);
+}
+
 static uint64_t table_bytes(const struct sl_config *c)
 {
 	return (uint64_t)c->dataplane.max_allocations * ALLOC_BYTES + (uint64_t)c->dataplane.max_peers * PEER_BYTES +
 		(uint64_t)c->turn.n_relay * 65536 * (1 + c->dataplane.n_workers * RELAY_PORT_BYTES) +
-		OTHER_TABLES_BYTES;
+		OTHER_TABLES_BYTES + guard_bytes(c);
 }
 
 static uint64_t media_bytes(const struct sl_config *c)
@@ -67,7 +86,7 @@ static uint64_t buffers_held(const struct sl_config *c, bool generous)
 {
 	const struct sl_conf_dataplane *d = &c->dataplane;
 	uint64_t w = d->n_workers, senders = w > 1 ? (generous ? w - 1 : 1) : 0;
-	uint64_t n = (w + 1) * CACHE * 2 + w * SL_EXCEPTION_RING * 2 + w * senders * SL_HANDOFF_RING +
+	uint64_t n = (w + 1) * CACHE * 2 + w * SL_EXCEPTION_RING * 3 + w * senders * SL_HANDOFF_RING +
 		w * (generous ? SLACK_PER_WORKER : SLACK_PER_WORKER / 4) + w * d->fragment_datagrams * FRAGMENTS;
 	if (generous)
 		n += w * senders * (SL_HANDOFF_RING + SL_EGRESS_RING);
@@ -91,7 +110,8 @@ int sl_start_pools(struct sl_dataplane *dp, char *err, size_t err_len)
 	if (others + n * each > have) {
 		snprintf(err, err_len, "dataplane.memory_mb = %u is too small: tables and buffers of these ports, workers, "
 			"allocations and media legs take %" PRIu64 " MB, of which %" PRIu64 " MB are for media (max_legs, "
-			"max_streams, max_large_keys)", c->dataplane.memory_mb, (others + n * each) / MB + 1, media / MB);
+			"max_streams, max_large_keys) and %" PRIu64 " MB for the guard (sources, sip_sources)", c->dataplane.memory_mb,
+			(others + n * each) / MB + 1, media / MB, guard_bytes(c) / MB);
 		return -ENOMEM;
 	}
 	n = RTE_MIN(most, (have - others) / each);
@@ -143,6 +163,7 @@ int sl_start_rings(struct sl_started *s, char *err, size_t err_len)
 	for (unsigned w = 0; w < n && ok; w++) {
 		struct sl_worker_rings *r = &s->rings[w];
 		ok = make_ring(&r->exception, "exception", w, 0, SL_EXCEPTION_RING, pointer) &&
+			make_ring(&r->exception_known, "known_exception", w, 0, SL_EXCEPTION_RING, pointer) &&
 			make_ring(&r->inject, "inject", w, 0, SL_EXCEPTION_RING, pointer) &&
 			make_ring(&r->resolve, "resolve", w, 0, SL_RESOLVE_RING, sizeof(struct sl_resolve));
 		for (unsigned from = 0; from < n && ok; from++)

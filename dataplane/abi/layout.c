@@ -360,6 +360,7 @@ uint32_t sl_region_layout_hash(void)
 	        SIZE(sl_guard_ban),
 	        FIELD(sl_guard_ban, ip),
 	        FIELD(sl_guard_ban, prefix_len),
+	        FIELD(sl_guard_ban, strangers),
 	        FIELD(sl_guard_ban, seconds),
 	        SIZE(sl_cmd_guard_ban),
 	        FIELD(sl_cmd_guard_ban, n),

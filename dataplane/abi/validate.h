@@ -24,8 +24,9 @@ enum {
 	SL_LIMIT_DTMF_VOLUME = 63,
 	SL_CLIP_FRAME_MS = 20,
 	SL_LIMIT_REFLECTION_PERCENT = 10000,
-	SL_LIMIT_METER_PPS = 4000000,   /* of a session or tenant: thousandths of a second's packets fit 32 bits, */
-	SL_LIMIT_METER_KBPS = 1 << 25,  /* and so do a second's bytes */
+	SL_LIMIT_METER_PPS = 4000000,   /* of a session or tenant; 0 = no limit */
+	SL_LIMIT_METER_KBPS_MIN = 16,   /* a full packet in a second's worth; 0 = no limit */
+	SL_LIMIT_METER_KBPS = 1 << 25,  /* a second's bytes fit 32 bits */
 	SL_LIMIT_BAN_S = 10 * 366 * 86400,
 	SL_LIMIT_MARK_S = 30 * 86400,
 	SL_LIMIT_SAMPLE_S = 3600,

@@ -38,6 +38,12 @@ static int check_listener(struct sl_verdict v, const char *field, unsigned guard
 	return sl_refuse(v, field, "no listener of that class can have this number");
 }
 
+/* A second's worth is the burst: less than this and a packet of full length would never pass. */
+static int check_kbps(struct sl_verdict v, const char *field, uint32_t kbps)
+{
+	return kbps == 0 ? 0 : sl_check_range(v, field, kbps, SL_LIMIT_METER_KBPS_MIN, SL_LIMIT_METER_KBPS);
+}
+
 /* ---- the policy ---- */
 
 static int check_rule(struct sl_verdict v, const struct sl_guard_rule *r)
@@ -79,11 +85,11 @@ static int check_policy(struct sl_verdict v, const struct sl_cmd_guard_policy *p
 	        (rc = sl_check_range(v, "allocations_per_source", p->allocations_per_source, 0, SL_LIMIT_USER_QUOTA)) ||
 	        (rc = sl_check_range(v, "allocations_per_prefix", p->allocations_per_prefix, 0, SL_LIMIT_USER_QUOTA)) ||
 	        (rc = sl_check_range(v, "turn_session_pps", p->turn_session_pps, 0, SL_LIMIT_METER_PPS)) ||
-	        (rc = sl_check_range(v, "turn_session_kbps", p->turn_session_kbps, 0, SL_LIMIT_METER_KBPS)) ||
+	        (rc = check_kbps(v, "turn_session_kbps", p->turn_session_kbps)) ||
 	        (rc = sl_check_range(v, "media_session_pps", p->media_session_pps, 0, SL_LIMIT_METER_PPS)) ||
-	        (rc = sl_check_range(v, "media_session_kbps", p->media_session_kbps, 0, SL_LIMIT_METER_KBPS)) ||
+	        (rc = check_kbps(v, "media_session_kbps", p->media_session_kbps)) ||
 	        (rc = sl_check_range(v, "turn_pps", p->turn_pps, 0, SL_LIMIT_METER_PPS)) ||
-	        (rc = sl_check_range(v, "turn_kbps", p->turn_kbps, 0, SL_LIMIT_METER_KBPS)))
+	        (rc = check_kbps(v, "turn_kbps", p->turn_kbps)))
 		return rc;
 	return check_rules(v, p);
 }
@@ -98,7 +104,9 @@ static int check_ban(struct sl_verdict v, const struct sl_guard_ban *b, bool unb
 		return sl_refuse(v, "bans: ip", "not an address that a host can have");
 	if (b->prefix_len != 128 && (b->prefix_len != 64 || sl_ip_is_v4(&b->ip)))
 		return sl_refuse(v, "bans: prefix_len", "neither 128 nor, of IPv6, 64");
-	if ((rc = sl_check_prefix(v, "bans: ip", &b->ip, b->prefix_len)) || (rc = sl_check_zero(v, "bans: pad", b->pad, sizeof b->pad)))
+	if ((rc = sl_check_prefix(v, "bans: ip", &b->ip, b->prefix_len)) ||
+	        (rc = sl_check_range(v, "bans: strangers", b->strangers, 0, 1)) ||
+	        (rc = sl_check_zero(v, "bans: pad", b->pad, sizeof b->pad)))
 		return rc;
 	return unban ? 0 : sl_check_range(v, "bans: seconds", b->seconds, 0, SL_LIMIT_BAN_S);
 }
@@ -147,7 +155,7 @@ static int check_meter(struct sl_verdict v, const struct sl_cmd_guard_meter *m)
 	if ((rc = sl_check_range(v, "meter", m->meter, 1, SL_GUARD_MAX_METERS - 1)) ||
 	        (rc = sl_check_range(v, "pps", m->pps, 0, SL_LIMIT_METER_PPS)))
 		return rc;
-	return sl_check_range(v, "kbps", m->kbps, 0, SL_LIMIT_METER_KBPS);
+	return check_kbps(v, "kbps", m->kbps);
 }
 
 /* ---- what workers are asked ---- */
