@@ -63,7 +63,7 @@ static unsigned receive(struct sl_worker *w, const struct sl_port *port)
 	c[SL_P_rx_packets] += n;
 	c[SL_P_rx_bytes] += bytes;
 	sl_count(w, SL_C_rx_packets, n);
-	sl_path_frames(w, m, n, port->index);
+	sl_path_frames(w, m, n, port->index, SL_FROM_PORT);
 	sl_path_run_loops(w);
 	return n;
 }
@@ -74,6 +74,7 @@ static void each_millisecond(struct sl_worker *w)
 	sl_held_retry(w);
 	sl_reassembly_tick(w);
 	sl_control(w);
+	sl_guard_tick(w);
 	if (w->media)
 		sl_media_tick(w);
 }
@@ -112,6 +113,7 @@ static void round_once(struct sl_worker *w)
 	uint64_t began = w->now_tsc;
 	bool tick = read_clock(w);
 	w->fib = rcu_dereference(w->dp->fib);
+	w->policy = rcu_dereference(w->dp->guard);
 	w->turn.conf = rcu_dereference(w->dp->turn_conf);
 	w->turn.unauthenticated_pps =
 		atomic_load_explicit(&w->dp->live_unauthenticated_pps, memory_order_relaxed);

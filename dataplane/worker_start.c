@@ -191,7 +191,9 @@ static void init_clock(struct sl_worker *w)
 
 static int init_worker(struct sl_worker *w, struct shared *s, char *err, size_t err_len)
 {
-	int rc = sl_locals_init(w, &w->dp->config->turn, &w->dp->config->media);
+	int rc = sl_locals_init(w, w->dp->config);
+	if (rc == 0)
+		rc = sl_guard_init(w, sl_start_zalloc);
 	if (rc == 0)
 		rc = init_sessions(w);
 	if (rc == 0)
@@ -233,6 +235,7 @@ int sl_workers_new(struct sl_dataplane *dp, const struct sl_worker_rings *rings,
 		w->drops = w->shm->drops;
 		w->rings = rings[i];
 		w->fib = dp->fib;
+		w->policy = dp->guard;
 		dp->workers[i] = w;
 		init_clock(w);
 		w->ip_id = (uint16_t)i;

@@ -3,16 +3,11 @@
 
 #include "dataplane/guard/again.h"
 
+#include "dataplane/guard/memory.h"
+
 #include <errno.h>
-#include <stdlib.h>
 
 enum { WHEN_BITS = 4, WHEN_MASK = (1 << WHEN_BITS) - 1 };
-
-static void *plain_zalloc(const char *what, size_t bytes)
-{
-	(void)what;
-	return calloc(1, bytes);
-}
 
 int sl_again_init(struct sl_again *a, size_t bytes, void *(*zalloc)(const char *what, size_t bytes))
 {
@@ -21,7 +16,7 @@ int sl_again_init(struct sl_again *a, size_t bytes, void *(*zalloc)(const char *
 	while (cells < UINT32_MAX / 4 && 2 * (size_t)cells * sizeof *a->cells <= bytes)
 		cells *= 2;
 	a->mask = cells - 1;
-	a->cells = (uint16_t *)(zalloc ? zalloc : plain_zalloc)("come again", cells * sizeof *a->cells);
+	a->cells = (uint16_t *)(zalloc ? zalloc : sl_guard_zalloc)("come again", cells * sizeof *a->cells);
 	return a->cells ? 0 : -ENOMEM;
 }
 

@@ -3,8 +3,9 @@
 
 #include "dataplane/guard/limiter.h"
 
+#include "dataplane/guard/memory.h"
+
 #include <errno.h>
-#include <stdlib.h>
 
 #ifdef __SSE4_1__
 #include <immintrin.h>
@@ -27,12 +28,6 @@ enum {
 	TOLD = 0x80,
 };
 
-static void *plain_zalloc(const char *what, size_t bytes)
-{
-	(void)what;
-	return aligned_alloc(64, bytes);
-}
-
 int sl_limiter_init(struct sl_limiter *l, uint32_t sources, const struct sl_hash_key *key, void *(*zalloc)(const char *what, size_t bytes))
 {
 	uint32_t lines = 1;
@@ -42,11 +37,9 @@ int sl_limiter_init(struct sl_limiter *l, uint32_t sources, const struct sl_hash
 	*l = (struct sl_limiter){.key = *key, .random = key->b[0] | 1};
 	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
 		size_t bytes = (size_t)lines * sizeof *l->lines[i];
-		l->lines[i] = (struct sl_limiter_line *)(zalloc ? zalloc : plain_zalloc)("limiter", bytes);
+		l->lines[i] = (struct sl_limiter_line *)(zalloc ? zalloc : sl_guard_zalloc)("limiter", bytes);
 		if (!l->lines[i])
 			return -ENOMEM;
-		if (!zalloc)
-			memset(l->lines[i], 0, bytes);
 		l->mask[i] = lines - 1;
 		lines = lines > 1 ? lines / 2 : 1;
 	}

@@ -4,8 +4,8 @@
 
 /* What the stages of one worker share: the packet vector's element, the worker itself, and the stages' entry points.
  *
- *   rx -> parse, guard -> lookup -+-> channel (ChannelData to peer, peer to client) -+-> emit -> tx
- *            |                      +-> stun (requests, Send indications) -------------+
+ *   rx -> parse -> guard -> lookup, guard -+-> channel (ChannelData to peer, peer to client) -+-> emit -> tx
+ *            |      lists     strangers    +-> stun (requests, Send indications) -------------+
  *            +-> reassemble, exception (to Linux), drop (counted)
  *
  * Each stage takes a vector and passes packets on or drops them with a reason; nothing else frees a received packet. */
@@ -18,6 +18,9 @@
 
 #include "dataplane/abi/server.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/guard/again.h"
+#include "dataplane/guard/policy.h"
+#include "dataplane/guard/signals.h"
 #include "dataplane/linux/fib.h"
 #include "dataplane/path/packet.h"
 #include "dataplane/path/turn.h"
@@ -33,7 +36,7 @@ enum {
 	SL_NO_MEDIA = 0xff,
 };
 
-/* One of the addresses that the configuration gives to TURN. */
+/* One of the addresses that the configuration gives to TURN, media or SIP. */
 struct sl_local {
 	struct sl_ip ip;
 	bool used;
@@ -43,6 +46,12 @@ struct sl_local {
 	struct {
 		uint16_t port_be, listener;
 	} listeners[14];
+	uint8_t n_sip; /* SIP is Linux's to serve; the guard knows where it is */
+	struct {
+		uint16_t port_be;
+		uint8_t listener; /* index into sip.listeners */
+		uint8_t ip_protocol;
+	} sip[SL_CONF_MAX_SIP_LISTENERS];
 };
 
 /* A packet that passed parse: everything later stages read, so that they do not parse again. */
@@ -62,6 +71,18 @@ struct sl_pkt {
 	bool rtcp;         /* ... and the RTCP port of its leg */
 	uint16_t listener; /* else: destination is this listener */
 	uint32_t hash, alloc; /* alloc: the allocation, or the media leg */
+	/* The guard's: */
+	uint8_t guard_class;  /* enum sl_guard_class: what a stranger's is charged as */
+	uint8_t kind;         /* enum sl_pkt_kind */
+	bool allowed;         /* by a list */
+	bool banned;          /* unless it is of a known session */
+};
+
+enum sl_pkt_kind {
+	SL_PKT_CLAIMED,
+	SL_PKT_FRAGMENT, /* of something that may be claimed */
+	SL_PKT_LINUX,    /* an IP packet for Linux; src and dst are set, ports where there are any */
+	SL_PKT_NOT_IP,   /* for Linux, too */
 };
 
 struct sl_vec {
@@ -102,6 +123,32 @@ struct sl_bucket { /* token bucket, tokens in thousandths so that slow rates ref
 	uint64_t tokens_m, last_ms;
 };
 
+/* Samples that clients asked for. */
+struct sl_guard_sampling {
+	uint32_t left, sample, lost;
+	uint64_t until_ms;
+	uint16_t reason;
+	uint8_t prefix_len;
+	struct sl_ip ip;
+};
+
+/* One worker's guard. */
+struct sl_guard {
+	struct sl_limiter limiter;
+	struct sl_again again;
+	struct sl_signals signals;
+	struct sl_hash_key key;
+	struct sl_bucket total[SL_GUARD_MAX_RULES];
+	uint32_t total_told_s[SL_GUARD_MAX_RULES]; /* when it was last told that a total is exceeded; 0 = it is not */
+	struct sl_bucket events;
+	unsigned until_top;  /* packets until the next one is sampled */
+	uint64_t top_s;
+	unsigned sampling;   /* clients that want samples, bit per slot */
+	struct sl_guard_sampling samples[SL_MAX_CLIENTS];
+	unsigned n_refused;  /* packets that wait for being freed together */
+	struct rte_mbuf *refused[SL_BURST];
+};
+
 struct sl_reassembly;
 struct sl_media_work;
 
@@ -111,6 +158,7 @@ struct sl_worker {
 	bool was_busy;
 	struct sl_turn_now now;
 	const struct sl_fib *fib;
+	const struct sl_guard_policy *policy; /* of the guard */
 
 	struct sl_dataplane *dp;
 	unsigned index;
@@ -122,7 +170,10 @@ struct sl_worker {
 	struct sl_media_work *media; /* path/media.h; NULL = no media addresses are configured */
 	uint64_t now_us;             /* of this round, CLOCK_MONOTONIC as far as differences go */
 	struct sl_local locals[SL_LOCAL_SLOTS];
+	const struct sl_local *last_local; /* of the last IPv4 packet: most are to the same address */
+	uint32_t last_local_be;
 	uint64_t local_filter[SL_LOCAL_SLOTS / 64]; /* bit per slot that an address hashes to: most strangers miss it */
+	struct sl_guard guard;
 
 	struct {
 		uint16_t n;
@@ -160,13 +211,18 @@ static inline void sl_count(struct sl_worker *w, enum sl_worker_counter c, uint6
 	w->counters[c] += n;
 }
 
-/* True when one token was there. per_s is also the burst. */
-static inline bool sl_bucket_take(struct sl_bucket *b, uint64_t now_ms, uint32_t per_s)
+static inline void sl_bucket_fill(struct sl_bucket *b, uint64_t now_ms, uint32_t per_s)
 {
 	uint64_t cap = (uint64_t)per_s * 1000;
 	uint64_t filled = b->tokens_m + (now_ms - b->last_ms) * per_s;
 	b->tokens_m = filled < cap ? filled : cap;
 	b->last_ms = now_ms;
+}
+
+/* True when one token was there. per_s is also the burst. */
+static inline bool sl_bucket_take(struct sl_bucket *b, uint64_t now_ms, uint32_t per_s)
+{
+	sl_bucket_fill(b, now_ms, per_s);
 	if (b->tokens_m < 1000)
 		return false;
 	b->tokens_m -= 1000;
@@ -175,17 +231,42 @@ static inline bool sl_bucket_take(struct sl_bucket *b, uint64_t now_ms, uint32_t
 
 /* ---- stages; all run on the worker's thread ---- */
 
+/* From a port; or from another worker, who has judged it. */
+enum sl_origin { SL_FROM_PORT, SL_FROM_WORKER };
 /* Up to SL_BURST frames as received on port (or handed over): to lookup, reassembly, Linux or a drop. */
-void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port);
+void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port, enum sl_origin origin);
 /* A frame put together from fragments. */
-void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port);
+void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port, enum sl_origin origin);
 /* Up to SL_BURST hairpinned packets: data starts at the IP header, sl_packet() is filled. */
 void sl_path_looped(struct sl_worker *w, struct rte_mbuf **m, unsigned n);
 
 /* Can p's source be a sender at all? */
 bool sl_guard_source(const struct sl_worker *w, const struct sl_pkt *p);
-/* May this frame go to Linux now? Takes from the budget; *why says which one was empty. */
-bool sl_guard_exception(struct sl_worker *w, const struct rte_mbuf *m, unsigned interface, enum sl_drop *why);
+/* Lists and bans, for everybody: what is denied is gone from v. */
+void sl_guard_lists(struct sl_worker *w, struct sl_vec *v);
+/* Packets of no known session, each with its guard_class and where it goes (listener, relay, media): they are charged, and those
+ * refused have m NULL afterwards. */
+void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n);
+/* Refuse p (its m is NULL then) and count why; in dry run only count: false. Samples and the top list see it. */
+bool sl_guard_refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why);
+/* p is not what its port speaks, or no packet at all: dropped, dry run or not. Consumes p->m. */
+void sl_guard_misshapen(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why);
+/* In dry run? Then what would have been dropped is counted, and goes on. */
+static inline bool sl_guard_drop_dry(struct sl_worker *w, enum sl_drop why)
+{
+	bool dry = w->policy->told.dry_run;
+	if (dry)
+		w->shm->would_drop[why]++;
+	return dry;
+}
+/* Free what was refused. At the end of each burst. */
+void sl_guard_flush(struct sl_worker *w);
+/* 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
+int sl_guard_init(struct sl_worker *w, void *(*zalloc)(const char *what, size_t bytes));
+/* Once a millisecond. */
+void sl_guard_tick(struct sl_worker *w);
+/* GUARD_QUERY, GUARD_SAMPLE; validated. */
+void sl_guard_command(struct sl_worker *w, unsigned slot, const struct sl_command *cmd);
 
 /* Hairpinned packets take their next turns until none is left; SL_MAX_TURNS bounds it. Call after each burst. */
 void sl_path_run_loops(struct sl_worker *w);
@@ -194,13 +275,13 @@ enum sl_parse_verdict { SL_PARSE_CLAIMED, SL_PARSE_EXCEPTION, SL_PARSE_FRAGMENT,
 /* Parse the IP packet at l3 (len bytes available) of p->m into *p. On SL_PARSE_DROP *why says the reason. */
 enum sl_parse_verdict sl_parse_ip(struct sl_worker *w, struct sl_pkt *p, uint8_t *l3, unsigned len, enum sl_drop *why);
 
-/* Enter the configured listeners, relay and media addresses. 0 or -ENOSPC: more ports on one address than fit. */
-int sl_locals_init(struct sl_worker *w, const struct sl_conf_turn *conf, const struct sl_conf_media *media);
+/* Enter the configured listeners, relay and media addresses, and where SIP listens. 0 or -ENOSPC: more ports on one address than fit. */
+int sl_locals_init(struct sl_worker *w, const struct sl_config *c);
 /* Is the destination, at our address l, one of TURN's ports? Fills relay/listener. */
 bool sl_lookup_local(const struct sl_worker *w, const struct sl_local *l, struct sl_pkt *p);
 const struct sl_local *sl_local_find(const struct sl_worker *w, const struct sl_ip *ip);
-/* Claimed packets: hand over what other workers own, find the allocations of the rest and act on them. */
-void sl_lookup(struct sl_worker *w, struct sl_vec *v);
+/* Claimed packets: find their sessions, charge strangers unless judged, hand over what other workers own, and act on the rest. */
+void sl_lookup(struct sl_worker *w, struct sl_vec *v, bool judged);
 
 void sl_channel_to_peer(struct sl_worker *w, struct sl_pkt *p);
 /* The common end of ChannelData and Send: o carries payload and destination; counts, checks hairpins, sends. */
@@ -228,8 +309,8 @@ void sl_fragment(struct sl_worker *w, struct rte_mbuf *m, const struct sl_nextho
 /* Answer p with fragmentation needed / packet too big; mtu as its sender should see it. Consumes p->m. */
 void sl_icmp_too_big(struct sl_worker *w, const struct sl_pkt *p, unsigned mtu);
 
-/* Give a frame to Linux through the interface's TAP, rate-limited. Consumes m. eth: data starts at the Ethernet header. */
-void sl_exception(struct sl_worker *w, struct rte_mbuf *m, unsigned interface);
+/* Give frames to Linux through their interface's TAP: what is refused by the guard or the budgets is dropped. Consumes all of v. */
+void sl_exceptions(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin);
 /* Frames from the TAPs to the wire. Returns how many. */
 unsigned sl_inject(struct sl_worker *w);
 

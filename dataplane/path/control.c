@@ -51,6 +51,11 @@ static void command(struct sl_worker *w, unsigned slot, const struct sl_command 
 		refuse(w, slot, cmd, rc, text);
 		return;
 	}
+	if (cmd->h.type == SL_CMD_GUARD_QUERY || cmd->h.type == SL_CMD_GUARD_SAMPLE) {
+		sl_guard_command(w, slot, cmd);
+		sl_count(w, SL_C_commands, 1);
+		return;
+	}
 	if (cmd->h.type >= SL_CMD_LEG_SET && sl_command_is_for_worker(cmd->h.type)) {
 		rc = sl_media_command(w, slot, cmd, text, sizeof text);
 		if (rc < 0)

@@ -2,31 +2,199 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* To Linux and from Linux. The worker only moves buffers between rings: the housekeeper does the reads and writes on the
- * TAPs. How much may go to Linux is the guard's to say. */
+ * TAPs. Each packet for Linux has a class: ARP and neighbour discovery, SIP sources that are known, strangers to SIP, the rest; each its limits
+ * (guard.c), and strangers together the exception rate. */
 
 #include "dataplane/path/context.h"
 
-#include <rte_ether.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
 
-void sl_exception(struct sl_worker *w, struct rte_mbuf *m, unsigned interface)
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+enum {
+	/* ARP and neighbour discovery have a budget of their own on each interface: without them relaying stops, so no other
+	 * traffic may use it up, and they may not use up the others'. */
+	NEIGHBOUR_PPS = 2000,
+	CLASS_NEIGHBOUR = SL_GUARD_N_CLASSES,
+};
+
+/* ARP, or ICMPv6 router and neighbour messages (RFC 4861 4): 133..136. */
+static bool is_neighbour_protocol(const struct sl_pkt *p)
 {
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
+	if (p->kind == SL_PKT_NOT_IP) {
+		uint16_t type = eth->ether_type;
+		if (type == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN) && p->m->data_len >= sizeof *eth + sizeof(struct rte_vlan_hdr))
+			type = ((const struct rte_vlan_hdr *)(eth + 1))->eth_proto;
+		return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP);
+	}
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)p->l3;
+	const uint8_t *type = (const uint8_t *)(ip + 1);
+	return p->v6 && p->l3_len > sizeof *ip && ip->proto == IPPROTO_ICMPV6 && *type >= ND_ROUTER_SOLICIT && *type <= ND_NEIGHBOR_ADVERT;
+}
+
+/* ---- SIP ---- */
+
+/* The SIP listener that p goes to: fills ports and listener. False: none. */
+static bool is_sip(const struct sl_worker *w, struct sl_pkt *p, unsigned *protocol)
+{
+	unsigned header = p->v6 ? sizeof(struct rte_ipv6_hdr) : (p->l3[0] & 15) * 4u;
+	const struct sl_local *l = p->kind == SL_PKT_LINUX ? sl_local_find(w, &p->dst.ip) : NULL;
+	if (!l || !l->n_sip || p->l3_len < header + sizeof(struct rte_udp_hdr))
+		return false;
+	*protocol = p->v6 ? p->l3[6] : p->l3[9];
+	uint16_t ports[2]; /* where they are, UDP and TCP agree */
+	memcpy(ports, p->l3 + header, sizeof ports);
+	for (unsigned i = 0; i < l->n_sip; i++) {
+		if (l->sip[i].port_be != ports[1] || l->sip[i].ip_protocol != *protocol)
+			continue;
+		p->src.port_be = ports[0];
+		p->dst.port_be = ports[1];
+		p->udp = p->l3 + header;
+		p->payload_len = (uint16_t)(p->l3_len - header - sizeof(struct rte_udp_hdr));
+		p->listener = l->sip[i].listener;
+		return true;
+	}
+	return false;
+}
+
+static bool is_token(uint8_t c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-.!%*_+`'~", c));
+}
+
+/* A method and a space, "SIP/2.0 ", or line ends that keep a binding alive (RFC 3261 7.1, 7.2, 25.1; RFC 5626 3.5.1). Nothing at all and a few zero
+ * bytes are what some phones send for that. */
+static bool begins_like_sip(const uint8_t *b, unsigned len)
+{
+	enum { METHOD_MAX = 32, ZEROES_MAX = 8 };
+	unsigned i = 0;
+	if (len == 0 || b[0] == '\r' || b[0] == '\n')
+		return true;
+	if (b[0] == 0 && len <= ZEROES_MAX)
+		return true;
+	if (len >= 8 && memcmp(b, "SIP/2.0 ", 8) == 0)
+		return true;
+	while (i < len && i < METHOD_MAX && is_token(b[i]))
+		i++;
+	return i > 0 && i < len && b[i] == ' ';
+}
+
+/* ---- classes ---- */
+
+/* False: it is misshapen, and gone. *hash: of its mark; SIP only. */
+static bool classify(struct sl_worker *w, struct sl_pkt *p, uint64_t *hash)
+{
+	unsigned protocol;
+	p->guard_class = SL_GUARD_OTHER;
+	if (is_neighbour_protocol(p)) {
+		p->guard_class = CLASS_NEIGHBOUR;
+	} else if (p->kind == SL_PKT_LINUX && is_sip(w, p, &protocol)) {
+		if (protocol == IPPROTO_UDP && !begins_like_sip(p->udp + sizeof(struct rte_udp_hdr), p->payload_len)) {
+			sl_guard_misshapen(w, p, SL_DROP_sip_malformed);
+			return false;
+		}
+		p->guard_class = SL_GUARD_SIP;
+		struct sl_endpoint remote = {.ip = p->src.ip, .port_be = p->src.port_be};
+		*hash = sl_marks_hash(&w->dp->marks, &remote, p->listener);
+		sl_marks_prefetch(&w->dp->marks, *hash);
+	}
+	return true;
+}
+
+static void look_up_mark(struct sl_worker *w, struct sl_pkt *p, uint64_t hash)
+{
+	switch (sl_marks_look(&w->dp->marks, hash, w->now.s)) {
+	case SL_GUARD_IS_FINAL:
+		p->guard_class = SL_GUARD_KNOWN;
+		p->banned = false; /* which is meant for strangers */
+		sl_count(w, SL_C_guard_known, 1);
+		break;
+	case SL_GUARD_IS_PROVISIONAL:
+		p->guard_class = SL_GUARD_PROVISIONAL;
+		break;
+	}
+}
+
+/* Limits by class; what is refused is gone. */
+static void judge(struct sl_worker *w, struct sl_vec *v)
+{
+	struct sl_pkt *charged[SL_BURST];
+	uint64_t hash[SL_BURST];
+	unsigned n = 0;
+	for (unsigned i = 0; i < v->n; i++)
+		classify(w, &v->p[i], &hash[i]);
+	for (unsigned i = 0; i < v->n; i++) {
+		struct sl_pkt *p = &v->p[i];
+		if (!p->m || p->guard_class == CLASS_NEIGHBOUR || p->kind == SL_PKT_NOT_IP)
+			continue;
+		if (p->guard_class == SL_GUARD_SIP)
+			look_up_mark(w, p, hash[i]);
+		charged[n++] = p;
+	}
+	sl_guard_strangers(w, charged, n);
+}
+
+/* ---- to Linux ---- */
+
+/* The budgets that no class may exceed; a quarter of a ring is kept for whom it is meant. */
+static bool may_pass(struct sl_worker *w, const struct sl_pkt *p, struct rte_ring *ring, enum sl_drop *why)
+{
+	*why = SL_DROP_not_claimed_limit;
+	if (p->guard_class == CLASS_NEIGHBOUR)
+		return sl_bucket_take(&w->neighbour_bucket[p->interface], w->now.ms, NEIGHBOUR_PPS);
+	if (p->guard_class != SL_GUARD_KNOWN) {
+		uint32_t pps = atomic_load_explicit(&w->dp->live_exception_pps, memory_order_relaxed);
+		return sl_bucket_take(&w->exception_bucket, w->now.ms, pps);
+	}
+	*why = SL_DROP_exception_ring_full;
+	return rte_ring_free_count(ring) > SL_EXCEPTION_RING / 4; /* the rest is for ARP and neighbour discovery */
+}
+
+static void pass(struct sl_worker *w, const struct sl_pkt *p)
+{
+	bool known = p->guard_class == SL_GUARD_KNOWN || p->guard_class == CLASS_NEIGHBOUR;
+	struct rte_ring *ring = known ? w->rings.exception_known : w->rings.exception;
+	struct rte_mbuf *m = p->m;
 	enum sl_drop why;
-	if (!sl_guard_exception(w, m, interface, &why)) {
+	if (!may_pass(w, p, ring, &why)) {
 		sl_drop(w, m, why);
 		return;
 	}
 	/* The TAP belongs to one VLAN: it gets untagged frames. */
-	if (w->dp->interfaces[interface].vlan && !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && rte_vlan_strip(m) < 0) {
+	if (w->dp->interfaces[p->interface].vlan && !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && rte_vlan_strip(m) < 0) {
 		sl_drop(w, m, SL_DROP_internal);
 		return;
 	}
-	*sl_packet(m) = (struct sl_packet){
-		.interface = (uint16_t)interface, .port = w->dp->interfaces[interface].port};
-	if (rte_ring_sp_enqueue(w->rings.exception, m) < 0)
+	*sl_packet(m) = (struct sl_packet){.interface = p->interface, .port = w->dp->interfaces[p->interface].port};
+	if (rte_ring_sp_enqueue(ring, m) < 0) {
 		sl_drop(w, m, SL_DROP_exception_ring_full);
-	else
-		sl_count(w, SL_C_exception_out, 1);
+		return;
+	}
+	sl_count(w, SL_C_exception_out, 1);
+	if (p->guard_class == SL_GUARD_KNOWN)
+		sl_count(w, SL_C_exception_known, 1);
 }
+
+void sl_exceptions(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin)
+{
+	if (origin == SL_FROM_PORT)
+		judge(w, v);
+	for (unsigned i = 0; i < v->n; i++) {
+		struct sl_pkt *p = &v->p[i];
+		if (!p->m)
+			continue;
+		if (p->kind == SL_PKT_FRAGMENT)
+			sl_reassemble(w, p);
+		else
+			pass(w, p);
+	}
+}
+
+/* ---- from Linux ---- */
 
 /* Whole frames, tagged where they must be; they leave as they are. */
 static unsigned send_all(struct sl_worker *w, struct rte_ring *ring)

@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* What strangers may not do, cheapest check first: senders that cannot be, and more for Linux than it can take. */
+/* The guard on the path: senders that cannot be, lists and bans for everybody, limits for strangers. Each in passes over the burst, so that
+ * the lines of one packet are fetched while others are worked on. What it promises: dataplane/guard/README.md. */
 
 #include "dataplane/path/context.h"
 
-#include <netinet/icmp6.h>
-#include <netinet/in.h>
-
-#include <rte_ether.h>
-#include <rte_ip.h>
-
-enum {
-	/* ARP and neighbour discovery have a budget of their own on each interface: without them relaying stops, so no other
-	 * traffic may use it up, and they may not use up the others'. */
-	NEIGHBOUR_PPS = 2000,
-};
+#include "dataplane/path/guard_watch.h"
 
 /* RFC 1122 3.2.1.3, RFC 6890: addresses that nobody can send from. */
 static bool v4_source_ok(uint32_t be)
 {
-	uint32_t a = ntohl(be);
+	uint32_t a = rte_be_to_cpu_32(be);
 	return (a >> 24) != 0 && (a >> 24) != 127 && a < 0xe0000000u;
 }
 
@@ -37,34 +28,220 @@ bool sl_guard_source(const struct sl_worker *w, const struct sl_pkt *p)
 	return p->looped || !sl_local_find(w, &p->src.ip);
 }
 
-/* ARP, or ICMPv6 router and neighbour messages (RFC 4861 4): 133..136. */
-static bool is_neighbour_protocol(const struct rte_mbuf *m)
+/* ---- refusing ---- */
+
+void sl_guard_flush(struct sl_worker *w)
 {
-	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
-	const uint8_t *l3 = (const uint8_t *)(eth + 1);
-	uint16_t type = eth->ether_type;
-	unsigned len = m->data_len - (unsigned)sizeof *eth;
-	if (type == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN) && len >= sizeof(struct rte_vlan_hdr)) {
-		type = ((const struct rte_vlan_hdr *)l3)->eth_proto;
-		l3 += sizeof(struct rte_vlan_hdr);
-		len -= (unsigned)sizeof(struct rte_vlan_hdr);
-	}
-	if (type == rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP))
-		return true;
-	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)l3;
-	return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6) && len > sizeof *ip && ip->proto == IPPROTO_ICMPV6 &&
-		l3[sizeof *ip] >= ND_ROUTER_SOLICIT && l3[sizeof *ip] <= ND_NEIGHBOR_ADVERT;
+	if (!w->guard.n_refused)
+		return;
+	rte_pktmbuf_free_bulk(w->guard.refused, w->guard.n_refused);
+	w->guard.n_refused = 0;
 }
 
-bool sl_guard_exception(struct sl_worker *w, const struct rte_mbuf *m, unsigned interface, enum sl_drop *why)
+void sl_guard_misshapen(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
 {
-	*why = SL_DROP_not_claimed_limit;
-	if (is_neighbour_protocol(m))
-		return sl_bucket_take(&w->neighbour_bucket[interface], w->now.ms, NEIGHBOUR_PPS);
-	uint32_t pps = atomic_load_explicit(&w->dp->live_exception_pps, memory_order_relaxed);
-	if (!sl_bucket_take(&w->exception_bucket, w->now.ms, pps))
+	struct sl_guard *g = &w->guard;
+	if (unlikely(g->sampling))
+		sl_guard_sample(w, p, why);
+	w->drops[why]++;
+	g->refused[g->n_refused++] = p->m;
+	p->m = NULL;
+	if (g->n_refused == RTE_DIM(g->refused))
+		sl_guard_flush(w);
+}
+
+bool sl_guard_refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
+{
+	if (unlikely(sl_guard_drop_dry(w, why))) {
+		if (unlikely(w->guard.sampling))
+			sl_guard_sample(w, p, why);
 		return false;
-	/* A quarter of the ring is kept for the above. */
-	*why = SL_DROP_exception_ring_full;
-	return rte_ring_free_count(w->rings.exception) > SL_EXCEPTION_RING / 4;
+	}
+	sl_guard_misshapen(w, p, why);
+	return true;
+}
+
+/* Close the gaps that refused packets left. */
+static void close_up(struct sl_vec *v)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < v->n; i++) {
+		if (!v->p[i].m)
+			continue;
+		if (kept != i)
+			v->p[kept] = v->p[i];
+		kept++;
+	}
+	v->n = kept;
+}
+
+/* ---- lists and bans ---- */
+
+/* Prefix lists: marks what is allowed, refuses what is denied. Returns how many were refused. */
+static unsigned check_prefixes(struct sl_worker *w, struct sl_vec *v)
+{
+	const struct sl_prefixes *prefixes = w->policy->prefixes;
+	uint32_t be[SL_BURST], deny = 0, allow = 0;
+	const struct sl_ip *six[SL_BURST];
+	uint8_t at4[SL_BURST], at6[SL_BURST];
+	unsigned n4 = 0, n6 = 0, refused = 0;
+	for (unsigned i = 0; i < v->n; i++) {
+		const struct sl_pkt *p = &v->p[i];
+		if (unlikely(p->kind == SL_PKT_NOT_IP))
+			continue;
+		if (likely(!p->v6)) {
+			be[n4] = sl_ip_v4_be(&p->src.ip);
+			at4[n4++] = (uint8_t)i;
+		} else {
+			six[n6] = &p->src.ip;
+			at6[n6++] = (uint8_t)i;
+		}
+	}
+	if (n4)
+		sl_prefixes_look4(prefixes, be, n4, &deny, &allow);
+	for (; allow; allow &= allow - 1)
+		v->p[at4[__builtin_ctz(allow)]].allowed = true;
+	for (; deny; deny &= deny - 1)
+		refused += sl_guard_refuse(w, &v->p[at4[__builtin_ctz(deny)]], SL_DROP_guard_denied);
+	if (!n6)
+		return refused;
+	sl_prefixes_look6(prefixes, six, n6, &deny, &allow);
+	for (; allow; allow &= allow - 1)
+		v->p[at6[__builtin_ctz(allow)]].allowed = true;
+	for (; deny; deny &= deny - 1)
+		refused += sl_guard_refuse(w, &v->p[at6[__builtin_ctz(deny)]], SL_DROP_guard_denied);
+	return refused;
+}
+
+/* Bans: refuses what is banned altogether, marks what is only while it is a stranger. */
+static unsigned check_bans(struct sl_worker *w, struct sl_vec *v)
+{
+	const struct sl_bans *b = &w->dp->bans;
+	uint64_t hash[SL_BURST], wide[SL_BURST];
+	unsigned refused = 0;
+	for (unsigned i = 0; i < v->n; i++) {
+		const struct sl_pkt *p = &v->p[i];
+		if (!p->m || p->kind == SL_PKT_NOT_IP)
+			continue;
+		hash[i] = sl_bans_hash(b, &p->src.ip, 128);
+		sl_bans_prefetch(b, hash[i]);
+		if (p->v6) {
+			wide[i] = sl_bans_hash(b, &p->src.ip, 64);
+			sl_bans_prefetch(b, wide[i]);
+		}
+	}
+	for (unsigned i = 0; i < v->n; i++) {
+		struct sl_pkt *p = &v->p[i];
+		if (!p->m || p->kind == SL_PKT_NOT_IP || p->allowed)
+			continue;
+		unsigned banned = sl_bans_has(b, hash[i]);
+		if (p->v6 && banned < 2)
+			banned = RTE_MAX(banned, (unsigned)sl_bans_has(b, wide[i]));
+		if (likely(!banned))
+			continue;
+		if (banned == 2)
+			refused += sl_guard_refuse(w, p, SL_DROP_guard_banned);
+		else
+			p->banned = true;
+	}
+	return refused;
+}
+
+void sl_guard_lists(struct sl_worker *w, struct sl_vec *v)
+{
+	unsigned refused = 0;
+	if (!v->n || !w->policy->told.enabled)
+		return;
+	if (w->policy->prefixes)
+		refused = check_prefixes(w, v);
+	if (atomic_load_explicit(&w->dp->bans.n, memory_order_relaxed))
+		refused += check_bans(w, v);
+	if (refused)
+		close_up(v);
+}
+
+/* ---- strangers ---- */
+
+/* What the rule is looked up by, beside the class. */
+static unsigned place(const struct sl_pkt *p)
+{
+	switch (p->guard_class) {
+	case SL_GUARD_RELAY:
+		return p->relay;
+	case SL_GUARD_MEDIA:
+		return p->media;
+	case SL_GUARD_OTHER:
+		return 0;
+	default:
+		return p->listener;
+	}
+}
+
+/* All strangers of a rule together. In the lower half of the bucket only those pass who come again. */
+static bool total_ok(struct sl_worker *w, unsigned rule, const struct sl_pkt *p)
+{
+	struct sl_guard *g = &w->guard;
+	struct sl_bucket *b = &g->total[rule];
+	uint32_t pps = w->policy->told.rules[rule].total_pps;
+	if (!pps)
+		return true;
+	if (p->guard_class == SL_GUARD_SIP || p->guard_class == SL_GUARD_PROVISIONAL)
+		pps = (uint32_t)((uint64_t)pps * atomic_load_explicit(&w->dp->guard_pressure, memory_order_relaxed) / 100) + 1;
+	sl_bucket_fill(b, w->now.ms, pps);
+	if (likely(b->tokens_m > (uint64_t)pps * 500)) {
+		b->tokens_m -= 1000;
+		return true;
+	}
+	bool again = sl_again(&g->again, sl_guard_hash(&g->key, &p->src.ip, (uint64_t)p->src.port_be << 8 | rule), w->now.ms);
+	if (again && b->tokens_m >= 1000) {
+		b->tokens_m -= 1000;
+		sl_count(w, SL_C_guard_came_again, 1);
+		return true;
+	}
+	sl_guard_tell_total(w, rule);
+	return false;
+}
+
+static const enum sl_drop limit_reason[SL_GUARD_N_LEVELS] = {
+	SL_DROP_guard_source_limit, SL_DROP_guard_prefix_limit, SL_DROP_guard_wide_limit};
+
+/* Second pass for one packet. */
+static void charge(struct sl_worker *w, struct sl_pkt *p, unsigned rule, const struct sl_limiter_key *key)
+{
+	struct sl_guard *g = &w->guard;
+	enum sl_drop why = SL_N_DROPS;
+	if (unlikely(p->banned))
+		why = SL_DROP_guard_banned;
+	else if (rule != SL_GUARD_NO_RULE && !p->allowed) {
+		struct sl_limiter_verdict v = sl_limiter_charge(&g->limiter, &w->policy->rates[rule], key);
+		if (unlikely(v.tell | v.below))
+			sl_guard_tell(w, p, rule, &v);
+		if (unlikely(v.over != SL_GUARD_N_LEVELS))
+			why = limit_reason[v.over];
+		else if (unlikely(!total_ok(w, rule, p)))
+			why = SL_DROP_guard_total_limit;
+	}
+	if (unlikely(--g->until_top == 0))
+		sl_guard_top_sample(w, p, why);
+	if (why != SL_N_DROPS)
+		sl_guard_refuse(w, p, why);
+}
+
+void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
+{
+	const struct sl_guard_policy *policy = w->policy;
+	struct sl_limiter *l = &w->guard.limiter;
+	struct sl_limiter_key key[SL_BURST];
+	uint8_t rule[SL_BURST];
+	if (!n || !policy->told.enabled)
+		return;
+	sl_count(w, SL_C_guard_unknown, n);
+	sl_limiter_now(l, w->now_us);
+	for (unsigned i = 0; i < n; i++) {
+		rule[i] = policy->rule[p[i]->guard_class][place(p[i])];
+		if (likely(rule[i] != SL_GUARD_NO_RULE))
+			sl_limiter_locate(l, &policy->rates[rule[i]], rule[i], &p[i]->src.ip, !p[i]->v6, &key[i]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		charge(w, p[i], rule[i], &key[i]);
 }

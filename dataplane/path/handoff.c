@@ -38,10 +38,10 @@ static void dispatch(struct sl_worker *w, struct rte_mbuf **m, unsigned n)
 		else if (kind.looped)
 			sl_path_looped(w, m + i, end - i);
 		else if (!kind.fragmented)
-			sl_path_frames(w, m + i, end - i, kind.port);
+			sl_path_frames(w, m + i, end - i, kind.port, SL_FROM_WORKER);
 		else
 			for (unsigned k = i; k < end; k++)
-				sl_path_reassembled(w, m[k], kind.port);
+				sl_path_reassembled(w, m[k], kind.port, SL_FROM_WORKER);
 	}
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* From a claimed packet to its session: which of our addresses and ports, which worker, which allocation. In passes
- * over the vector, so that the table lines of one packet are fetched while others are worked on. */
+/* From a claimed packet to its session: which of our addresses and ports, which worker, which allocation; and who has none, before the guard. In
+ * passes over the vector, so that the table lines of one packet are fetched while others are worked on. */
 
 #include "dataplane/path/context.h"
 
@@ -44,10 +44,22 @@ static struct sl_local *local_add(struct sl_worker *w, const struct sl_ip *ip)
 	}
 }
 
-int sl_locals_init(struct sl_worker *w, const struct sl_conf_turn *conf, const struct sl_conf_media *media)
+static void add_sip(struct sl_worker *w, const struct sl_conf_sip *c)
 {
-	_Static_assert(SL_CONF_MAX_LISTENERS + SL_CONF_MAX_RELAY + SL_CONF_MAX_MEDIA_ADDRESSES < SL_LOCAL_SLOTS / 2,
+	for (unsigned i = 0; i < c->n_listeners; i++) {
+		struct sl_local *l = local_add(w, &c->listeners[i].address.ip);
+		l->sip[l->n_sip].port_be = c->listeners[i].address.port_be;
+		l->sip[l->n_sip].listener = (uint8_t)i;
+		l->sip[l->n_sip++].ip_protocol = c->listeners[i].transport == SL_CONF_SIP_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	}
+}
+
+int sl_locals_init(struct sl_worker *w, const struct sl_config *c)
+{
+	_Static_assert(SL_CONF_MAX_LISTENERS + SL_CONF_MAX_RELAY + SL_CONF_MAX_MEDIA_ADDRESSES + SL_CONF_MAX_SIP_LISTENERS <= SL_LOCAL_SLOTS / 2,
 		"the table stays sparse");
+	const struct sl_conf_turn *conf = &c->turn;
+	const struct sl_conf_media *media = &c->media;
 	for (unsigned i = 0; i < conf->n_listeners; i++) {
 		struct sl_local *l = local_add(w, &conf->listeners[i].ip);
 		if (l->n_listeners == RTE_DIM(l->listeners))
@@ -59,6 +71,7 @@ int sl_locals_init(struct sl_worker *w, const struct sl_conf_turn *conf, const s
 		local_add(w, &conf->relay[i])->relay = (uint8_t)i;
 	for (unsigned i = 0; i < media->n_addresses; i++)
 		local_add(w, &media->addresses[i].ip)->media = (uint8_t)i;
+	add_sip(w, &c->sip);
 	return 0;
 }
 
@@ -130,29 +143,12 @@ static bool is_known(const struct sl_worker *w, const struct sl_pkt *p, unsigned
 	return sl_known_has(k, owner, sl_known_hash_client(k, &f));
 }
 
-/* Drop from the vector what belongs to other workers. */
-static void hand_over(struct sl_worker *w, struct sl_vec *v)
-{
-	unsigned kept = 0;
-	for (unsigned i = 0; i < v->n; i++) {
-		unsigned owner = owner_of(w, &v->p[i]);
-		if (owner != w->index) {
-			sl_handoff(w, &v->p[i], owner, is_known(w, &v->p[i], owner));
-			continue;
-		}
-		if (kept != i)
-			v->p[kept] = v->p[i];
-		kept++;
-	}
-	v->n = kept;
-}
-
 /* First pass: where will the allocation be found? Bring those lines in. */
-static void locate(struct sl_worker *w, struct sl_vec *v)
+static void locate(struct sl_worker *w, struct sl_pkt **v, unsigned n)
 {
 	struct sl_sessions *s = &w->sessions;
-	for (unsigned i = 0; i < v->n; i++) {
-		struct sl_pkt *p = &v->p[i];
+	for (unsigned i = 0; i < n; i++) {
+		struct sl_pkt *p = v[i];
 		if (p->media != SL_NO_MEDIA) {
 			sl_media_locate(w, p);
 		} else if (p->relay != SL_NO_RELAY) {
@@ -167,11 +163,11 @@ static void locate(struct sl_worker *w, struct sl_vec *v)
 }
 
 /* Second pass: the allocation itself. */
-static void find(struct sl_worker *w, struct sl_vec *v)
+static void find(struct sl_worker *w, struct sl_pkt **v, unsigned n)
 {
 	struct sl_sessions *s = &w->sessions;
-	for (unsigned i = 0; i < v->n; i++) {
-		struct sl_pkt *p = &v->p[i];
+	for (unsigned i = 0; i < n; i++) {
+		struct sl_pkt *p = v[i];
 		if (p->media != SL_NO_MEDIA) {
 			sl_media_find_leg(w, p);
 			continue;
@@ -191,33 +187,81 @@ static void find(struct sl_worker *w, struct sl_vec *v)
 }
 
 /* Third pass: the peer most packets need, which is the first of the chain. */
-static void prefetch_peers(struct sl_worker *w, const struct sl_vec *v)
+static void prefetch_peers(struct sl_worker *w, struct sl_pkt **v, unsigned n)
 {
 	const struct sl_sessions *s = &w->sessions;
-	for (unsigned i = 0; i < v->n; i++) {
-		if (v->p[i].alloc == SL_NONE)
+	for (unsigned i = 0; i < n; i++) {
+		if (v[i]->alloc == SL_NONE)
 			continue;
-		if (v->p[i].media != SL_NO_MEDIA) {
-			sl_media_prefetch_target(w, v->p[i].alloc);
+		if (v[i]->media != SL_NO_MEDIA) {
+			sl_media_prefetch_target(w, v[i]->alloc);
 			continue;
 		}
-		uint32_t first = s->allocs[v->p[i].alloc].peers;
+		uint32_t first = s->allocs[v[i]->alloc].peers;
 		if (first != SL_NONE)
 			rte_prefetch0(&s->peers[first]);
 	}
 }
 
-void sl_lookup(struct sl_worker *w, struct sl_vec *v)
+/* Does p come from somebody whom its session knows? What it says is not believed for that: the stages that follow look at it. */
+static inline bool is_of_session(const struct sl_worker *w, const struct sl_pkt *p)
 {
-	if (w->dp->n_workers > 1)
-		hand_over(w, v);
-	locate(w, v);
-	find(w, v);
-	prefetch_peers(w, v);
+	if (p->alloc == SL_NONE)
+		return false;
+	if (p->media != SL_NO_MEDIA)
+		return sl_media_is_from_remote(w->media->tables, p);
+	if (p->relay == SL_NO_RELAY)
+		return true;
+	return sl_peer_by_endpoint(&w->sessions, &w->sessions.allocs[p->alloc], &p->src) != SL_NONE;
+}
+
+/* A packet of another worker's: where it goes, and whether that worker has said that it knows the flow. */
+struct elsewhere {
+	struct sl_pkt *p;
+	uint8_t owner;
+	bool known;
+};
+
+/* Tell apart what is ours to serve. Returns how much that is; the rest goes to *n_else. */
+static unsigned tell_apart(struct sl_worker *w, struct sl_vec *v, struct sl_pkt **own, struct elsewhere *others, unsigned *n_else)
+{
+	unsigned n = 0;
+	*n_else = 0;
+	for (unsigned i = 0; i < v->n; i++) {
+		unsigned owner = w->dp->n_workers > 1 ? owner_of(w, &v->p[i]) : w->index;
+		if (likely(owner == w->index))
+			own[n++] = &v->p[i];
+		else
+			others[(*n_else)++] =
+				(struct elsewhere){.p = &v->p[i], .owner = (uint8_t)owner, .known = is_known(w, &v->p[i], owner)};
+	}
+	return n;
+}
+
+/* Who belongs to no session is charged for it, wherever that session would be. Refused packets have m NULL afterwards. */
+static void judge(struct sl_worker *w, struct sl_pkt **own, unsigned n, const struct elsewhere *others, unsigned n_else)
+{
+	struct sl_pkt *strangers[SL_BURST];
+	unsigned n_strangers = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (unlikely(!is_of_session(w, own[i])))
+			strangers[n_strangers++] = own[i];
+	for (unsigned i = 0; i < n_else; i++)
+		if (!others[i].known)
+			strangers[n_strangers++] = others[i].p;
+	sl_count(w, SL_C_guard_known, n + n_else - n_strangers);
+	if (unlikely(n_strangers))
+		sl_guard_strangers(w, strangers, n_strangers);
+}
+
+static void act(struct sl_worker *w, struct sl_pkt **own, unsigned n)
+{
 	struct sl_pkt *media[SL_BURST];
 	unsigned n_media = 0;
-	for (unsigned i = 0; i < v->n; i++) {
-		struct sl_pkt *p = &v->p[i];
+	for (unsigned i = 0; i < n; i++) {
+		struct sl_pkt *p = own[i];
+		if (unlikely(!p->m))
+			continue;
 		if (p->media != SL_NO_MEDIA)
 			media[n_media++] = p;
 		else if (p->relay != SL_NO_RELAY)
@@ -229,4 +273,20 @@ void sl_lookup(struct sl_worker *w, struct sl_vec *v)
 	}
 	if (n_media)
 		sl_media_input(w, media, n_media);
+}
+
+void sl_lookup(struct sl_worker *w, struct sl_vec *v, bool judged)
+{
+	struct sl_pkt *own[SL_BURST];
+	struct elsewhere others[SL_BURST];
+	unsigned n_else, n = tell_apart(w, v, own, others, &n_else);
+	locate(w, own, n);
+	find(w, own, n);
+	prefetch_peers(w, own, n);
+	if (likely(!judged))
+		judge(w, own, n, others, n_else);
+	for (unsigned i = 0; i < n_else; i++)
+		if (others[i].p->m)
+			sl_handoff(w, others[i].p, others[i].owner, others[i].known);
+	act(w, own, n);
 }

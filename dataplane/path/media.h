@@ -70,6 +70,13 @@ static inline void sl_media_find_leg(struct sl_worker *w, struct sl_pkt *p)
 	}
 }
 
+/* Does p come from where its leg's remote end is, as far as that is known? RTCP may have a port of its own. */
+static inline bool sl_media_is_from_remote(const struct sl_media *m, const struct sl_pkt *p)
+{
+	const struct sl_leg_rx *rx = &m->rx[p->alloc];
+	return sl_ip_eq(&rx->ip, &p->src.ip) && (p->rtcp || rx->port_be == p->src.port_be);
+}
+
 static inline void sl_media_prefetch_target(struct sl_worker *w, uint32_t leg)
 {
 	const struct sl_media *m = w->media->tables;

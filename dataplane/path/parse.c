@@ -12,8 +12,32 @@
 #include <rte_udp.h>
 
 #include "dataplane/path/cksum.h"
+#include "dataplane/wire/channel.h"
 
 enum { MAX_V6_EXTENSIONS = 6, V6_MTU_MIN = 1280 };
+
+/* A TURN listener is sent STUN or ChannelData (RFC 7983 7), whole. */
+static inline enum sl_drop listener_shape(const struct sl_pkt *p)
+{
+	const uint8_t *b = p->udp + sizeof(struct rte_udp_hdr);
+	if (likely(p->payload_len >= SL_CHANNEL_HEADER_BYTES && sl_channel_looks_like(b[0])))
+		return SL_N_DROPS;
+	if (unlikely(p->payload_len < SL_STUN_HEADER_BYTES || !sl_stun_looks_like(b)))
+		return SL_DROP_not_stun;
+	return unlikely(((unsigned)b[2] << 8 | b[3]) + SL_STUN_HEADER_BYTES > p->payload_len) ? SL_DROP_stun_malformed : SL_N_DROPS;
+}
+
+/* Claimed: is it what its port speaks, from somebody who can be? (What comes to media ports is for the leg to say.) */
+static inline enum sl_parse_verdict claimed(const struct sl_worker *w, struct sl_pkt *p, enum sl_drop *why)
+{
+	p->kind = SL_PKT_CLAIMED;
+	p->guard_class = p->media != SL_NO_MEDIA ? SL_GUARD_MEDIA : p->relay != SL_NO_RELAY ? SL_GUARD_RELAY : SL_GUARD_STUN;
+	*why = SL_DROP_bad_source;
+	if (unlikely(!sl_guard_source(w, p)))
+		return SL_PARSE_DROP;
+	*why = p->guard_class == SL_GUARD_STUN ? listener_shape(p) : SL_N_DROPS;
+	return likely(*why == SL_N_DROPS) ? SL_PARSE_CLAIMED : SL_PARSE_DROP;
+}
 
 /* UDP at l4 with room bytes to the end of the IP packet. */
 static bool parse_udp(struct sl_pkt *p, uint8_t *l4, unsigned room)
@@ -46,11 +70,11 @@ static enum sl_parse_verdict parse_v4(struct sl_worker *w, struct sl_pkt *p, uns
 		return SL_PARSE_DROP;
 	sl_ip_set_v4(&p->src.ip, ip->src_addr);
 	sl_ip_set_v4(&p->dst.ip, ip->dst_addr);
+	p->v6 = false;
+	p->l3_len = (uint16_t)total;
 	const struct sl_local *local = sl_local_find(w, &p->dst.ip);
 	if (ip->next_proto_id != IPPROTO_UDP || !local)
 		return SL_PARSE_EXCEPTION;
-	p->v6 = false;
-	p->l3_len = (uint16_t)total;
 	p->ttl = ip->time_to_live;
 	p->tos = ip->type_of_service;
 	p->df = (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) != 0;
@@ -68,10 +92,10 @@ static enum sl_parse_verdict parse_v4(struct sl_worker *w, struct sl_pkt *p, uns
 	if (rx_cksum == RTE_MBUF_F_RX_IP_CKSUM_BAD ||
 		(rx_cksum != RTE_MBUF_F_RX_IP_CKSUM_GOOD && sl_ip_cksum(ip, sizeof *ip) != 0))
 		return SL_PARSE_DROP;
+	if (likely(!fragment))
+		return claimed(w, p, why);
 	*why = SL_DROP_bad_source;
-	if (!sl_guard_source(w, p))
-		return SL_PARSE_DROP;
-	return unlikely(fragment) ? SL_PARSE_FRAGMENT : SL_PARSE_CLAIMED;
+	return sl_guard_source(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
 }
 
 /* Walk extension headers to what they carry; claimed UDP behind any of them is refused, so that Linux does not answer
@@ -129,12 +153,12 @@ static enum sl_parse_verdict parse_v6(struct sl_worker *w, struct sl_pkt *p, uns
 		return SL_PARSE_DROP;
 	sl_ip_set_v6(&p->src.ip, ip->src_addr);
 	sl_ip_set_v6(&p->dst.ip, ip->dst_addr);
+	p->v6 = true;
+	p->l3_len = (uint16_t)total;
 	const struct sl_local *local = sl_local_find(w, &p->dst.ip);
 	if (!local || sl_ip_is_v4(&p->dst.ip)) /* a mapped address on the wire is nobody's (RFC 4291 2.5.5.2) */
 		return SL_PARSE_EXCEPTION;
 	uint32_t flow = rte_be_to_cpu_32(ip->vtc_flow);
-	p->v6 = true;
-	p->l3_len = (uint16_t)total;
 	p->ttl = ip->hop_limits;
 	p->tos = (uint8_t)(flow >> 20);
 	/* RFC 7915 5.1: what fits every IPv6 link anyway need not stay whole on IPv4. */
@@ -150,8 +174,7 @@ static enum sl_parse_verdict parse_v6(struct sl_worker *w, struct sl_pkt *p, uns
 	*why = SL_DROP_bad_l4_checksum; /* RFC 8200 8.1: on IPv6 there must be one */
 	if (cksum == 0)
 		return SL_PARSE_DROP;
-	*why = SL_DROP_bad_source;
-	return sl_guard_source(w, p) ? SL_PARSE_CLAIMED : SL_PARSE_DROP;
+	return claimed(w, p, why);
 }
 
 enum sl_parse_verdict sl_parse_ip(struct sl_worker *w, struct sl_pkt *p, uint8_t *l3, unsigned len, enum sl_drop *why)
@@ -193,6 +216,9 @@ static bool parse_ether(const struct sl_port *port, struct rte_mbuf *m, unsigned
 		*type = tag->eth_proto;
 		*l3_off += sizeof *tag;
 	}
+	*why = SL_DROP_vlan_stacked; /* IEEE 802.1ad: nobody here has one network inside another */
+	if (unlikely(*type == rte_cpu_to_be_16(RTE_ETHER_TYPE_QINQ) || (*type == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN))))
+		return false;
 	*why = SL_DROP_bad_vlan;
 	*interface = port->interface_of_vlan[vlan];
 	if (*interface == 0xff)
@@ -202,77 +228,155 @@ static bool parse_ether(const struct sl_port *port, struct rte_mbuf *m, unsigned
 		(memcmp(eth->dst_addr.addr_bytes, port->mac, RTE_ETHER_ADDR_LEN) == 0);
 }
 
-/* A packet whose verdict is not "claimed". What looped never goes to Linux: a client addressed a port of ours that is
- * not a relay port. */
-static void dispose(struct sl_worker *w, struct sl_pkt *p, enum sl_parse_verdict verdict, enum sl_drop why, bool looped)
+/* ---- the common frame ---- */
+
+/* One look at the bytes that must be what they are: IPv4 without options or fragmentation, UDP, untagged, for this port. */
+static inline bool is_plain(const struct sl_port *port, const struct rte_mbuf *m)
 {
-	if (verdict == SL_PARSE_DROP)
-		sl_drop(w, p->m, why);
-	else if (looped)
-		sl_drop(w, p->m, SL_DROP_peer_forbidden);
-	else if (verdict == SL_PARSE_FRAGMENT)
-		sl_reassemble(w, p);
-	else
-		sl_exception(w, p->m, p->interface);
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t type, middle;
+	if (m->nb_segs != 1 || m->data_len < 42)
+		return false;
+	memcpy(&type, d + 12, 4);   /* Ethernet type, version and length of header, DSCP */
+	memcpy(&middle, d + 20, 4); /* flags and offset, TTL, protocol */
+	return (type & RTE_BE32(0xffffff00)) == RTE_BE32(0x08004500) &&
+		(middle & RTE_BE32(0x3fff00ff)) == RTE_BE32(IPPROTO_UDP) && memcmp(d, port->mac, RTE_ETHER_ADDR_LEN) == 0 &&
+		port->interface_of_vlan[0] != 0xff && !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED);
 }
 
-/* One frame. True when p is claimed and belongs into the vector. */
-static bool frame(struct sl_worker *w, const struct sl_port *port, struct rte_mbuf *m, struct sl_pkt *p)
+static inline uint64_t sum_of_header(const uint8_t *ip)
 {
-	enum sl_drop why;
+	uint32_t v[5];
+	memcpy(v, ip, sizeof v);
+	return (uint64_t)v[0] + v[1] + v[2] + v[3] + v[4];
+}
+
+/* The same verdicts as by the long way, where they can be had quickly. False: take the long way. */
+static inline bool plain(struct sl_worker *w, const struct sl_port *port, struct rte_mbuf *m, struct sl_pkt *p, enum sl_parse_verdict *verdict,
+	enum sl_drop *why)
+{
+	uint8_t *d = rte_pktmbuf_mtod(m, uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(d + sizeof(struct rte_ether_hdr));
+	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(ip + 1);
+	unsigned total = rte_be_to_cpu_16(ip->total_length), len = rte_be_to_cpu_16(udp->dgram_len);
+	if (!is_plain(port, m) || total + sizeof(struct rte_ether_hdr) > m->data_len || total < sizeof *ip + sizeof *udp ||
+		len < sizeof *udp || len > total - sizeof *ip)
+		return false;
+	if (unlikely(ip->dst_addr != w->last_local_be)) {
+		struct sl_ip dst;
+		sl_ip_set_v4(&dst, ip->dst_addr);
+		const struct sl_local *l = sl_local_find(w, &dst);
+		if (!l)
+			return false;
+		w->last_local = l;
+		w->last_local_be = ip->dst_addr;
+	}
+	p->interface = port->interface_of_vlan[0];
+	p->l3 = (uint8_t *)(uintptr_t)ip;
+	p->udp = (uint8_t *)(uintptr_t)udp;
+	p->v6 = false;
+	p->l3_len = (uint16_t)total;
+	p->payload_len = (uint16_t)(len - sizeof *udp);
+	p->ttl = ip->time_to_live;
+	p->tos = ip->type_of_service;
+	p->df = (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) != 0;
+	sl_ip_set_v4(&p->src.ip, ip->src_addr);
+	sl_ip_set_v4(&p->dst.ip, ip->dst_addr);
+	p->src.port_be = udp->src_port;
+	p->dst.port_be = udp->dst_port;
+	if (unlikely(!sl_lookup_local(w, w->last_local, p)))
+		return false;
+	*why = SL_DROP_bad_ip_checksum;
+	*verdict = SL_PARSE_DROP;
+	uint64_t rx_cksum = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	if (rx_cksum != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+		(rx_cksum == RTE_MBUF_F_RX_IP_CKSUM_BAD || sl_sum_fold(sum_of_header(p->l3)) != 0xffff))
+		return true;
+	*verdict = claimed(w, p, why);
+	return true;
+}
+
+/* ---- any frame ---- */
+
+static enum sl_parse_verdict parse_frame(struct sl_worker *w, const struct sl_port *port, struct rte_mbuf *m, struct sl_pkt *p, enum sl_drop *why)
+{
 	uint16_t type;
 	unsigned l3_off;
-	p->m = m;
-	p->turns = 0;
-	p->fragmented = p->looped = p->opened = false;
-	if (unlikely(m->nb_segs > 1) && rte_pktmbuf_linearize(m) < 0) {
-		sl_drop(w, m, SL_DROP_truncated);
-		return false;
-	}
-	if (unlikely(!parse_ether(port, m, &l3_off, &type, &p->interface, &why))) {
-		sl_drop(w, m, why);
-		return false;
-	}
-	if (unlikely(type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) && type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6))) {
-		sl_exception(w, m, p->interface);
-		return false;
-	}
-	enum sl_parse_verdict v =
-		sl_parse_ip(w, p, rte_pktmbuf_mtod_offset(m, uint8_t *, l3_off), m->data_len - l3_off, &why);
+	p->udp = NULL;
+	p->kind = SL_PKT_NOT_IP;
+	p->src = p->dst = (struct sl_endpoint){.port_be = 0};
+	*why = SL_DROP_truncated;
+	if (unlikely(m->nb_segs > 1) && rte_pktmbuf_linearize(m) < 0)
+		return SL_PARSE_DROP;
+	if (unlikely(!parse_ether(port, m, &l3_off, &type, &p->interface, why)))
+		return SL_PARSE_DROP;
+	if (type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) && type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6))
+		return SL_PARSE_EXCEPTION;
+	p->kind = SL_PKT_LINUX;
+	enum sl_parse_verdict v = sl_parse_ip(w, p, rte_pktmbuf_mtod_offset(m, uint8_t *, l3_off), m->data_len - l3_off, why);
 	bool group = rte_is_multicast_ether_addr(&rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr);
-	if (likely(v == SL_PARSE_CLAIMED && !group))
-		return true;
-	if (group && (v == SL_PARSE_CLAIMED || v == SL_PARSE_FRAGMENT)) {
-		v = SL_PARSE_DROP; /* our own address in a frame to everybody (RFC 1122 3.3.6) */
-		why = SL_DROP_bad_ether;
+	if (unlikely(group) && (v == SL_PARSE_CLAIMED || v == SL_PARSE_FRAGMENT)) {
+		*why = SL_DROP_bad_ether; /* our own address in a frame to everybody (RFC 1122 3.3.6) */
+		return SL_PARSE_DROP;
 	}
-	dispose(w, p, v, why, false);
-	return false;
+	if (v == SL_PARSE_FRAGMENT)
+		p->kind = SL_PKT_FRAGMENT;
+	return v;
 }
 
-void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port)
+/* One frame: into the vector of what is claimed, or of what is Linux's, or dropped. */
+static inline void frame(struct sl_worker *w, const struct sl_port *port, struct rte_mbuf *m, struct sl_vec *mine, struct sl_vec *others)
 {
-	struct sl_vec v;
-	v.n = 0;
+	struct sl_pkt *p = &mine->p[mine->n];
+	enum sl_parse_verdict verdict;
+	enum sl_drop why;
+	p->m = m;
+	p->turns = 0;
+	p->fragmented = p->looped = p->opened = p->allowed = p->banned = false;
+	if (!plain(w, port, m, p, &verdict, &why))
+		verdict = parse_frame(w, port, m, p, &why);
+	if (likely(verdict == SL_PARSE_CLAIMED))
+		mine->n++;
+	else if (verdict == SL_PARSE_DROP)
+		sl_guard_misshapen(w, p, why);
+	else
+		others->p[others->n++] = *p;
+}
+
+void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port, enum sl_origin origin)
+{
+	struct sl_vec mine, others;
+	mine.n = others.n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(m[i + 4], void *));
-		if (frame(w, &w->dp->ports[port], m[i], &v.p[v.n]))
-			v.n++;
+		frame(w, &w->dp->ports[port], m[i], &mine, &others);
 	}
-	sl_lookup(w, &v);
+	if (likely(origin == SL_FROM_PORT)) {
+		sl_guard_lists(w, &mine);
+		sl_guard_lists(w, &others);
+	}
+	if (unlikely(others.n))
+		sl_exceptions(w, &others, origin);
+	if (mine.n)
+		sl_lookup(w, &mine, origin == SL_FROM_WORKER);
+	sl_guard_flush(w);
 }
 
-void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port)
+/* What was put together was looked up in the lists as its first fragment came. */
+void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port, enum sl_origin origin)
 {
-	struct sl_vec v;
-	v.n = 0;
-	if (frame(w, &w->dp->ports[port], m, &v.p[0])) {
-		v.p[0].fragmented = true;
-		v.p[0].df = false;
-		v.n = 1;
+	struct sl_vec mine, others;
+	mine.n = others.n = 0;
+	frame(w, &w->dp->ports[port], m, &mine, &others);
+	for (unsigned i = 0; i < mine.n; i++) {
+		mine.p[i].fragmented = true;
+		mine.p[i].df = false;
 	}
-	sl_lookup(w, &v);
+	sl_exceptions(w, &others, origin);
+	if (mine.n)
+		sl_lookup(w, &mine, origin == SL_FROM_WORKER);
+	sl_guard_flush(w);
 }
 
 void sl_path_run_loops(struct sl_worker *w)
@@ -286,27 +390,35 @@ void sl_path_run_loops(struct sl_worker *w)
 	}
 }
 
+/* A hairpinned packet. What is not claimed never goes to Linux: a client addressed a port of ours that is not a relay port. */
+static void looped(struct sl_worker *w, struct rte_mbuf *m, struct sl_vec *v)
+{
+	struct sl_pkt *p = &v->p[v->n];
+	const struct sl_packet *meta = sl_packet(m);
+	enum sl_drop why;
+	p->m = m;
+	p->interface = (uint8_t)meta->interface;
+	p->turns = meta->turns;
+	p->looped = true;
+	p->opened = p->allowed = p->banned = false;
+	enum sl_parse_verdict verdict = sl_parse_ip(w, p, rte_pktmbuf_mtod(m, uint8_t *), m->data_len, &why);
+	p->fragmented = meta->fragmented;
+	p->df = p->df && !meta->fragmented;
+	if (verdict == SL_PARSE_CLAIMED)
+		v->n++;
+	else if (verdict == SL_PARSE_FRAGMENT)
+		sl_reassemble(w, p);
+	else
+		sl_drop(w, m, verdict == SL_PARSE_DROP ? why : SL_DROP_peer_forbidden);
+}
+
 void sl_path_looped(struct sl_worker *w, struct rte_mbuf **m, unsigned n)
 {
 	struct sl_vec v;
 	v.n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		struct sl_pkt *p = &v.p[v.n];
-		enum sl_drop why;
-		const struct sl_packet *meta = sl_packet(m[i]);
-		p->m = m[i];
-		p->interface = (uint8_t)meta->interface;
-		p->turns = meta->turns;
-		p->looped = true;
-		p->opened = false;
-		enum sl_parse_verdict verdict =
-			sl_parse_ip(w, p, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len, &why);
-		p->fragmented = meta->fragmented;
-		p->df = p->df && !meta->fragmented;
-		if (verdict == SL_PARSE_CLAIMED)
-			v.n++;
-		else
-			dispose(w, p, verdict, why, true);
-	}
-	sl_lookup(w, &v);
+	for (unsigned i = 0; i < n; i++)
+		looped(w, m[i], &v);
+	if (v.n)
+		sl_lookup(w, &v, true);
+	sl_guard_flush(w);
 }

@@ -198,7 +198,7 @@ void sl_reassemble(struct sl_worker *w, struct sl_pkt *p)
 		struct rte_mbuf *m = flatten(w, whole, p);
 		if (m) {
 			sl_count(w, SL_C_reassembled, 1);
-			sl_path_reassembled(w, m, port);
+			sl_path_reassembled(w, m, port, SL_FROM_PORT);
 		}
 	}
 	rte_ip_frag_free_death_row(&r->death_row, DEATH_ROW_PREFETCH);

@@ -24,7 +24,7 @@ static struct sl_worker *worker(void)
 		w.dp = &dp;
 		w.turn.relay_port_min = 49152;
 		w.turn.relay_port_max = 65535;
-		SL_FUZZ_CHECK(sl_locals_init(&w, c, &config.media) == 0);
+		SL_FUZZ_CHECK(sl_locals_init(&w, &config) == 0);
 	}
 	return &w;
 }

@@ -25,6 +25,7 @@ static struct {
 	struct sl_cold_media *cold;
 	struct sl_srtp *srtp[MAX_WORKERS];
 	struct sl_fib *fib;
+	struct sl_guard_policy policy; /* all zero: the guard is off */
 	struct sl_ring events[MAX_WORKERS];
 	void *event_memory[MAX_WORKERS];
 	uint64_t now_ms;
@@ -88,6 +89,7 @@ static void make_config(void)
 	*c = (struct sl_conf_media){.n_addresses = 2, .port_min = RIG_PORT_MIN, .port_max = RIG_PORT_MAX};
 	must(sl_ip_parse(RIG_V4, &c->addresses[0].ip) == 0);
 	must(sl_ip_parse(RIG_V6, &c->addresses[1].ip) == 0);
+	rig.config.guard.sources = 1024;
 	rig.dp.config = &rig.config;
 }
 
@@ -119,7 +121,9 @@ static void make_worker(unsigned i)
 	w->fib = rig.fib;
 	w->now.ms = rig.now_ms;
 	w->now_us = rig.now_ms * 1000;
-	must(sl_locals_init(w, &rig.config.turn, &rig.config.media) == 0);
+	w->policy = &rig.policy;
+	must(sl_locals_init(w, &rig.config) == 0);
+	must(sl_guard_init(w, named_zalloc) == 0);
 	rig.event_memory[i] = zalloc(sl_ring_bytes(EVENT_RING, SL_MSG_EVENT_BYTES));
 	sl_ring_attach(&w->abi.events[SLOT], rig.event_memory[i], EVENT_RING, SL_MSG_EVENT_BYTES, 1);
 	sl_ring_attach(&rig.events[i], rig.event_memory[i], EVENT_RING, SL_MSG_EVENT_BYTES, 0);
@@ -315,7 +319,7 @@ void rig_in(unsigned worker, const struct rig_packet *p, unsigned n)
 	must(n <= SL_BURST);
 	for (unsigned i = 0; i < n; i++)
 		m[i] = frame_of(&p[i]);
-	sl_path_frames(rig.workers[worker], m, n, 0);
+	sl_path_frames(rig.workers[worker], m, n, 0, SL_FROM_PORT);
 	sl_path_run_loops(rig.workers[worker]);
 	for (unsigned i = 0; i < rig.dp.n_workers && rig.dp.n_workers > 1; i++)
 		sl_handoff_input(rig.workers[(worker + 1 + i) % rig.dp.n_workers]);
