@@ -263,6 +263,8 @@ static inline bool sl_guard_drop_dry(struct sl_worker *w, enum sl_drop why)
 void sl_guard_flush(struct sl_worker *w);
 /* 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
 int sl_guard_init(struct sl_worker *w, void *(*zalloc)(const char *what, size_t bytes));
+/* Of this worker's limiter, signals and who comes again. Any thread. */
+uint64_t sl_guard_bytes(const struct sl_worker *w);
 /* Once a millisecond. */
 void sl_guard_tick(struct sl_worker *w);
 /* GUARD_QUERY, GUARD_SAMPLE; validated. */

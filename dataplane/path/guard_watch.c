@@ -197,6 +197,11 @@ void sl_guard_tick(struct sl_worker *w)
 	}
 }
 
+uint64_t sl_guard_bytes(const struct sl_worker *w)
+{
+	return sl_limiter_bytes(&w->guard.limiter) + ((uint64_t)w->guard.again.mask + 1) * sizeof *w->guard.again.cells + sizeof w->guard;
+}
+
 int sl_guard_init(struct sl_worker *w, void *(*zalloc)(const char *what, size_t bytes))
 {
 	struct sl_guard *g = &w->guard;
