@@ -20,7 +20,7 @@ int sl_again_init(struct sl_again *a, size_t bytes, void *(*zalloc)(const char *
 	return a->cells ? 0 : -ENOMEM;
 }
 
-/* What is older than four seconds looks younger than it is: it came again all the same. */
+/* What is older than a circle looks younger than it is: it came again all the same. */
 bool sl_again(struct sl_again *a, uint64_t hash, uint64_t now_ms)
 {
 	uint16_t *cell = &a->cells[hash & a->mask], tag = (uint16_t)(hash >> 48 << WHEN_BITS);
@@ -31,8 +31,9 @@ bool sl_again(struct sl_again *a, uint64_t hash, uint64_t now_ms)
 	*cell = tag | now;
 	if ((seen & ~WHEN_MASK) != tag)
 		return false;
-	if ((seen & WHEN_MASK) != now)
+	if ((seen & WHEN_MASK) != now) {
+		*cell = tag | ((now - 1) & WHEN_MASK); /* the request that follows our answer belongs to it, however soon it comes */
 		return true;
-	*cell = seen;
+	}
 	return false;
 }

@@ -3,15 +3,17 @@
 #pragma once
 
 /* Who comes again? When strangers as a whole exceed what can be served, those who retransmit go first: clients of SIP, STUN and TCP do so within
- * seconds, spoofed sources drawn at random hardly ever. A cell of 16 bits for each hash: twelve of tag, four of when (in quarters of a second); a newcomer
- * takes the cell. So one look touches one cache line, and a wrong "again" is one in 4,096. Owner: one worker. Pure. */
+ * seconds, spoofed sources drawn at random hardly ever. A cell of 16 bits for each hash: twelve of tag, four of when (in units of 0.3 s); a newcomer takes
+ * the cell. So one look touches one cache line, and a wrong "again" is one in 4,096. Owner: one worker. Pure. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-	SL_AGAIN_UNIT_MS = 256, /* a retransmission within the same quarter of a second does not count: it may be a copy */
+	/* A retransmission within the same unit does not count: it may be a copy. Sixteen units make a circle, and none of the intervals at which SIP,
+	 * STUN and TCP send again (0.5, 1, 2, 4, 8, 16 s) is near a whole number of circles, which would look like no time at all. */
+	SL_AGAIN_UNIT_MS = 300,
 	SL_AGAIN_BYTES = 4 << 20,
 };
 
@@ -26,5 +28,5 @@ static inline void sl_again_prefetch(const struct sl_again *a, uint64_t hash)
 {
 	__builtin_prefetch(&a->cells[hash & a->mask], 1);
 }
-/* Has hash been here before, in another quarter of a second? Notes it for the next time, too. */
+/* Has hash been here before, in another unit of time? Notes it for the next time, too: who came again once goes on for as long as he keeps coming. */
 bool sl_again(struct sl_again *a, uint64_t hash, uint64_t now_ms);
