@@ -25,10 +25,11 @@ enum {
 	SLACK_PER_WORKER = 4096, /* held packets, reassembly, transmit buffers */
 	MB = 1 << 20,
 	FRAGMENTS = RTE_LIBRTE_IP_FRAG_MAX_FRAG, /* buffers a datagram in reassembly can hold */
-	/* Bytes a table holds per entry, roughly, all of session/ together: for the budget below. */
-	ALLOC_BYTES = 256, PEER_BYTES = 80, RELAY_PORT_BYTES = 5, OTHER_TABLES_BYTES = 8 * MB,
+	/* Bytes a table holds per entry, roughly, all of session/ together, with its meters and its place among the counts of sources: for the
+	 * budget below. */
+	ALLOC_BYTES = 256 + 48 + 48, PEER_BYTES = 80, RELAY_PORT_BYTES = 5, OTHER_TABLES_BYTES = 8 * MB,
 	/* The same of media: a leg with its AES-CM contexts, its entry among the known flows and on the playout wheel. */
-	LEG_BYTES = 2048 + 32, LARGE_CONTEXT_BYTES = 2560, MEDIA_PORT_BYTES = 4, ENGINE_BYTES = 1 * MB,
+	LEG_BYTES = 2048 + 32 + 48, LARGE_CONTEXT_BYTES = 2560, MEDIA_PORT_BYTES = 4, ENGINE_BYTES = 1 * MB,
 	CRYPTODEV_SESSION_BYTES = 2048, KEYS_PER_LEG = SL_SRTP_KEYS_MAX + 1,
 	/* The same of the guard. */
 	LIMITER_SOURCE_BYTES = 8, BAN_BYTES = 12, MARK_BYTES = 8, METERS_BYTES = 320 << 10, METERS_WORKER_BYTES = 256 << 10,

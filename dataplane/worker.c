@@ -115,6 +115,7 @@ static void round_once(struct sl_worker *w)
 	w->fib = rcu_dereference(w->dp->fib);
 	w->policy = rcu_dereference(w->dp->guard);
 	w->turn.conf = rcu_dereference(w->dp->turn_conf);
+	w->turn.guard = w->policy->told.enabled ? &w->policy->told : NULL;
 	w->turn.unauthenticated_pps =
 		atomic_load_explicit(&w->dp->live_unauthenticated_pps, memory_order_relaxed);
 	unsigned n = work(w);

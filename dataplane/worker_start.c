@@ -19,9 +19,12 @@
 #include "dataplane/start_memory.h"
 #include "drivers/crypto_hash.h"
 
+/* What the guard's "comes again" tells TURN's answers by from its own rules, which are numbered below. */
+enum { TURN_ANSWER = 0xfe };
+
 /* What the workers share beside struct sl_dataplane; lives as long as the process. */
 struct shared {
-	struct sl_turn_quota quota;
+	struct sl_turn_quota quota, sources;
 	struct sl_turn_reservations reservations;
 };
 
@@ -42,6 +45,20 @@ static void resolve(void *ctx, const struct sl_ip *peer)
 		return;
 	struct sl_resolve r = {.ip = via, .interface = interface};
 	(void)rte_ring_sp_enqueue_elem(w->rings.resolve, &r, sizeof r);
+}
+
+static bool comes_again(void *ctx, const struct sl_flow *f, uint64_t now_ms)
+{
+	struct sl_worker *w = ctx;
+	bool again = sl_again(&w->guard.again, sl_guard_hash(&w->guard.key, &f->ip, (uint64_t)f->port_be << 8 | TURN_ANSWER), now_ms);
+	sl_count(w, SL_C_guard_came_again, again);
+	return again;
+}
+
+static bool is_allowed(const void *ctx, const struct sl_ip *ip)
+{
+	const struct sl_worker *w = ctx;
+	return sl_prefixes_look(w->policy->prefixes, ip) == SL_PREFIX_ALLOW;
 }
 
 static unsigned owner_of(void *ctx, const struct sl_endpoint *client, const struct sl_endpoint *server)
@@ -116,7 +133,11 @@ static int init_turn(struct sl_worker *w, struct shared *s)
 		.is_own = is_own,
 		.resolve = resolve,
 		.event = sl_control_allocation_event,
-		.quota = &s->quota};
+		.quota = &s->quota,
+		.would_drop = w->shm->would_drop,
+		.sources = &s->sources,
+		.comes_again = comes_again,
+		.is_allowed = is_allowed};
 	return sl_crypto_hash_init(&w->turn.crypto);
 }
 
@@ -210,6 +231,8 @@ static int init_worker(struct sl_worker *w, struct shared *s, char *err, size_t 
 static int init_shared(struct sl_dataplane *dp, struct shared *s)
 {
 	int rc = sl_turn_quota_init(&s->quota, dp->config->dataplane.max_allocations, sl_start_zalloc);
+	if (rc == 0) /* each allocation counts for an address and a prefix */
+		rc = sl_turn_quota_init(&s->sources, 2 * dp->config->dataplane.max_allocations, sl_start_zalloc);
 	if (rc == 0)
 		rc = sl_turn_reservations_init(&s->reservations, dp->n_workers, sl_start_zalloc);
 	if (rc == 0)

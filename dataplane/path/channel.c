@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 
 #include "dataplane/path/cksum.h"
+#include "dataplane/path/session_limits.h"
 #include "dataplane/path/payload.h"
 #include "dataplane/wire/channel.h"
 
@@ -49,6 +50,11 @@ void sl_relay_to_peer(struct sl_worker *w, struct sl_out *o, struct sl_alloc *a,
 	}
 	a->last_seen_s = w->now.s;
 	unsigned bytes = o->payload_len;
+	enum sl_drop why;
+	if (sl_turn_is_limited(w) && !sl_limit_turn(w, (uint32_t)(a - w->sessions.allocs), SL_METER_IN, bytes, &why)) {
+		sl_drop(w, o->m, why);
+		return;
+	}
 	if (unlikely(!sl_emit(w, o)))
 		return;
 	count_packet(&a->to_peer_packets_lo, &a->to_peer_packets_hi);
@@ -135,6 +141,8 @@ void sl_channel_to_client(struct sl_worker *w, struct sl_pkt *p)
 	uint32_t at = sl_peer_by_endpoint(s, a, &p->src);
 	why = SL_DROP_no_permission;
 	if (unlikely(at == SL_NONE || s->peers[at].permission_expires_s <= w->now.s))
+		goto drop;
+	if (sl_turn_is_limited(w) && !sl_limit_turn(w, p->alloc, SL_METER_OUT, p->payload_len, &why))
 		goto drop;
 	const struct sl_peer *peer = &s->peers[at];
 	struct sl_out o = {.m = p->m,

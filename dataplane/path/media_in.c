@@ -7,6 +7,7 @@
 
 #include "dataplane/path/media.h"
 
+#include "dataplane/path/session_limits.h"
 #include "dataplane/path/media_source.h"
 #include "dataplane/path/payload.h"
 #include "dataplane/wire/silence.h"
@@ -169,6 +170,11 @@ static void accepted(struct sl_worker *w, struct arrival *a, bool first, bool de
 	struct sl_media *m = w->media->tables;
 	struct sl_leg_rx *rx = &m->rx[a->leg];
 	uint8_t pt = sl_rtp_pt(a->rtp);
+	enum sl_drop why;
+	if (sl_leg_in_is_limited(w, a->leg) && !sl_limit_leg(w, a->leg, SL_METER_IN, a->len, &why)) {
+		sl_media_refuse(w, a->leg, a->p->m, why);
+		return;
+	}
 	rx->packets++;
 	rx->bytes += a->len;
 	rx->last_ms = (uint32_t)w->now.ms;
@@ -230,6 +236,11 @@ static void accept_plain(struct sl_worker *w, struct arrival *a)
 static void accept_raw(struct sl_worker *w, struct arrival *a)
 {
 	struct sl_leg_rx *rx = &w->media->tables->rx[a->leg];
+	enum sl_drop why;
+	if (sl_leg_in_is_limited(w, a->leg) && !sl_limit_leg(w, a->leg, SL_METER_IN, a->len, &why)) {
+		sl_media_refuse(w, a->leg, a->p->m, why);
+		return;
+	}
 	rx->packets++;
 	rx->bytes += a->len;
 	rx->last_ms = (uint32_t)w->now.ms;

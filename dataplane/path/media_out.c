@@ -11,6 +11,7 @@
 
 #include <netinet/in.h>
 
+#include "dataplane/path/session_limits.h"
 #include "dataplane/path/payload.h"
 
 enum {
@@ -67,7 +68,7 @@ bool sl_media_pass(struct sl_worker *w, uint32_t leg, const struct sl_pkt *p, ui
 {
 	struct sl_leg_tx *tx = &w->media->tables->tx[leg];
 	uint32_t ssrc = sl_rtp_ssrc(rtp);
-	if (tx->state != (SL_TX_STARTED | SL_TX_READY) || ((tx->in_ssrc ^ ssrc) | (tx->ssrc ^ ssrc) | tx->seq_offset | tx->ts_offset))
+	if (tx->state != (SL_TX_STARTED | SL_TX_READY) || w->policy->media_limits || ((tx->in_ssrc ^ ssrc) | (tx->ssrc ^ ssrc) | tx->seq_offset | tx->ts_offset))
 		return false;
 	uint16_t seq = sl_rtp_seq(rtp), cksum;
 	if (likely((int16_t)(seq - tx->seq) > 0)) {
@@ -275,6 +276,16 @@ static void map_pt(const struct sl_leg_more *more, struct sl_media_out *o)
 	}
 }
 
+/* Limits of the leg and its tenant. False: the packet was dropped. */
+static inline bool within_limits(struct sl_worker *w, const struct sl_media_out *o)
+{
+	enum sl_drop why;
+	if (!sl_leg_out_is_limited(w, o->leg) || sl_limit_leg(w, o->leg, SL_METER_OUT, o->len, &why))
+		return true;
+	sl_drop(w, o->m, why);
+	return false;
+}
+
 /* What is rare. False: the packet has been dealt with. */
 static bool send_slow(struct sl_worker *w, struct sl_media_out *o, bool made)
 {
@@ -286,7 +297,7 @@ static bool send_slow(struct sl_worker *w, struct sl_media_out *o, bool made)
 	if (more->flags & SL_LEG_RAW) {
 		if (w->media->tables->tx[o->leg].state & SL_TX_SECURE)
 			sl_drop(w, o->m, SL_DROP_internal); /* SRTP wants RTP: such a leg is refused */
-		else
+		else if (within_limits(w, o))
 			emit(w, o, o->len);
 		return false;
 	}
@@ -313,6 +324,8 @@ static void send_packet(struct sl_worker *w, struct sl_media_out *o, bool made)
 		sl_drop(w, o->m, SL_DROP_media_unexpected);
 		return;
 	}
+	if (!within_limits(w, o))
+		return;
 	uint32_t in_ssrc = sl_rtp_ssrc(o->rtp);
 	if (unlikely(!made && ((tx->state & (SL_TX_STARTED | SL_TX_RESYNC)) != SL_TX_STARTED || in_ssrc != tx->in_ssrc)) &&
 		!begin(w, o, in_ssrc)) {

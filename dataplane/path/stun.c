@@ -78,6 +78,8 @@ void sl_stun_input(struct sl_worker *w, struct sl_pkt *p)
 		.ip = p->src.ip, .port_be = p->src.port_be, .listener = p->listener, .transport = IPPROTO_UDP};
 	struct sl_turn_verdict v =
 		sl_turn_handle(&w->turn, &f, p->udp + 8, p->payload_len, &w->now, w->reply, sizeof w->reply);
+	if (unlikely(v.signal != SL_TURN_NO_SIGNAL))
+		sl_signals_note(&w->guard.signals, &p->src.ip, v.signal);
 	switch (v.action) {
 	case SL_TURN_REPLY:
 		send_reply(w, p, v.reply_len);

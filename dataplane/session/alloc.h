@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/guard/meter.h"
 #include "dataplane/session/cold.h"
 #include "dataplane/session/flow.h"
 #include "dataplane/session/known.h"
@@ -71,6 +72,7 @@ struct sl_sessions {
 	uint32_t n_allocs, alloc_free, n_active;
 	struct sl_peer *peers;    /* [n_peers] */
 	uint32_t n_peers, peer_free, n_peers_active;
+	struct sl_meter (*meters)[SL_METER_N_DIRECTIONS]; /* [n_allocs]; touched only while sessions have limits of their own */
 	struct sl_flow_table flows;
 	struct sl_hash_key hash_key;
 	struct sl_relay_ports ports;

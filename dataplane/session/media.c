@@ -13,7 +13,7 @@
 
 _Static_assert(sizeof(struct sl_leg_rx) + sizeof(struct sl_leg_tx) + sizeof(struct sl_leg_crypto) +
 	sizeof(struct sl_leg_more) + sizeof(struct sl_cold_leg) + (SL_SRTP_KEYS_MAX + 1) * SL_SRTP_CONTEXT_SMALL +
-	SL_SRTP_WINDOW_MIN / 8 + 2 * sizeof(uint32_t) <= 2048, "a leg with its AES-CM contexts and records takes 2 KiB at most");
+	SL_SRTP_WINDOW_MIN / 8 + SL_METER_N_DIRECTIONS * sizeof(struct sl_meter) + 2 * sizeof(uint32_t) <= 2048, "a leg with its AES-CM contexts and records takes 2 KiB at most");
 
 const uint32_t sl_media_clocks[SL_MEDIA_N_CLOCKS] = {8000, 16000, 48000, 90000, 44100, 32000, 24000, 11025, 22050, 12000, 1000,
 	96000, 192000, 88200, 64000, 6400};
@@ -33,13 +33,14 @@ static int allocate(struct sl_media *m, void *(*zalloc)(const char *what, size_t
 	m->tx = zalloc("media legs", n * sizeof *m->tx);
 	m->crypto = zalloc("media legs", n * sizeof *m->crypto);
 	m->more = zalloc("media legs", n * sizeof *m->more);
+	m->meters = zalloc("meters of legs", n * sizeof *m->meters);
 	m->contexts = zalloc("SRTP contexts", n * (SL_SRTP_KEYS_MAX + 1) * SL_SRTP_CONTEXT_SMALL);
 	m->windows = zalloc("SRTP replay windows", (n + m->n_streams) * words * sizeof *m->windows);
 	m->streams = zalloc("SSRCs", (m->n_streams ? m->n_streams : 1) * sizeof *m->streams);
 	m->routes = zalloc("media routes", m->n_routes * sizeof *m->routes);
 	m->large = zalloc("large SRTP contexts", m->n_large ? (size_t)m->n_large * m->large_bytes : 64);
 	m->ports.leg = zalloc("media ports", (size_t)m->n_addresses * 65536 * sizeof *m->ports.leg);
-	none = !m->rx + !m->tx + !m->crypto + !m->more + !m->contexts + !m->windows + !m->streams + !m->routes + !m->large +
+	none = !m->rx + !m->tx + !m->crypto + !m->more + !m->meters + !m->contexts + !m->windows + !m->streams + !m->routes + !m->large +
 		!m->ports.leg;
 	return none ? -ENOMEM : 0;
 }

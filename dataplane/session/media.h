@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "dataplane/abi/msg_media.h"
+#include "dataplane/guard/meter.h"
 #include "dataplane/session/alloc.h"
 #include "dataplane/session/cold_media.h"
 #include "dataplane/session/dtmf.h"
@@ -38,6 +39,7 @@ enum sl_leg_rx_state {
 	SL_RX_ANY = 1 << 5,      /* the source is not compared (SL_LEARN_OFF without STRICT_SOURCE) */
 	SL_RX_REKEYED = 1 << 6,  /* nothing has authenticated under a new key yet: see sl_leg_more.rekey_roc */
 	SL_RX_DOUBT = 1 << 7,    /* something did not authenticate, and there is another key or count to try */
+	SL_RX_METERED = 1 << 8,  /* its tenant has a meter: sl_leg_more.meter */
 };
 
 struct sl_leg_rx {
@@ -69,6 +71,7 @@ enum sl_leg_tx_state {
 	SL_TX_EXPIRED = 1 << 6,  /* the key is used up */
 	SL_TX_REWRITE = 1 << 7,  /* whatever arrives leaves as ssrc */
 	SL_TX_RESTORED = 1 << 8, /* seq is where reserved indices end: the first packet must not fall below */
+	SL_TX_METERED = 1 << 9,  /* its tenant has a meter: sl_leg_more.meter */
 };
 
 struct sl_leg_tx {
@@ -152,6 +155,7 @@ struct sl_leg_rtcp {
 struct sl_leg_more {
 	uint64_t id;          /* 0 = slot free */
 	uint16_t rtp_port, rtcp_port; /* local, host order; rtcp_port 0 = muxed */
+	uint16_t meter;       /* the tenant's (GUARD_METER); 0 = none */
 	uint8_t slot;         /* client */
 	uint8_t learn, audio_pt, dtmf_pt, dtmf_pt_out, n_clocks, n_routes_in;
 	bool inactive_told, learning;
@@ -202,6 +206,7 @@ struct sl_media {
 	struct sl_leg_tx *tx;
 	struct sl_leg_crypto *crypto;
 	struct sl_leg_more *more;
+	struct sl_meter (*meters)[SL_METER_N_DIRECTIONS]; /* [n_legs]; touched only while sessions have limits of their own */
 	uint8_t *contexts;        /* [n_legs][SL_SRTP_KEYS_MAX + 1][SL_SRTP_CONTEXT_SMALL]: in, in, out */
 	uint64_t *windows;        /* [n_legs][window_bits / 64], then [n_streams][...] */
 	unsigned window_bits;

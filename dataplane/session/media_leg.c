@@ -81,6 +81,7 @@ static uint32_t make(struct sl_media *m, const struct sl_cmd_leg *c, uint64_t no
 	m->rx[leg] = (struct sl_leg_rx){.dest = SL_DEST_NONE, .pt = SL_RTP_N_PT, .last_ms = (uint32_t)now_ms};
 	m->tx[leg] = (struct sl_leg_tx){.address = c->leg.address};
 	m->crypto[leg] = (struct sl_leg_crypto){0};
+	memset(m->meters[leg], 0, sizeof m->meters[leg]);
 	return leg;
 }
 
@@ -142,6 +143,9 @@ static void set_rest(struct sl_media *m, uint32_t leg, unsigned slot, uint32_t e
 	struct sl_leg_more *more = &m->more[leg];
 	struct sl_leg_tx *tx = &m->tx[leg];
 	more->slot = (uint8_t)slot;
+	more->meter = c->meter;
+	m->rx[leg].state = (uint16_t)(c->meter ? m->rx[leg].state | SL_RX_METERED : m->rx[leg].state & ~SL_RX_METERED);
+	tx->state = (uint16_t)(c->meter ? tx->state | SL_TX_METERED : tx->state & ~SL_TX_METERED);
 	more->epoch = epoch;
 	more->flags = c->flags;
 	more->inactivity_ms = c->inactivity_ms;

@@ -96,9 +96,10 @@ int sl_sessions_init(struct sl_sessions *s, const struct sl_sessions_params *p)
 	s->flows.buckets = (struct sl_flow_bucket *)zalloc("flows", buckets * sizeof *s->flows.buckets);
 	s->allocs = (struct sl_alloc *)zalloc("allocations", p->n_allocs * sizeof *s->allocs);
 	s->peers = (struct sl_peer *)zalloc("peers", p->n_peers * sizeof *s->peers);
+	s->meters = zalloc("meters of allocations", p->n_allocs * sizeof *s->meters);
 	struct sl_wheel_node *nodes =
 		(struct sl_wheel_node *)zalloc("wheel", p->n_allocs * sizeof(struct sl_wheel_node));
-	if (!s->flows.buckets || !s->allocs || !s->peers || !nodes)
+	if (!s->flows.buckets || !s->allocs || !s->peers || !s->meters || !nodes)
 		return -ENOMEM;
 	sl_wheel_init(&s->wheel, nodes, p->n_allocs, p->now_s);
 	init_slots(s);
@@ -113,6 +114,7 @@ void sl_sessions_free(struct sl_sessions *s, void (*release)(void *))
 	release(s->flows.buckets);
 	release(s->allocs);
 	release(s->peers);
+	release(s->meters);
 	release(s->wheel.nodes);
 	release(s->ports.alloc);
 	release(s->ports.used);
@@ -232,6 +234,7 @@ uint32_t sl_alloc_create(struct sl_sessions *s, const struct sl_flow *f, unsigne
 		.generation = generation,
 		.created_s = now_s,
 	};
+	memset(s->meters[alloc], 0, sizeof s->meters[alloc]);
 	sl_channels_cache(s, alloc);
 	if (sl_alloc_link(s, alloc) != 0) {
 		a->expires_s = 0;

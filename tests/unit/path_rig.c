@@ -170,14 +170,20 @@ void rig_start(unsigned n_workers)
 	make_fib();
 	rig.cold = zalloc(bytes);
 	must(sl_cold_media_create(rig.cold, MAX_WORKERS * N_LEGS, MAX_WORKERS * N_STREAMS) == 0);
+	must(sl_meters_init(&rig.dp.meters, n_workers, NULL) == 0);
 	make_workers();
+}
+
+void rig_guard(const struct sl_cmd_guard_policy *told)
+{
+	sl_guard_policy_make(&rig.policy, told);
 }
 
 static void free_worker(unsigned i)
 {
 	struct sl_worker *w = rig.workers[i];
 	struct sl_media *m = w->media->tables;
-	void *all[] = {m->rx, m->tx, m->crypto, m->more, m->contexts, m->windows, m->streams, m->routes, m->large, m->ports.leg, m,
+	void *all[] = {m->rx, m->tx, m->crypto, m->more, m->contexts, m->windows, m->streams, m->routes, m->large, m->ports.leg, m->meters, m,
 		w->media->playout, w->media, w, rig.shm[i], rig.event_memory[i]};
 	while (w->tx[0].n)
 		rte_pktmbuf_free(w->tx[0].m[--w->tx[0].n]);
@@ -200,6 +206,8 @@ void rig_stop(void)
 	sl_fib_free(rig.fib);
 	free(rig.cold);
 	free((void *)rig.dp.known.slots);
+	sl_meters_free(rig.dp.meters, NULL);
+	rig.policy = (struct sl_guard_policy){0};
 }
 
 struct sl_worker *rig_worker(unsigned i)

@@ -20,6 +20,8 @@ void rig_stop(void);
 void rig_restart(void);
 struct sl_worker *rig_worker(unsigned i);
 void rig_pass_ms(unsigned ms);
+/* What the guard goes by from now on; until then it is off. */
+void rig_guard(const struct sl_cmd_guard_policy *told);
 
 /* Media command by client `slot`; asserts that it succeeds. */
 void rig_command(uint32_t type, const void *body, size_t len);
