@@ -51,7 +51,7 @@ int sl_check_zero(struct sl_verdict v, const char *field, const void *p, size_t 
 	return 0;
 }
 
-int sl_check_prefix(struct sl_verdict v, const char *field, const struct sl_ip *ip, unsigned prefix_len)
+int sl_check_ip_prefix(struct sl_verdict v, const char *field, const struct sl_ip *ip, unsigned prefix_len)
 {
 	for (unsigned bit = prefix_len; bit < 128; bit++) {
 		if (ip->b[bit / 8] & 0x80 >> bit % 8)
@@ -97,7 +97,7 @@ static int check_peer_rule(struct sl_verdict v, const struct sl_cmd_peer_rule *p
 	        (rc = sl_check_range(v, "allow", p->allow, 0, 1)) ||
 	        (rc = sl_check_zero(v, "pad", p->pad, sizeof p->pad)))
 		return rc;
-	return sl_check_prefix(v, "ip", &p->ip, p->prefix_len);
+	return sl_check_ip_prefix(v, "ip", &p->ip, p->prefix_len);
 }
 
 static int check_user(struct sl_verdict v, const struct sl_cmd_user *u)

@@ -104,7 +104,7 @@ static int check_ban(struct sl_verdict v, const struct sl_guard_ban *b, bool unb
 		return sl_refuse(v, "bans: ip", "not an address that a host can have");
 	if (b->prefix_len != 128 && (b->prefix_len != 64 || sl_ip_is_v4(&b->ip)))
 		return sl_refuse(v, "bans: prefix_len", "neither 128 nor, of IPv6, 64");
-	if ((rc = sl_check_prefix(v, "bans: ip", &b->ip, b->prefix_len)) ||
+	if ((rc = sl_check_ip_prefix(v, "bans: ip", &b->ip, b->prefix_len)) ||
 	        (rc = sl_check_range(v, "bans: strangers", b->strangers, 0, 1)) ||
 	        (rc = sl_check_zero(v, "bans: pad", b->pad, sizeof b->pad)))
 		return rc;
@@ -181,7 +181,7 @@ static int check_sample(struct sl_verdict v, const struct sl_cmd_guard_sample *s
 		return sl_refuse(v, "sample", "0");
 	if (s->reason != SL_GUARD_ANY && (rc = sl_check_range(v, "reason", s->reason, 0, SL_N_DROPS - 1)))
 		return rc;
-	return sl_check_prefix(v, "ip", &s->ip, s->prefix_len);
+	return sl_check_ip_prefix(v, "ip", &s->ip, s->prefix_len);
 }
 
 bool sl_is_guard_command(uint32_t type)
@@ -222,7 +222,7 @@ int sl_check_guard_source(struct sl_verdict v, const struct sl_evt_guard_source 
 
 	if ((rc = sl_check_range(v, "level", e->level, 0, SL_GUARD_TOTAL)) ||
 	        (rc = sl_check_range(v, "prefix_len", e->prefix_len, 0, 128)) ||
-	        (rc = sl_check_prefix(v, "ip", &e->ip, e->prefix_len)) ||
+	        (rc = sl_check_ip_prefix(v, "ip", &e->ip, e->prefix_len)) ||
 	        (rc = sl_check_range(v, "change", e->change, SL_GUARD_OVER, SL_GUARD_BELOW)) ||
 	        (rc = sl_check_range(v, "guard_class", e->guard_class, 0, SL_GUARD_N_CLASSES - 1)) ||
 	        (rc = sl_check_range(v, "action", e->action, 0, SL_GUARD_N_ACTIONS - 1)) ||

@@ -28,7 +28,7 @@ int sl_check_guard_signals(struct sl_verdict v, const struct sl_evt_guard_signal
 int sl_check_guard_answer(struct sl_verdict v, const struct sl_evt_guard_answer *e);
 
 /* No bit set in ip (of its 16-byte form) beyond prefix_len. */
-int sl_check_prefix(struct sl_verdict v, const char *field, const struct sl_ip *ip, unsigned prefix_len);
+int sl_check_ip_prefix(struct sl_verdict v, const char *field, const struct sl_ip *ip, unsigned prefix_len);
 
 /* validate_media.c */
 int sl_check_media_command(struct sl_verdict v, const struct sl_command *cmd);
