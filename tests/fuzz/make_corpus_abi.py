@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Sluice Authors
-"""Writes the seeds of the command, event and clip corpora that media needs below corpus/, as little-endian machines lay
-the messages out (dataplane/abi/msg_media.h). Run after changing a seed or a message here."""
+"""Writes the seeds of the command, event and clip corpora that media and the guard need below corpus/, as little-endian machines
+lay the messages out (dataplane/abi/msg_media.h, msg_guard.h). Run after changing a seed or a message here."""
 import pathlib
 import struct
 
 HERE = pathlib.Path(__file__).parent
 LEG_SET, LEG_DELETE, LEG_QUERY, LEG_LIST, LEGS_SWEEP, ROUTE_ADD, ROUTE_DELETE, DTMF_SEND, PLAY_START, PLAY_STOP, TAP_SET, \
     TAP_CLEAR = range(10, 22)
-ACK, LIST_END, LEG = 1, 3, 5
+POLICY, BAN, UNBAN, BANS_CLEAR, MARK, PRESSURE, METER, QUERY, SAMPLE = range(22, 31)
+ACK, LIST_END, LEG, GUARD_SOURCE, GUARD_SIGNALS, GUARD_ANSWER = 1, 3, 5, 6, 7, 8
 RAW, REQUIRE_SRTP, MUX = 1 << 9, 1 << 10, 1
 
 
@@ -59,6 +60,51 @@ COMMANDS = {
     "play_start": (PLAY_START, ref() + struct.pack("<IIIB3x", 3, 1, 0, 8)), "play_stop": (PLAY_STOP, ref() + bytes(16)),
     "tap_set": (TAP_SET, ref() + struct.pack("<IB3x", 9, 3)), "tap_clear": (TAP_CLEAR, ref() + bytes(8)),
 }
+
+
+def rule(guard_class=0, action=0, listener=0xffff, pps=(50, 500, 5000), total=100000):
+    return struct.pack("<BBH4I", guard_class, action, listener, *pps, total)
+
+
+def policy(rules=(rule(), rule(3, 2), rule(3, 3, 2), rule(6, 1)), reflection=300, n=None):
+    return struct.pack("<BBH9I", 1, 0, reflection, 100, 400, 0, 10000, 500, 16, 0, 0, len(rules) if n is None else n) + b"".join(rules)
+
+
+def ban(addresses=((ip4(192, 0, 2, 7), 128), (b"\x20\x01\x0d\xb8" + bytes(12), 64)), seconds=60):
+    return struct.pack("<I4x", len(addresses)) + b"".join(ip + struct.pack("<BB2xI", n, 1, seconds) for ip, n in addresses)
+
+
+def mark(trust=2, seconds=3600, listener=1):
+    return struct.pack("<I4x", 1) + endpoint(ip4(192, 0, 2, 7), 5060) + struct.pack("<HBxI", listener, trust, seconds)
+
+
+COMMANDS |= {
+    "guard_policy": (POLICY, policy()), "guard_policy_empty": (POLICY, policy(())),
+    "guard_policy_full": (POLICY, policy([rule(c, 0, n) for c in (0, 3) for n in range(16)])),
+    "guard_policy_too_many": (POLICY, policy(n=33)), "guard_policy_twice": (POLICY, policy((rule(), rule()))),
+    "guard_policy_listener": (POLICY, policy((rule(2, 0, 16),))), "guard_ban": (BAN, ban()), "guard_unban": (UNBAN, ban()),
+    "guard_ban_too_wide": (BAN, ban(((ip4(192, 0, 2, 0), 120),))), "guard_bans_clear": (BANS_CLEAR, b""),
+    "guard_mark": (MARK, mark()), "guard_mark_withdrawn": (MARK, mark(0, 0)), "guard_mark_no_end": (MARK, mark(seconds=0)),
+    "guard_pressure": (PRESSURE, struct.pack("<I", 25)), "guard_pressure_none": (PRESSURE, struct.pack("<I", 0)),
+    "guard_meter": (METER, struct.pack("<III", 7, 1000, 2000)), "guard_meter_of_turn": (METER, struct.pack("<III", 4096, 1, 16)),
+    "guard_query": (QUERY, ip4(192, 0, 2, 7)), "guard_query_nobody": (QUERY, bytes(16)),
+    "guard_sample": (SAMPLE, struct.pack("<IIIHBx", 100, 10, 4, 0xffff, 120) + ip4(192, 0, 2, 0)),
+    "guard_sample_stop": (SAMPLE, b""),
+}
+
+
+def guard_source(level=1, length=120, change=1, worker=0):
+    return ip4(192, 0, 2, 0) + struct.pack("<BBBBBBHIIB7x", length, level, change, 3, 2, 0, 0xffff, 900, 500, worker)
+
+
+def guard_signals(n=1, worker=0):
+    return struct.pack("<IB3x", n, worker) + ip4(192, 0, 2, 7) + struct.pack("<6H", 3, 0, 1, 0, 0, 0)
+
+
+def guard_answer(n=1, worker=0):
+    return ip4(192, 0, 2, 7) + struct.pack("<BBBxII", worker, 1, 1, 59, n) + struct.pack("<BxHHHH", 3, 0xffff, 900, 20, 1)
+
+
 EVENTS = {"event_leg": leg_event(), "event_leg_bad_change": leg_event(change=8),
           "event_leg_dtmf": leg_event(change=5, flags=3, remote=endpoint())}
 
@@ -85,13 +131,23 @@ PIECES = {
     "leg_from_the_housekeeper": bytes((0, LEG)) + struct.pack("<I", 0) + leg_event()[:58],
     "leg_bad_change": bytes((1, LEG)) + struct.pack("<I", 0) + leg_event(change=0)[:58],
     "refusal_of_a_worker": bytes((1, ACK)) + struct.pack("<Ii", 7, -22) + b"leg: port 0",
+    "guard_source": bytes((1, GUARD_SOURCE)) + struct.pack("<I", 0) + guard_source()[:58],
+    "guard_source_of_another_worker": bytes((1, GUARD_SOURCE)) + struct.pack("<I", 0) + guard_source(worker=1)[:58],
+    "guard_source_of_the_housekeeper": bytes((0, GUARD_SOURCE)) + struct.pack("<I", 0) + guard_source()[:58],
+    "guard_signals": bytes((2, GUARD_SIGNALS)) + struct.pack("<I", 0) + guard_signals(worker=1)[:58],
+    "guard_answer": bytes((1, GUARD_ANSWER)) + struct.pack("<I", 0x101) + guard_answer()[:58],
+    "guard_list_in_force": bytes((0, ACK)) + struct.pack("<Ii", 0x80000007, 0),
     "end_of_a_list": bytes((1, LIST_END)) + struct.pack("<I", 7),
     "clip_refused": bytes((0, ACK)) + struct.pack("<Ii", 0x40000007, -22) + b"frames: a frame outside the clip",
 }
 
 SEEDS = {
     "command": {**{n: b"\0" + message(t, b) for n, (t, b) in COMMANDS.items()},
-                **{n: b"\1" + message(LEG, b) for n, b in EVENTS.items()}},
+                **{n: b"\1" + message(LEG, b) for n, b in EVENTS.items()},
+                "event_guard_source": b"\1" + message(GUARD_SOURCE, guard_source()),
+                "event_guard_signals": b"\1" + message(GUARD_SIGNALS, guard_signals()),
+                "event_guard_signals_many": b"\1" + message(GUARD_SIGNALS, guard_signals(9)),
+                "event_guard_answer": b"\1" + message(GUARD_ANSWER, guard_answer())},
     "clip": CLIPS,
     "event": PIECES,
 }

@@ -215,7 +215,7 @@ static void unknown_commands_are_refused(void **state)
 	        SL_CMD_CONFIG_BEGIN, SL_CMD_CONFIG_COMMIT, SL_CMD_ALLOCATION_LIST, SL_CMD_ALLOCATION_DELETE};
 
 	refused(&c, "type");
-	c.h.type = SL_CMD_TAP_CLEAR + 1;
+	c.h.type = SL_CMD_GUARD_SAMPLE + 1;
 	refused(&c, "type");
 	c.h.type = UINT32_MAX;
 	refused(&c, "type");

@@ -129,7 +129,9 @@ static void policies(void **state)
 	GOOD(leg, leg.inactivity_ms, 0);
 	GOOD(leg, leg.inactivity_ms, 86400000);
 	BAD(leg, leg.inactivity_ms, 86400001, "inactivity_ms");
-	BAD(leg, leg.pad[0], 1, "pad");
+	BAD(leg, leg.pad, 1, "pad");
+	BAD(leg, leg.meter, SL_GUARD_MAX_METERS, "meter");
+	GOOD(leg, leg.meter, SL_GUARD_MAX_METERS - 1);
 }
 
 static void payload_types(void **state)
@@ -326,7 +328,7 @@ static void commands_that_only_name_a_leg_or_nothing(void **state)
 	accepted(&c);
 	for (uint32_t type = SL_CMD_LEG_SET; type <= SL_CMD_TAP_CLEAR; type++)
 		assert_true(sl_command_is_for_worker(type));
-	c.h.type = SL_CMD_TAP_CLEAR + 1;
+	c.h.type = SL_CMD_GUARD_SAMPLE + 1;
 	refused(&c, "type");
 	assert_false(sl_command_is_for_worker(c.h.type));
 }
@@ -403,7 +405,8 @@ static void copies(void **state)
 	b.full_len = 9000;
 	assert_int_equal(sl_bulk_validate(&b, text, sizeof text), 0);
 	BAD_BULK(kind, 0, "kind");
-	BAD_BULK(kind, 3, "kind");
+	BAD_BULK(kind, SL_BULK_GUARD + 1, "kind");
+	BAD_BULK(reason, 1, "reason");
 	BAD_BULK(len, 0, "len");
 	BAD_BULK(len, SL_BULK_DATA_MAX + 1, "len");
 	BAD_BULK(full_len, 171, "full_len");
@@ -413,7 +416,7 @@ static void copies(void **state)
 	BAD_BULK(tap, 0, "tap");
 	BAD_BULK(leg_id, 0, "leg_id");
 	BAD_BULK(pad, 1, "pad");
-	BAD_BULK(pad2[11], 1, "pad2");
+	BAD_BULK(pad2[9], 1, "pad2");
 }
 
 /* ---- clips ---- */
