@@ -52,12 +52,33 @@ static void check_allow(struct sl_reader *r, const struct sl_conf_guard *g)
 	}
 }
 
+/* A client's first Allocate is the shortest request that must be answered; its answer carries the realm (RFC 8489 14.9, 14.10, 14.12). Without it
+ * nobody could ever authenticate. */
+static void check_reflection(struct sl_reader *r, const struct sl_config *c)
+{
+	enum { REQUEST = 28, HEADER = 20, ERROR_CODE = 8, REALM = 4, NONCE = 44, PASSWORD_ALGORITHMS = 12, IPV4_UDP = 28, IPV6_UDP = 48 };
+	const struct sl_conf_guard *g = &c->guard;
+	bool v4 = false;
+
+	if (c->turn.n_listeners == 0 || g->reflection_percent == 0)
+		return;
+	for (unsigned i = 0; i < c->turn.n_listeners; i++)
+		v4 |= sl_ip_is_v4(&c->turn.listeners[i].ip);
+	unsigned below = v4 ? IPV4_UDP : IPV6_UDP, realm = ((unsigned)strlen(c->turn.realm) + 3) & ~3u;
+	unsigned need = below + HEADER + ERROR_CODE + REALM + realm + NONCE + (c->turn.sha256 ? PASSWORD_ALGORITHMS : 0);
+	unsigned request = below + REQUEST;
+	if (need > request * g->reflection_percent / 100)
+		sl_read_fail_at(r, "guard.reflection_percent", "%u is too little for turn.realm: a client's first Allocate (%u bytes) could not be answered "
+			"(%u bytes); write at least %u, or a shorter realm", g->reflection_percent, request, need, (need * 100 + request - 1) / request);
+}
+
 void sl_check_guard(struct sl_reader *r, const struct sl_config *c)
 {
 	const struct sl_conf_guard *g = &c->guard;
 
 	if (g->ban_max_s < g->ban_s)
 		sl_read_fail_at(r, "guard.reputation.ban_max", "%u is less than ban, %u; a ban doubles up to it", g->ban_max_s, g->ban_s);
+	check_reflection(r, c);
 	check_allow(r, g);
 	check_contradictions(r, g);
 }
