@@ -53,6 +53,8 @@ void sl_api_allocations(struct sl_brain *b, struct sl_http_request *r, const cha
 void sl_api_users(struct sl_brain *b, struct sl_http_request *r, const char *name);
 /* api_sessions.c; rest: of the path after /v1/sessions/, or NULL */
 void sl_api_sessions(struct sl_brain *b, struct sl_http_request *r, const char *rest);
+/* api_guard.c; rest: of the path after /v1/guard/, or NULL */
+void sl_api_guard(struct sl_brain *b, struct sl_http_request *r, const char *rest);
 /* SIP; rest: of the path, or NULL. api_provision.c */
 void sl_api_provision(struct sl_brain *b, struct sl_http_request *r, const char *rest);
 void sl_api_config(struct sl_brain *b, struct sl_http_request *r, const char *rest);

@@ -18,3 +18,5 @@ void sl_metric(FILE *f, const char *name, const char *type, const char *help, ui
 void sl_metrics_media(FILE *f, struct sl_brain *b);
 /* metrics_sip.c: nothing where there is no SIP */
 void sl_metrics_sip(FILE *f, struct sl_brain *b);
+/* metrics_guard.c */
+void sl_metrics_guard(FILE *f, struct sl_brain *b);
