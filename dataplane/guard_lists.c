@@ -136,7 +136,6 @@ static void submit(struct sl_guard_lists *l, struct sl_guard_job *j)
 	struct sl_guard_job *old = atomic_exchange_explicit(&l->waiting, j, memory_order_acq_rel);
 
 	if (old) {
-		take_finished(l); /* what was offered before it is answered before it */
 		old->error = -ECANCELED;
 		snprintf(old->text, sizeof old->text, "list: a newer one came before it was begun");
 		append(l, old);

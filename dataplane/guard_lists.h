@@ -37,7 +37,7 @@ struct sl_guard_lists {
 	sem_t wake;
 	_Atomic(struct sl_guard_job *) waiting;  /* housekeeper to builder: the newest that is not begun */
 	_Atomic(struct sl_guard_job *) finished; /* builder to housekeeper, the last first */
-	struct sl_guard_job *answered, **answered_end; /* housekeeper's: taken from finished, and canceled, in order */
+	struct sl_guard_job *answered, **answered_end; /* housekeeper's: taken from finished, and canceled */
 	_Atomic bool stop;
 };
 
@@ -50,8 +50,8 @@ int sl_guard_lists_offer(struct sl_guard_lists *l, unsigned slot, uint32_t clien
 	char *text, size_t text_len);
 /* The configuration's prefixes, copied. 0 or -ENOMEM. */
 int sl_guard_lists_offer_config(struct sl_guard_lists *l, const struct sl_conf_guard *g);
-/* The next list that was built, refused or canceled (-ECANCELED), in the order in which they were offered; NULL = none. The caller takes what was
- * built and frees the rest. */
+/* The next list that was built or refused, in the order in which they were offered, or canceled (-ECANCELED); NULL = none. The caller takes what
+ * was built and frees the rest. */
 struct sl_guard_job *sl_guard_lists_finished(struct sl_guard_lists *l);
 void sl_guard_job_free(struct sl_guard_job *j); /* all but what was built */
 
