@@ -3,6 +3,7 @@
 #include "controlplane/brain.h"
 
 #include "controlplane/call/call.h"
+#include "controlplane/guard/warden.h"
 #include "controlplane/http/api.h"
 #include "controlplane/loop.h"
 #include "dataplane/abi/keeper.h"
@@ -108,6 +109,7 @@ static int on_timer(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 	if (b->media)
 		sl_media_tick(b->media, now_ms);
 	sl_brain_tick_sip(b, now_ms);
+	sl_warden_tick(b->warden, now_ms);
 	sl_brain_user_ops_tick(b, now_ms);
 	reload_by_signal(b);
 	if (b->loop->ticks++ % ALIVE_TICKS == 0)
@@ -221,6 +223,18 @@ static int open_hands(struct sl_brain *b)
 	return 0;
 }
 
+/* The guard's control: before all that reports to it and asks it. It reads its bans in this thread. */
+static int open_warden(struct sl_brain *b)
+{
+	struct sl_warden_options o = {.config = b->config, .dp = b->dp, .store = b->store};
+
+	b->warden = sl_warden_new(&o);
+	if (b->warden)
+		return 0;
+	sl_log(SL_LOG_ERROR, "the guard: no memory, or its bans cannot be read");
+	return -1;
+}
+
 /* Once everybody has read what it keeps in the store: from here on it is the store's thread that does. */
 static int load_users(struct sl_brain *b)
 {
@@ -238,6 +252,7 @@ static void run_loop(struct sl_brain *b)
 		su_root_step(b->loop->root, TURN_MS);
 		if (b->calls)
 			sl_calls_commit(b->calls);
+		sl_warden_turn(b->warden, sl_now_ms());
 	}
 }
 
@@ -282,6 +297,7 @@ static void close_all(struct sl_brain *b)
 		sl_mailbox_run(b->mail, MAILBOX);
 	close_media(b);
 	sl_dp_free(b->dp);
+	sl_warden_free(b->warden); /* the store, the link and SIP have gone: nobody asks any more */
 	sl_http_close(b->http);
 	if (l->root) {
 		unwatch(b, l->watched_signals);
@@ -312,7 +328,7 @@ int sl_brain_run(struct sl_config *config, const struct sl_brain_kept *kept)
 	        .start_ms = sl_now_ms()};
 
 	su_init();
-	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_media(&b) < 0 || sl_brain_open_sip(&b, loop.root) < 0 || load_users(&b) < 0)
+	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_warden(&b) < 0 || open_media(&b) < 0 || sl_brain_open_sip(&b, loop.root) < 0 || load_users(&b) < 0)
 		b.exit_status = SL_KEEPER_EXIT_CONFIG;
 	else
 		run_loop(&b);

@@ -7,6 +7,7 @@
 
 #include "controlplane/b2bua/b2bua.h"
 #include "controlplane/call/call.h"
+#include "controlplane/guard/warden.h"
 #include "controlplane/provision/provision.h"
 #include "controlplane/registrar/registrar.h"
 #include "controlplane/report/cdr.h"
@@ -58,6 +59,7 @@ static int open_below(struct sl_brain *b, char *text, size_t text_len)
 	b->trace = sl_trace_new((size_t)conf->trace_mb << 20);
 	if (!b->asks || !b->events || !b->trace)
 		return -1;
+	sl_warden_set_events(b->warden, b->events);
 	struct sl_prov_options prov = {.config = b->config, .store = b->store, .events = b->events};
 	if (!(b->prov = sl_prov_open(&prov, text, text_len)) ||
 	        !(b->cdrs = sl_cdrs_open(b->store, conf->cdr_retention_days, text, text_len)))
@@ -156,6 +158,7 @@ void sl_brain_close_sip(struct sl_brain *b)
 		sl_store_flush(b->store); /* whoever asked is told while what it asked about is there */
 	sl_prov_close(b->prov);
 	sl_trace_free(b->trace);
+	sl_warden_set_events(b->warden, NULL);
 	sl_call_events_free(b->events);
 	sl_asks_free(b->asks);
 	sl_timers_free(b->timers);

@@ -3,6 +3,7 @@
 #include "controlplane/brain.h"
 
 #include "config/stored.h"
+#include "controlplane/guard/warden.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -87,6 +88,7 @@ static void take_over(struct reload *r)
 	r->users = (struct sl_users){0};
 	b->config = r->config;
 	r->config = old;
+	sl_warden_reconfigure(b->warden, b->config);
 	if (b->media)
 		sl_media_reconfigure(b->media, b->config);
 	if (b->ng)

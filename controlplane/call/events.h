@@ -39,7 +39,13 @@
 	X(TRUNK_UNREGISTERED, "trunk.unregistered", "it does not; why")                                                     \
 	X(PROVISIONED, "provision.changed", "a resource was put or deleted; kind and name")                                 \
 	X(OVERLOAD_BEGUN, "overload.begun", "new work is refused; why")                                                     \
-	X(OVERLOAD_ENDED, "overload.ended", "")
+	X(OVERLOAD_ENDED, "overload.ended", "")                                                                             \
+	X(GUARD_OVER, "guard.over", "a source, prefix or all strangers exceed a limit of the guard; which, and how much")   \
+	X(GUARD_BELOW, "guard.below", "and do not any more")                                                                \
+	X(GUARD_BANNED, "guard.banned", "reputation has banned a source; for how long and why")                             \
+	X(GUARD_ENDED, "guard.ended", "a ban's or deny's time is up")                                                       \
+	X(GUARD_ENTRY, "guard.entry", "an operator has put or removed an allow, deny or ban; why")                          \
+	X(GUARD_PRESSURE, "guard.pressure", "fewer strangers are let through to SIP while we are overloaded; the share")
 
 enum sl_call_event_type {
 #define X(name, text, meaning) SL_CE_##name,

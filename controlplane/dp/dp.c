@@ -68,6 +68,7 @@ static void try_attach(struct sl_dp *dp, int64_t now_ms)
 	dp->ops.watch(dp->ops.ctx, dp->client.sock, dp->client.event_fd);
 	sl_dp_sync_begin(dp, now_ms);
 	sl_dp_media_attached(dp);
+	sl_dp_guard_attached(dp);
 	/* What this very dataplane refused it would refuse again: a reload may bring something better. */
 	if (dp->refused_generation != dp->client.generation)
 		sl_dp_replay_now(dp);
@@ -114,6 +115,7 @@ void sl_dp_detach(struct sl_dp *dp, const char *why)
 	drop_changes(dp);
 	sl_dp_sync_end(dp);
 	sl_dp_media_detached(dp);
+	sl_dp_guard_detached(dp);
 }
 
 /* ---- commands ---- */
@@ -147,7 +149,7 @@ static void pump(struct sl_dp *dp)
 	while (dp->attached && dp->replay.phase == PHASE_NONE && dp->first) {
 		struct sl_dp_change *c = dp->first;
 		if (sl_dp_send(dp, &c->cmd, c->done, c->ctx) < 0)
-			return;
+			break;
 		dp->first = c->next;
 		if (!dp->first)
 			dp->last = &dp->first;
@@ -155,6 +157,8 @@ static void pump(struct sl_dp *dp)
 		OPENSSL_cleanse(c, sizeof *c);
 		free(c);
 	}
+	if (dp->attached)
+		sl_dp_guard_pump(dp);
 }
 
 int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_done done, void *ctx)
@@ -194,6 +198,11 @@ static void bad_event(struct sl_dp *dp, unsigned set, const struct sl_event *evt
 
 static void take_ack(struct sl_dp *dp, unsigned set, const struct sl_event *evt)
 {
+	if (evt->h.seq & SL_GUARD_ACK_SEQ) {
+		if (!sl_dp_guard_list_ack(dp, evt))
+			bad_event(dp, set, evt, "seq: no list of that number was offered");
+		return;
+	}
 	if (evt->h.seq & SL_CLIP_ACK_SEQ) {
 		sl_dp_media_clip_ack(dp, evt);
 		return;
@@ -219,6 +228,9 @@ static void take_worker_event(struct sl_dp *dp, unsigned set, const struct sl_ev
 		dp->counts.command_errors += evt->h.type == SL_EVT_ACK;
 		if (!sl_dp_media_event(dp, set - 1, evt))
 			bad_event(dp, set, evt, "worker: not the leg's own");
+	} else if (sl_dp_guard_is_for(evt)) {
+		if (!sl_dp_guard_event(dp, set - 1, evt))
+			bad_event(dp, set, evt, "worker: not the one that told");
 	} else if (evt->h.type == SL_EVT_ACK) {
 		dp->counts.command_errors++;
 		sl_log(SL_LOG_DEBUG, "worker %u refused a command: %s", set - 1, evt->ack.text);

@@ -19,6 +19,7 @@
 
 enum {
 	SL_DP_IN_FLIGHT = 512,   /* a power of two below SL_COMMAND_SLOTS */
+	SL_DP_GUARD_IN_FLIGHT = 128, /* of these, the guard's */
 	SL_DP_QUEUE_MAX = 4096,  /* changes waiting for a replay to end */
 	SL_DP_WAITING_MAX = 256, /* deletions and listings somebody waits for */
 	SL_DP_ATTACH_MS = 100,   /* between attempts */
@@ -134,6 +135,28 @@ size_t sl_dp_worker_waiting(const struct sl_dp *dp);
 /* Register (memfd stays the caller's) or remove (-1) a clip; tried again until the dataplane's socket takes it.
  * 0, -ENOTCONN, -ENOMEM. Forgotten when the dataplane goes away. */
 int sl_dp_clip(struct sl_dp *dp, uint32_t clip, int memfd);
+
+/* ---- the guard: lists, bans, marks and what workers see ---- */
+
+/* Called by the link; all must be set. The brain's thread. */
+struct sl_dp_guard_ops {
+	/* Attached: what is in force there is not known; tell everything. */
+	void (*attached)(void *ctx, unsigned n_workers);
+	void (*detached)(void *ctx);
+	/* GUARD_SOURCE, GUARD_SIGNALS, GUARD_ANSWER; valid by itself, from that worker. */
+	void (*event)(void *ctx, unsigned worker, const struct sl_event *evt);
+	/* A frame that was dropped; valid by itself. */
+	void (*bulk)(void *ctx, unsigned worker, const struct sl_bulk *b);
+	/* There may be room for what was refused with -ENOBUFS. */
+	void (*room)(void *ctx);
+};
+/* ops NULL: nobody any more. When attached already, ops->attached is called at once. */
+void sl_dp_set_guard(struct sl_dp *dp, const struct sl_dp_guard_ops *ops, void *ctx);
+/* A command to the housekeeper: at most SL_DP_GUARD_IN_FLIGHT at a time, so that provisioning always finds room. 0; -ENOBUFS (come again when asked
+ * to), -ENOTCONN. done is told -ENOTCONN when the dataplane goes away. */
+int sl_dp_guard_send(struct sl_dp *dp, struct sl_command *cmd, sl_dp_done done, void *ctx);
+/* Offer a list (struct sl_guard_list in a sealed memfd, which stays the caller's), one at a time. done when it is in force, or is refused. */
+int sl_dp_guard_list(struct sl_dp *dp, int memfd, sl_dp_done done, void *ctx);
 
 struct sl_dp_counts {
 	uint64_t attachments, replays, events, events_bad, commands, command_errors;

@@ -89,6 +89,23 @@ struct sl_dp_media {
 	struct sl_dp_clip_offer *first_clip, **last_clip;
 };
 
+struct sl_dp_guard_flight {
+	struct sl_dp *dp;
+	bool busy;
+	sl_dp_done done;
+	void *ctx;
+};
+struct sl_dp_guard {
+	struct sl_dp_guard_ops ops;
+	void *ctx;
+	bool on;
+	unsigned n_flights;
+	struct sl_dp_guard_flight flights[SL_DP_GUARD_IN_FLIGHT];
+	uint32_t list_seq, list_last; /* of the list under way (0 = none), and of the last one */
+	sl_dp_done list_done;
+	void *list_ctx;
+};
+
 struct sl_dp {
 	char path[108], name[SL_CLIENT_NAME_MAX + 1];
 	struct sl_dp_ops ops;
@@ -114,6 +131,7 @@ struct sl_dp {
 	struct sl_dp_worker workers[SL_MAX_WORKERS];
 	struct sl_dp_waiter waiters[SL_DP_WAITING_MAX];
 	struct sl_dp_media media;
+	struct sl_dp_guard guard;
 	struct sl_dp_counts counts;
 	char trouble[200];
 };
@@ -146,5 +164,13 @@ bool sl_dp_media_is_for(const struct sl_event *evt); /* is it media's rather tha
 bool sl_dp_media_event(struct sl_dp *dp, unsigned worker, const struct sl_event *evt); /* false: not that worker's */
 void sl_dp_media_clip_ack(struct sl_dp *dp, const struct sl_event *evt);
 void sl_dp_media_pump(struct sl_dp *dp);
-int sl_dp_media_bulk(struct sl_dp *dp); /* packets taken, or negative errno: the ring is broken */
+int sl_dp_media_bulk(struct sl_dp *dp); /* packets taken, the guard's as well, or negative errno: the ring is broken */
 bool sl_dp_media_is_eager(const struct sl_dp *dp); /* a ring is full and being emptied: look again at once */
+
+/* guard.c */
+void sl_dp_guard_attached(struct sl_dp *dp);
+void sl_dp_guard_detached(struct sl_dp *dp);
+bool sl_dp_guard_is_for(const struct sl_event *evt);
+bool sl_dp_guard_event(struct sl_dp *dp, unsigned worker, const struct sl_event *evt); /* false: not that worker's */
+bool sl_dp_guard_list_ack(struct sl_dp *dp, const struct sl_event *evt); /* false: no list of that number was offered */
+void sl_dp_guard_pump(struct sl_dp *dp);

@@ -240,7 +240,7 @@ int sl_dp_media_bulk(struct sl_dp *dp)
 	int n = 0, rc = 0;
 	char text[80];
 
-	if (!dp->media.on)
+	if (!dp->media.on && !dp->guard.on)
 		return 0;
 	for (unsigned w = 0; w < dp->client.n_workers && dp->attached; w++) {
 		for (unsigned i = 0;
@@ -249,8 +249,12 @@ int sl_dp_media_bulk(struct sl_dp *dp)
 			n++;
 			if (sl_bulk_validate(&b, text, sizeof text) < 0)
 				dp->counts.events_bad++;
-			else
+			else if (b.kind == SL_BULK_GUARD) {
+				if (dp->guard.on)
+					dp->guard.ops.bulk(dp->guard.ctx, w, &b);
+			} else if (dp->media.on) {
 				dp->media.ops.bulk(dp->media.ctx, w, &b);
+			}
 		}
 		if (rc < 0)
 			return rc;

@@ -33,8 +33,21 @@ void sl_warden_free(struct sl_warden *w);
 void sl_warden_tick(struct sl_warden *w, int64_t now_ms);
 /* A reloaded configuration: policy and lists are told again. */
 void sl_warden_reconfigure(struct sl_warden *w, const struct sl_config *config);
+/* After each turn of the loop: marks that were made in it go to the dataplane. Cheap when there are none. */
+void sl_warden_turn(struct sl_warden *w, int64_t now_ms);
 /* The events facility came up later than we did. */
 void sl_warden_set_events(struct sl_warden *w, struct sl_call_events *events);
+
+/* ---- policy ---- */
+
+/* Limits, dry run and whatever else of the group can change at once, until the next reload (prefixes, sources and sip_sources are not looked at).
+ * g NULL: back to the configuration. 0; -EINVAL with text: a rule twice, or an action that its class has not. */
+int sl_warden_set_policy(struct sl_warden *w, const struct sl_conf_guard *g, char *text, size_t text_len);
+const struct sl_conf_guard *sl_warden_policy(const struct sl_warden *w); /* in force */
+bool sl_warden_policy_is_live(const struct sl_warden *w);                /* by sl_warden_set_policy(), not the configuration */
+/* Why the dataplane does not go by us, in words (another client owns its guard, it is away, it refused something); NULL = it does. */
+const char *sl_warden_standby(const struct sl_warden *w);
+unsigned sl_warden_pressure_percent(const struct sl_warden *w); /* of SIP strangers' totals, let through; 100 = all */
 
 /* ---- entries: allow, deny, ban ---- */
 
@@ -57,16 +70,19 @@ int sl_warden_put(struct sl_warden *w, enum sl_warden_kind kind, const struct sl
 	void *ctx, char *text, size_t text_len);
 /* -ENOENT; -EPERM: the configuration's. */
 int sl_warden_remove(struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p, sl_warden_done done, void *ctx, char *text, size_t text_len);
-/* In the order allow, deny, ban; *at: 0 at first. NULL at the end. Valid until the next change. */
+/* In the order allow, deny, ban; *at: 0 at first. NULL at the end. Valid until it is called again. */
 const struct sl_warden_entry *sl_warden_next(const struct sl_warden *w, size_t *at);
 size_t sl_warden_count(const struct sl_warden *w, enum sl_warden_kind kind);
-/* What decides about an address: the entry that wins, or NULL. */
+/* What decides about an address: the entry that wins, or NULL. Valid until it is called again. */
 const struct sl_warden_entry *sl_warden_decides(const struct sl_warden *w, const struct sl_ip *ip);
 
 /* ---- reputation ---- */
 
 /* n things were seen of a source (n * weight points, decaying); beyond the limit it is banned for a while, and longer each time. Allowed sources are counted and never banned. */
 void sl_warden_report(struct sl_warden *w, const struct sl_ip *source, enum sl_guard_signal what, unsigned n, int64_t now_ms);
+/* The same of whoever sent over a flow: a stream, or proven (he answered a nonce that was given to his address), is not forged. A datagram may be, and
+ * what may be brings nobody beyond half of the score that a ban takes. sl_warden_report(): MALFORMED and FLOOD may be forged, the rest is proven. */
+void sl_warden_report_flow(struct sl_warden *w, const struct sl_sip_flow *flow, enum sl_guard_signal what, bool proven, int64_t now_ms);
 struct sl_warden_source {
 	struct sl_ip ip;                 /* IPv6: its /64 */
 	uint32_t score;                  /* points now */
@@ -84,19 +100,40 @@ size_t sl_warden_worst(const struct sl_warden *w, int64_t now_ms, struct sl_ward
 void sl_warden_challenged(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
 /* Authenticated, or a trunk that answers: for so many seconds. */
 void sl_warden_trusts(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
+/* The same by somebody who will say when it is over (a binding, a call), by sl_warden_distrusts(): several may share a source, and the last one to go
+ * takes the mark along. */
+void sl_warden_holds(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
 void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
+/* A mark for an address that nothing came from yet: a trunk's target. */
+void sl_warden_trusts_peer(struct sl_warden *w, const struct sl_endpoint *remote, unsigned listener, uint32_t seconds, int64_t now_ms);
+bool sl_warden_knows(const struct sl_warden *w, const struct sl_sip_flow *flow);
 
 /* ---- what SIP asks ---- */
 
 enum sl_warden_answer { SL_WARDEN_PASS, SL_WARDEN_CHALLENGE, SL_WARDEN_REFUSE, SL_WARDEN_DELAY };
 /* A request from flow, of a source that the dataplane may have marked: by the action of the rule it exceeds. Cheap when nobody is marked. */
 enum sl_warden_answer sl_warden_judge(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
+/* Is whoever sends over this flow denied or banned by an operator? The dataplane drops him; who comes past it (standby, dry run is not) is dropped here. */
+bool sl_warden_denies(struct sl_warden *w, const struct sl_sip_flow *flow);
+/* Seconds for which strangers of that address are banned by their reputation; 0 = they are not. *answer: one refusal a second is answered. */
+unsigned sl_warden_blocks(struct sl_warden *w, const struct sl_ip *ip, int64_t now_ms, bool *answer);
 /* New state for a source (a binding, a call): false = it has its full number, or its prefix has. give: when it ends. what: 0 bindings, 1 calls. */
 enum sl_warden_state { SL_WARDEN_BINDING, SL_WARDEN_CALL, SL_WARDEN_N_STATES };
 bool sl_warden_take(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
 void sl_warden_give(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
+/* For who decides before it is done: is there room for one more (counted when refused)? And take it then, whatever the number is (a restart). */
+bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
+void sl_warden_took(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
+/* How many there are of it. */
+unsigned sl_warden_has(const struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
 /* The overload controller's word, every 200 ms or so: 0 none, 1 some, 2 severe. Lets fewer strangers through while it lasts. */
 void sl_warden_pressure(struct sl_warden *w, unsigned level, int64_t now_ms);
+
+/* ---- tenants ---- */
+
+/* The number of a tenant's token buckets in the dataplane, for legs of its calls: pps and kbps are what it may have, both directions apart. 0: it has
+ * no limits, or there are more than SL_GUARD_MAX_METERS tenants with limits. The number stays while we live; other limits are told at once. */
+unsigned sl_warden_meter(struct sl_warden *w, const char *tenant, unsigned pps, unsigned kbps);
 
 /* ---- looking ---- */
 
@@ -134,6 +171,9 @@ int sl_warden_sample(struct sl_warden *w, const struct sl_warden_sample *s, int6
 	X(marks_provisional, "SIP sources marked provisionally")                         \
 	X(marks_final, "SIP sources marked as known")                                    \
 	X(marks_withdrawn, "marks withdrawn before their time")                          \
+	X(marks_refused, "SIP sources not marked: as many as sip_sources are")           \
+	X(denied, "SIP messages dropped: denied or banned by an operator")               \
+	X(entries_lost, "bans that could not be stored: they end with this process")     \
 	X(events_dropped, "lines not written to the event log: beyond log_per_minute")
 struct sl_warden_counts {
 #define X(name, help) uint64_t name;

@@ -41,14 +41,34 @@ static uint16_t fold(uint32_t s)
 	return (uint16_t)~(s + (s >> 16));
 }
 
-void sl_pcap_file(uint8_t out[SL_PCAP_FILE_BYTES])
+void sl_pcap_file_of(uint8_t out[SL_PCAP_FILE_BYTES], unsigned linktype)
 {
 	memset(out, 0, SL_PCAP_FILE_BYTES);
 	put_le(out, MAGIC_NS, 4);
 	put_le(out + 4, 2, 2); /* version 2.4 */
 	put_le(out + 6, 4, 2);
 	put_le(out + 16, SNAP_BYTES, 4);
-	put_le(out + 20, LINKTYPE_RAW, 4);
+	put_le(out + 20, linktype, 4);
+}
+
+void sl_pcap_file(uint8_t out[SL_PCAP_FILE_BYTES])
+{
+	sl_pcap_file_of(out, LINKTYPE_RAW);
+}
+
+static void put_record(uint8_t *out, uint64_t unix_ns, unsigned n, unsigned full)
+{
+	put_le(out, (uint32_t)(unix_ns / NS_PER_S), 4);
+	put_le(out + 4, (uint32_t)(unix_ns % NS_PER_S), 4);
+	put_le(out + 8, n, 4);
+	put_le(out + 12, full, 4);
+}
+
+size_t sl_pcap_record(uint8_t *out, uint64_t unix_ns, const uint8_t *data, unsigned n, unsigned full)
+{
+	put_record(out, unix_ns, n, full);
+	memcpy(out + SL_PCAP_RECORD_BYTES, data, n);
+	return SL_PCAP_RECORD_BYTES + n;
 }
 
 static void put_ip4(uint8_t *p, unsigned total, const struct sl_ip *from, const struct sl_ip *to)
@@ -93,10 +113,7 @@ size_t sl_pcap_packet(uint8_t out[SL_PCAP_HEADERS_MAX], uint64_t unix_ns, const 
 
 	full = at_most(full, SNAP_BYTES - head);
 	n = at_most(n, full);
-	put_le(out, (uint32_t)(unix_ns / NS_PER_S), 4);
-	put_le(out + 4, (uint32_t)(unix_ns % NS_PER_S), 4);
-	put_le(out + 8, head + n, 4);
-	put_le(out + 12, head + full, 4);
+	put_record(out, unix_ns, head + n, head + full);
 	if (v6)
 		put_ip6(ip, UDP_BYTES + full, &from->ip, &to->ip);
 	else

@@ -46,3 +46,13 @@
 	" status INTEGER NOT NULL, etag TEXT NOT NULL, body BLOB NOT NULL, created INTEGER NOT NULL,"                       \
 	" PRIMARY KEY (owner, key)) WITHOUT ROWID;"                                                                         \
 	"CREATE INDEX answers_created ON answers (created);"
+
+/* ---- tables of schema 3 ---- */
+
+/* guard/: entries of operators and of reputation */
+#define SL_SCHEMA_GUARD                                                                                                     \
+	"CREATE TABLE guard_entries ("                                                                                      \
+	" kind INTEGER NOT NULL, ip BLOB NOT NULL CHECK (length(ip) = 16), len INTEGER NOT NULL,"                           \
+	" origin INTEGER NOT NULL, times INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,"                 \
+	" reason TEXT NOT NULL," /* milliseconds since 1970; until 0: no end */                                             \
+	" PRIMARY KEY (kind, ip, len)) WITHOUT ROWID;"

@@ -64,6 +64,7 @@ static const char *const migrations[] = {
         " created INTEGER NOT NULL" /* seconds since 1970 */
         ") WITHOUT ROWID",
         SL_SCHEMA_PROVISION SL_SCHEMA_REGISTRAR SL_SCHEMA_REPORT SL_SCHEMA_HTTP,
+        SL_SCHEMA_GUARD,
 };
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };
 

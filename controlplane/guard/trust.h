@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* Final marks: SIP sources (address, port, listener) that somebody vouches for. Kept so that a dataplane that comes again gets them, and so that
+ * the last of several who share a source (bindings behind one proxy) takes the mark along. Pure; the clock is an argument. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "controlplane/guard/tally.h"
+
+struct sl_trust_mark {
+	struct sl_endpoint remote;
+	uint16_t listener;
+	uint32_t holders;  /* bindings and calls; 0: it ends by its time alone */
+	int64_t until_ms;  /* 0 = free */
+};
+struct sl_trust {
+	struct sl_siphash_key key;
+	struct sl_trust_mark *all;
+	size_t size, n, max;       /* size: a power of two, or 0 */
+	size_t swept;
+	struct sl_tally addresses; /* how many marks an address (IPv6: /64) has */
+};
+
+void sl_trust_init(struct sl_trust *t, size_t max, const struct sl_siphash_key *key);
+void sl_trust_free(struct sl_trust *t);
+/* Set, or moved to a later end; hold: one more holder. NULL: there are as many as there may be, or no memory. *news: the dataplane must be told. */
+struct sl_trust_mark *sl_trust_put(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t until_ms, bool hold, bool *news);
+/* One holder less. True: that was the last one, and the mark has gone. */
+bool sl_trust_release(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener);
+bool sl_trust_has(const struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t now_ms);
+/* Is anybody known at this address? */
+bool sl_trust_is_home(const struct sl_trust *t, const struct sl_ip *ip);
+/* Forget what has ended, `some` places from where the last call left off. */
+void sl_trust_sweep(struct sl_trust *t, size_t some, int64_t now_ms);
