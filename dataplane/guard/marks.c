@@ -128,16 +128,17 @@ static int64_t place_for(const struct sl_marks *m, uint64_t hash, uint32_t now_u
 	unsigned room[2] = {0, 0};
 
 	for (unsigned line = 0; line < 2; line++) {
-		uint32_t at = slot_of(m, hash, line);
-		for (unsigned i = SL_MARKS_WAYS; i-- > 0;) {
-			uint64_t word = load(m, at + i);
+		for (unsigned i = 0; i < SL_MARKS_WAYS; i++) {
+			/* Each begins elsewhere, or of those that end together it would always be the same place that yields: the last comer's. */
+			uint32_t at = slot_of(m, hash, line) + (i + (unsigned)(hash >> 60)) % SL_MARKS_WAYS;
+			uint64_t word = load(m, at);
 			uint32_t left = word ? left_of(word, now_unit) : 0;
 			if (left == 0) {
-				first[line] = at + i;
+				first[line] = at;
 				room[line]++;
 			} else if (trust_of(word) == SL_GUARD_IS_PROVISIONAL && left < least) {
 				least = left;
-				yields = at + i;
+				yields = at;
 			}
 		}
 	}
