@@ -179,6 +179,11 @@ void rig_guard(const struct sl_cmd_guard_policy *told)
 	sl_guard_policy_make(&rig.policy, told);
 }
 
+void rig_meter(uint32_t meter, uint32_t pps, uint32_t kbps)
+{
+	sl_meters_set(rig.dp.meters, meter, &(struct sl_meter_rate){pps, kbps});
+}
+
 static void free_worker(unsigned i)
 {
 	struct sl_worker *w = rig.workers[i];

@@ -22,6 +22,8 @@ struct sl_worker *rig_worker(unsigned i);
 void rig_pass_ms(unsigned ms);
 /* What the guard goes by from now on; until then it is off. */
 void rig_guard(const struct sl_cmd_guard_policy *told);
+/* Rates of a tenant. */
+void rig_meter(uint32_t meter, uint32_t pps, uint32_t kbps);
 
 /* Media command by client `slot`; asserts that it succeeds. */
 void rig_command(uint32_t type, const void *body, size_t len);
