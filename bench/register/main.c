@@ -4,132 +4,28 @@
 /* Many users who register and refresh at a steady rate, from one UDP socket: what a registrar is measured with. First all of them register
  * (not measured), then they refresh in turn. One line of JSON when measuring begins, one with the outcome. */
 
-#include "controlplane/registrar/digest.h"
-#include "dataplane/wire/addr.h"
+#include "bench/register/regload.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-	MESSAGE_MAX = 4096,
-	NONCE_MAX = 200,
-	T1_MS = 500,            /* RFC 3261 17.1.2.2: doubled up to T2 */
-	T2_MS = 4000,
-	GIVE_UP_MS = 16000,
 	SOCKET_BYTES = 8 << 20,
 	LATENCY_STEP_US = 20,
 	LATENCY_STEPS = 100000, /* up to 2 s */
 };
 
-struct user {
-	uint8_t ha1[SL_DIGEST_BYTES_MAX];
-	char nonce[NONCE_MAX];  /* "" = to be challenged first */
-	unsigned count, cseq;
-	int64_t begun_us, sent_us; /* begun_us 0 = nothing is under way */
-	unsigned wait_ms;
-	bool has_answered;      /* a challenge, in this registration */
-};
+struct options options = { .domain = "lab.test", .prefix = "u", .password = "lab-password", .users = 1000, .rate = 1000, .seconds = 10, .expires = 3600,
+	.algorithm = SL_DIGEST_MD5, .back_off_ms = 5000 };
+struct run run;
 
-static struct {
-	const char *target, *domain, *prefix, *password;
-	unsigned users, rate, seconds, expires;
-	enum sl_digest_algorithm algorithm;
-	bool every;             /* a new challenge each time */
-} options = { NULL, "lab.test", "u", "lab-password", 1000, 1000, 10, 3600, SL_DIGEST_MD5, false };
+static unsigned latency[LATENCY_STEPS];
 
-static struct {
-	int fd;
-	struct sockaddr_storage to;
-	socklen_t to_len;
-	char me[64];
-	struct user *users;
-	bool measuring;
-	uint64_t begun, good, failed, retransmitted, behind;
-	unsigned latency[LATENCY_STEPS];
-} run;
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static struct sl_slice text_slice(const char *text)
-{
-	return (struct sl_slice){ text, strlen(text) };
-}
-
-static size_t credentials(const struct user *u, unsigned number, char *out, size_t len)
-{
-	char uri[256], count[9], response[SL_DIGEST_HEX];
-	struct sl_digest_params p = { .nonce = text_slice(u->nonce), .qop = text_slice("auth"), .cnonce = text_slice("0a4f113b") };
-
-	if (!u->nonce[0])
-		return 0;
-	snprintf(uri, sizeof uri, "sip:%s", options.domain);
-	snprintf(count, sizeof count, "%08x", u->count);
-	p.uri = text_slice(uri);
-	p.nc = text_slice(count);
-	if (sl_digest_response(options.algorithm, u->ha1, &p, "REGISTER", response) < 0)
-		exit(EXIT_FAILURE);
-	return (size_t)snprintf(out, len, "Authorization: Digest username=\"%s%u\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\", "
-	        "algorithm=%s, cnonce=\"0a4f113b\", qop=auth, nc=%s\r\n", options.prefix, number, options.domain, u->nonce, uri, response,
-	        sl_digest_algorithm_name(options.algorithm), count);
-}
-
-static void transmit(unsigned number)
-{
-	struct user *u = &run.users[number];
-	char message[MESSAGE_MAX], line[1024] = "";
-
-	credentials(u, number, line, sizeof line);
-	int n = snprintf(message, sizeof message,
-	        "REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=z9hG4bK%x-%x\r\nMax-Forwards: 70\r\n"
-	        "From: <sip:%s%u@%s>;tag=%x\r\nTo: <sip:%s%u@%s>\r\nCall-ID: %u@register\r\nCSeq: %u REGISTER\r\n"
-	        "Contact: <sip:%s%u@%s>;expires=%u\r\nUser-Agent: sluice-regload\r\n%sContent-Length: 0\r\n\r\n",
-	        options.domain, run.me, number, u->cseq, options.prefix, number, options.domain, number, options.prefix, number,
-	        options.domain, number, u->cseq, options.prefix, number, run.me, options.expires, line);
-	u->sent_us = now_us();
-	(void)!sendto(run.fd, message, (size_t)n, 0, (struct sockaddr *)&run.to, run.to_len);
-}
-
-static void send_next(unsigned number)
-{
-	struct user *u = &run.users[number];
-
-	u->cseq++;
-	u->count += u->nonce[0] != '\0';
-	u->wait_ms = T1_MS;
-	transmit(number);
-}
-
-static void begin(unsigned number)
-{
-	struct user *u = &run.users[number];
-
-	if (u->begun_us) { /* still busy with the one before: the registrar does not keep up */
-		run.behind += run.measuring;
-		return;
-	}
-	if (options.every)
-		u->nonce[0] = '\0';
-	u->has_answered = false;
-	u->begun_us = now_us();
-	run.begun += run.measuring;
-	send_next(number);
-}
-
-static void end(struct user *u, bool good)
+static void steady_ended(struct user *u, bool good)
 {
 	int64_t step = (now_us() - u->begun_us) / LATENCY_STEP_US;
 
@@ -139,82 +35,24 @@ static void end(struct user *u, bool good)
 	run.good += good;
 	run.failed += !good;
 	if (good)
-		run.latency[step < LATENCY_STEPS ? step : LATENCY_STEPS - 1]++;
-}
-
-/* The nonce of the algorithm that is used; of a challenge without one it is MD5's. */
-static bool take_challenge(struct user *u, const char *message)
-{
-	for (const char *line = message; (line = strstr(line, "Authenticate:")) != NULL;) {
-		char text[1024];
-		const char *p = text;
-		struct sl_digest_params params = { 0 };
-		struct sl_slice name, value;
-
-		line += strlen("Authenticate:");
-		snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\r\n"), line);
-		p += strspn(p, " ");
-		p += strcspn(p, " ");
-		while (sl_digest_param(&p, &name, &value))
-			sl_digest_take(&params, name, value);
-		if (sl_digest_algorithm_of(params.algorithm) != options.algorithm || !params.nonce.p || params.nonce.n >= NONCE_MAX)
-			continue;
-		memcpy(u->nonce, params.nonce.p, params.nonce.n);
-		u->nonce[params.nonce.n] = '\0';
-		u->count = 0;
-		return true;
-	}
-	return false;
-}
-
-static void take(const char *message)
-{
-	const char *id = strstr(message, "\nCall-ID: "), *cseq = strstr(message, "\nCSeq: ");
-	unsigned long number = id ? strtoul(id + 10, NULL, 10) : options.users;
-
-	if (strncmp(message, "SIP/2.0 ", 8) != 0 || number >= options.users || !cseq)
-		return;
-	struct user *u = &run.users[number];
-	int status = atoi(message + 8);
-
-	if (!u->begun_us || strtoul(cseq + 7, NULL, 10) != u->cseq || status < 200)
-		return;
-	if (status == 401 && !u->has_answered && take_challenge(u, message)) {
-		u->has_answered = true;
-		send_next((unsigned)number);
-		return;
-	}
-	end(u, status == 200);
-}
-
-static void receive(void)
-{
-	struct pollfd p = { run.fd, POLLIN, 0 };
-	char message[MESSAGE_MAX];
-	ssize_t n;
-
-	poll(&p, 1, 1);
-	while ((n = recv(run.fd, message, sizeof message - 1, MSG_DONTWAIT)) >= 0) {
-		message[n] = '\0';
-		take(message);
-	}
+		latency[step < LATENCY_STEPS ? step : LATENCY_STEPS - 1]++;
 }
 
 /* A user a call, so that nobody waits for all. */
 static void retransmit_one(void)
 {
 	static unsigned at;
-	struct user *u = &run.users[at];
-	int64_t now = now_us();
 
-	if (u->begun_us && now - u->begun_us > GIVE_UP_MS * INT64_C(1000)) {
-		end(u, false);
-	} else if (u->begun_us && now - u->sent_us > u->wait_ms * INT64_C(1000)) {
-		run.retransmitted += run.measuring;
-		u->wait_ms = u->wait_ms * 2 < T2_MS ? u->wait_ms * 2 : T2_MS;
-		transmit(at);
-	}
+	device_retransmit(at);
 	at = (at + 1) % options.users;
+}
+
+void device_ended(unsigned number, int status, unsigned retry_after_s)
+{
+	if (options.avalanche)
+		avalanche_ended(number, status, retry_after_s);
+	else
+		steady_ended(&run.users[number], status == 200);
 }
 
 static bool is_idle(void)
@@ -236,8 +74,8 @@ static void pace(uint64_t n)
 		uint64_t due = (uint64_t)(now_us() - start) * options.rate / 1000000;
 
 		for (; done < due && done < n; done++)
-			begin((unsigned)(done % options.users));
-		receive();
+			device_begin((unsigned)(done % options.users));
+		devices_receive();
 		for (unsigned i = 0; i < options.users / 100 + 1; i++)
 			retransmit_one();
 	}
@@ -248,7 +86,7 @@ static void drain(void)
 	int64_t until = now_us() + GIVE_UP_MS * INT64_C(1000);
 
 	while (!is_idle() && now_us() < until) {
-		receive();
+		devices_receive();
 		for (unsigned i = 0; i < options.users; i++)
 			retransmit_one();
 	}
@@ -259,7 +97,7 @@ static double percentile_ms(double part)
 	uint64_t rank = (uint64_t)((double)run.good * part), sum = 0;
 
 	for (unsigned i = 0; i < LATENCY_STEPS; i++) {
-		sum += run.latency[i];
+		sum += latency[i];
 		if (sum > rank)
 			return (i + 1) * (LATENCY_STEP_US / 1000.0);
 	}
@@ -271,8 +109,12 @@ static int usage(int status)
 	fprintf(status ? stderr : stdout,
 	        "Usage: sluice-regload --target ADDRESS:PORT [--users N] [--rate PER-SECOND] [--seconds N] [--domain NAME]\n"
 	        "                      [--prefix NAME] [--password TEXT] [--expires S] [--sha256] [--challenge-each]\n"
+	        "       sluice-regload --target ADDRESS:PORT --avalanche [--users N] [--spread MS] [--back-off MS] [--from PREFIX] [--seconds N] ...\n"
 	        "Users NAME0@DOMAIN, NAME1@DOMAIN ... (u0@lab.test) register once, then refresh for so many seconds.\n"
-	        "--challenge-each: each registration begins without credentials, as most phones do; otherwise nonces are used on.\n");
+	        "--challenge-each: each registration begins without credentials, as most phones do; otherwise nonces are used on.\n"
+	        "--from: each device has an IPv4 address of its own in PREFIX, which has to be this machine's (ip route add local PREFIX dev lo).\n"
+	        "--avalanche: all begin within --spread milliseconds (0), retransmit, honour 503 with Retry-After, and else wait --back-off milliseconds (5000,\n"
+	        "doubled each time, RFC 5626 4.5), until all are registered (exit status 0) or so many seconds are over. A line of JSON each second.\n");
 	return status;
 }
 
@@ -281,7 +123,8 @@ static int read_options(int argc, char **argv)
 	static const struct option known[] = {
 		{ "target", 1, 0, 't' }, { "users", 1, 0, 'u' }, { "rate", 1, 0, 'r' }, { "seconds", 1, 0, 's' }, { "domain", 1, 0, 'd' },
 		{ "prefix", 1, 0, 'p' }, { "password", 1, 0, 'w' }, { "expires", 1, 0, 'e' }, { "sha256", 0, 0, '2' },
-		{ "challenge-each", 0, 0, 'c' }, { "help", 0, 0, 'h' }, { 0, 0, 0, 0 },
+		{ "challenge-each", 0, 0, 'c' }, { "avalanche", 0, 0, 'a' },
+		{ "spread", 1, 0, 'S' }, { "back-off", 1, 0, 'b' }, { "from", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0, 0, 0, 0 },
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
@@ -296,6 +139,14 @@ static int read_options(int argc, char **argv)
 		case 'e': options.expires = (unsigned)atoi(optarg); break;
 		case '2': options.algorithm = SL_DIGEST_SHA256; break;
 		case 'c': options.every = true; break;
+		case 'a': options.avalanche = true; break;
+		case 'S': options.spread_ms = (unsigned)atoi(optarg); break;
+		case 'b': options.back_off_ms = (unsigned)atoi(optarg); break;
+		case 'f':
+			if (sl_prefix_parse(optarg, &options.from) < 0 || !sl_ip_is_v4(&options.from.ip))
+				return -EINVAL;
+			options.has_from = true;
+			break;
 		case 'h': exit(usage(0));
 		default: return -EINVAL;
 		}
@@ -325,7 +176,14 @@ static int connect_to(const struct sl_endpoint *target)
 	}
 	run.fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0);
 	setsockopt(run.fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-	/* Connected for a moment: which address do we send from? */
+	if (options.has_from) {
+		struct sockaddr_in any = { .sin_family = AF_INET };
+		if (!v4 || run.fd < 0 || bind(run.fd, (struct sockaddr *)&any, len = sizeof any) < 0 || getsockname(run.fd, (struct sockaddr *)&any, &len) < 0)
+			return v4 ? -errno : -EINVAL;
+		run.port = ntohs(any.sin_port);
+		return 0;
+	}
+	/* Connected: which address do we send from? */
 	if (run.fd < 0 || connect(run.fd, (struct sockaddr *)&run.to, run.to_len) < 0 || getsockname(run.fd, (struct sockaddr *)&me, &len) < 0)
 		return -errno;
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&me;
@@ -353,6 +211,8 @@ int main(int argc, char **argv)
 		if (sl_digest_ha1(options.algorithm, name, options.domain, options.password, run.users[i].ha1) < 0)
 			return EXIT_FAILURE;
 	}
+	if (options.avalanche)
+		return avalanche();
 	pace(options.users);
 	drain();
 	run.measuring = true;

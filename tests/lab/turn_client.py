@@ -229,16 +229,30 @@ def command_allocate(args):
 
 
 def command_churn(args):
-    ports, refused = set(), 0
-    for _ in range(args.count):
-        client = new_client(args)
+    """--count of them, or --rate a second for --churn-seconds; SIGTERM ends it. One of a hundred may stay without an answer."""
+    ports, refused, unanswered, again, times, tried = set(), 0, 0, 0, [], 0
+    end = time.monotonic() + args.churn_seconds
+    while not stopping and (time.monotonic() < end if args.churn_seconds else tried < args.count):
+        client, begun = new_client(args), time.monotonic()
+        tried += 1
         try:
             ports.add(client.allocate(args.lifetime, args.family)[1])
+            times.append(time.monotonic() - begun)
             client.close()
         except Refused:
             refused += 1
+        except NoAnswer:
+            unanswered += 1
+        again += client.retransmissions
         client.socket.close()
-    return finish(args, {"refused": refused, "ports": len(ports)}, refused == 0)
+        if tried == 1:
+            say_ready(args)
+        if args.churn_seconds:
+            time.sleep(max(0, begun + 1 / args.rate - time.monotonic()))
+    times.sort()
+    out = {"tried": tried, "refused": refused, "unanswered": unanswered, "ports": len(ports), "retransmissions": again,
+           "p50_ms": round(times[len(times) // 2] * 1e3, 1) if times else None}
+    return finish(args, out, refused == 0 and unanswered * 100 <= tried)
 
 
 def refusal(action, *args, **named):
@@ -436,6 +450,7 @@ def parser():
     p.add_argument("--no-permission", action="store_true", help="stream: ask for none")
     p.add_argument("--dont-fragment", action="store_true")
     p.add_argument("--count", type=int, default=1, help="churn: how many")
+    p.add_argument("--churn-seconds", type=float, default=0, help="churn: --rate of them a second for so long instead")
     p.add_argument("--sessions", type=int, default=1)
     p.add_argument("--size", type=int, default=172, help="application bytes of a datagram")
     p.add_argument("--rate", type=float, default=50, help="datagrams a second and session (flood: in all)")
