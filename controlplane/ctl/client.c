@@ -78,6 +78,13 @@ static void explain(const struct ctl *c, CURLcode code)
 
 long ctl_fetch(const struct ctl *c, const char *method, const char *path, const char *body, char **text)
 {
+	size_t len;
+
+	return ctl_fetch_bytes(c, method, path, body, text, &len);
+}
+
+long ctl_fetch_bytes(const struct ctl *c, const char *method, const char *path, const char *body, char **text, size_t *len)
+{
 	struct buffer b = {0};
 	char url[8192];
 	long status = 0;
@@ -86,6 +93,7 @@ long ctl_fetch(const struct ctl *c, const char *method, const char *path, const 
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
 
 	*text = NULL;
+	*len = 0;
 	if (!curl || !headers) {
 		fputs("sluicectl: no memory\n", stderr);
 		curl_slist_free_all(headers);
@@ -110,6 +118,7 @@ long ctl_fetch(const struct ctl *c, const char *method, const char *path, const 
 	if (code == CURLE_OK) {
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 		*text = b.text;
+		*len = b.len;
 	} else {
 		explain(c, code);
 		status = code == CURLE_OPERATION_TIMEDOUT ? -CTL_TIMEOUT : -CTL_UNREACHABLE;

@@ -160,6 +160,68 @@ const struct ctl_command ctl_commands[] = {
                 "Usage: sluicectl users remove NAME [--json]\n\n"
                 "Its allocations go on until they expire; see 'sluicectl allocation delete'.\n\n"
                 "  sluicectl users remove alice\n"},
+        {{"guard", "status"}, 0, NULL, 0, ctl_guard_status, "the guard: lists, limits, what it dropped",
+                "Usage: sluicectl guard [status] [--json]\n\n"
+                "What is in force, and who said so: the configuration, or the API since the last reload.\n"},
+        {{"guard", "top"}, 0, NULL, MAY_TOP | MAY_LIMIT, ctl_guard_top, "who sends most, and what of it is dropped; live",
+                "Usage: sluicectl guard top [--level source|prefix|wide] [--by rate|dropped] [--limit N] [--once] [--json]\n\n"
+                "On a terminal again each second, until Ctrl-C; elsewhere one table, measured for a second. Rates of sources are estimated from one\n"
+                "packet in 64. LIST is the list or ban that an address is in.\n\n"
+                "  --level LEVEL   addresses (the default), prefixes (/24, of IPv6 /48), or wide ones (/16, /32)\n"
+                "  --by dropped    those first of whom most is dropped\n"
+                "  --limit N       so many rows (as the terminal has, else 20)\n"
+                "  --once          one table, on a terminal as well\n\n"
+                "  sluicectl guard top --level prefix --by dropped\n"
+                "  sluicectl guard top --json | jq '.sources[0]'\n"},
+        {{"guard", "sources"}, 0, NULL, MAY_LIMIT, ctl_guard_sources, "who is over a limit now, and whose reputation is bad",
+                "Usage: sluicectl guard sources [--limit N] [--json]\n"},
+        {{"guard", "explain"}, 1, "ADDRESS", 0, ctl_guard_explain, "why is this address limited, or not?",
+                "Usage: sluicectl guard explain ADDRESS [--json]\n\n"
+                "The list or ban that decides, its sessions, its reputation, and where it stands with each limit at each worker.\n\n"
+                "  sluicectl guard explain 203.0.113.7\n"},
+        {{"guard", "list"}, 0, NULL, MAY_PAGE, ctl_guard_list, "what is allowed, denied and banned",
+                "Usage: sluicectl guard list [--limit N] [--offset N] [--json]\n\n"
+                "--limit is of each of the three (100; up to 10000).\n"},
+        {{"guard", "ban"}, 1, "ADDR[/LEN]", MAY_FOR | MAY_REASON, ctl_guard_ban, "ban an address or a prefix",
+                "Usage: sluicectl guard ban ADDR[/LEN] [--for 10m] [--reason TEXT] [--json]\n\n"
+                "All that it sends is dropped; it survives restarts. What is allowed cannot be banned.\n\n"
+                "  --for DURATION   90s, 10m, 2h, 1d12h; without it until 'guard unban'\n"
+                "  --reason TEXT    shown in lists and by 'guard explain'\n\n"
+                "  sluicectl guard ban 203.0.113.0/24 --for 2h --reason 'scans, ticket 4711'\n"},
+        {{"guard", "unban"}, 1, "ADDR[/LEN]", 0, ctl_guard_unban, "end a ban, manual or automatic", "Usage: sluicectl guard unban ADDR[/LEN] [--json]\n"},
+        {{"guard", "allow"}, 1, "ADDR[/LEN]", MAY_FOR | MAY_REASON, ctl_guard_allow, "let an address or a prefix pass every list, ban and limit",
+                "Usage: sluicectl guard allow ADDR[/LEN] [--for 10m] [--reason TEXT] [--json]\n\n"
+                "An allow wins over everything. --for as with 'guard ban'.\n\n"
+                "  sluicectl guard allow 198.51.100.7 --for 1d --reason 'load test'\n"},
+        {{"guard", "deny"}, 1, "ADDR[/LEN]", MAY_FOR | MAY_REASON, ctl_guard_deny, "put an address or a prefix into the list of the denied",
+                "Usage: sluicectl guard deny ADDR[/LEN] [--for 10m] [--reason TEXT] [--json]\n\n"
+                "--for as with 'guard ban'.\n"},
+        {{"guard", "remove"}, 1, "ADDR[/LEN]", 0, ctl_guard_remove, "take it out of every list and ban",
+                "Usage: sluicectl guard remove ADDR[/LEN] [--json]\n\n"
+                "What the configuration lists stays: change it there and reload.\n"},
+        {{"guard", "dry-run"}, 1, "on|off", 0, ctl_guard_dry_run, "count what would be dropped, and let it pass",
+                "Usage: sluicectl guard dry-run on|off [--json]\n\n"
+                "At once, until the next reload. Watch it with 'guard top'.\n"},
+        {{"guard", "set"}, 1, "FILE", 0, ctl_guard_set, "change limits at once, until the next reload",
+                "Usage: sluicectl guard set FILE [--json]\n\n"
+                "FILE holds a JSON object with enabled, dry_run or limits as in the group guard of the configuration, over which they are laid;\n"
+                "- is standard input.\n\n"
+                "  echo '{\"limits\": [{\"class\": \"sip\", \"source\": 50, \"action\": \"drop\"}]}' | sluicectl guard set -\n"},
+        {{"guard", "reset"}, 0, NULL, 0, ctl_guard_reset, "limits as configured, after 'guard set' or 'guard dry-run'",
+                "Usage: sluicectl guard reset [--json]\n"},
+        {{"guard", "report"}, 2, "ADDRESS SIGNAL", MAY_TIMES, ctl_guard_report, "hold something against an address",
+                "Usage: sluicectl guard report ADDRESS SIGNAL [--times N] [--json]\n\n"
+                "SIGNAL is auth-failed, unknown-user, malformed, forbidden, fraud or flood; its points are guard.weights of the configuration. With\n"
+                "enough of them the address is banned (guard.reputation).\n\n"
+                "  sluicectl guard report 203.0.113.7 fraud --times 2\n"},
+        {{"guard", "samples"}, 1, "FILE", MAY_FOR | MAY_REASON | MAY_SAMPLES, ctl_guard_samples, "packets that are dropped, as a pcap file",
+                "Usage: sluicectl guard samples FILE [--count N] [--for 10s] [--reason NAME] [--from ADDR[/LEN]] [--json]\n\n"
+                "Waits until so many have been dropped, or would have been in dry run, or the time is up. FILE - is standard output.\n\n"
+                "  --count N          at most so many (100; up to 4096)\n"
+                "  --for DURATION     at most so long (10s; up to 25s)\n"
+                "  --reason NAME      dropped for this reason only; the names are those of 'sluicectl counters --all'\n"
+                "  --from ADDR[/LEN]  from there only\n\n"
+                "  sluicectl guard samples - --reason guard_source_limit | tcpdump -nr -\n"},
         {{"config", "check"}, 1, "FILE", 0, ctl_config_check, "is this configuration file good?",
                 "Usage: sluicectl config check FILE [--json]\n\n"
                 "Names file, line, option and what is allowed. Needs no running control plane.\n\n"

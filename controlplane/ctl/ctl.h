@@ -23,9 +23,10 @@ struct ctl {
 	const char *socket;
 	int timeout_s; /* for an answer */
 	const char *word; /* the command's first */
-	bool json, watch, all, password_stdin, ladder, csv, follow;
+	bool json, watch, all, password_stdin, ladder, csv, follow, once;
 	const char *user, *password, *limit, *offset, *party, *times, *format;
 	const char *tenant, *trunk, *number, *call, *after, *contact, *scopes;
+	const char *duration, *reason, *level, *by, *from, *count;
 	int n_args; /* what follows the command's words */
 	char **args;
 };
@@ -52,6 +53,11 @@ enum ctl_option {
 	MAY_LADDER = 32768,
 	MAY_CSV = 65536,
 	MAY_FOLLOW = 131072,
+	MAY_FOR = 1 << 18,
+	MAY_REASON = 1 << 19,
+	MAY_TOP = 1 << 20, /* --level, --by, --once */
+	MAY_SAMPLES = 1 << 21, /* --count, --from */
+	MAY_LIMIT = 1 << 22, /* of --limit alone */
 };
 
 struct ctl_command {
@@ -74,6 +80,8 @@ long ctl_request(
         const struct ctl *c, const char *method, const char *path, const char *body, json_t **answer);
 /* The same, but the answer as it came: a text (the caller's), or NULL when it was empty. */
 long ctl_fetch(const struct ctl *c, const char *method, const char *path, const char *body, char **text);
+/* The same with its length: bytes of any kind. */
+long ctl_fetch_bytes(const struct ctl *c, const char *method, const char *path, const char *body, char **bytes, size_t *len);
 /* Ask for a change; with --json print the answer, else "WHAT: its status" (WHAT NULL: nothing). Returns the exit code. */
 int ctl_change(const struct ctl *c, const char *method, const char *path, const char *body, const char *what);
 /* "PATH?limit=&offset=&user=..." with what of these was given; free(). */
@@ -149,5 +157,20 @@ int ctl_resource_put(const struct ctl *c);
 int ctl_resource_delete(const struct ctl *c);
 int ctl_route_test(const struct ctl *c);
 int ctl_token_create(const struct ctl *c);
+int ctl_guard_status(const struct ctl *c);
+int ctl_guard_top(const struct ctl *c);
+int ctl_guard_sources(const struct ctl *c);
+int ctl_guard_explain(const struct ctl *c);
+int ctl_guard_list(const struct ctl *c);
+int ctl_guard_ban(const struct ctl *c);
+int ctl_guard_unban(const struct ctl *c);
+int ctl_guard_allow(const struct ctl *c);
+int ctl_guard_deny(const struct ctl *c);
+int ctl_guard_remove(const struct ctl *c);
+int ctl_guard_dry_run(const struct ctl *c);
+int ctl_guard_set(const struct ctl *c);
+int ctl_guard_reset(const struct ctl *c);
+int ctl_guard_report(const struct ctl *c);
+int ctl_guard_samples(const struct ctl *c);
 int ctl_reload(const struct ctl *c);
 int ctl_healthz(const struct ctl *c);

@@ -37,6 +37,7 @@ static void print_help(void)
 	     "  sluicectl sessions                the calls whose media is relayed, with their quality\n"
 	     "  sluicectl call list               calls; 'call show ID --ladder' draws one\n"
 	     "  sluicectl route test alice@example.com +4930123456   where would it go, and why?\n"
+	     "  sluicectl guard top               who sends most, and what of it is dropped, live; 'guard explain ADDRESS'\n"
 	     "  sluicectl users add alice         a TURN user, usable at once; users of SIP are 'sip-user'\n"
 	     "  sluicectl config check FILE && sluicectl reload\n\n"
 	     "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no control plane at the "
@@ -45,14 +46,14 @@ static void print_help(void)
 
 struct parsed {
 	struct ctl ctl;
-	unsigned given; /* MAY_* of the options given */
+	bool given[64]; /* by their place in options */
 	bool help, version;
 };
 
 /* Options of commands: a text or a mark in struct ctl. */
 static const struct {
 	const char *name;
-	unsigned may; /* enum ctl_option; 0 = with every command */
+	unsigned may; /* enum ctl_option, any of them; 0 = with every command */
 	bool has_value;
 	size_t at;
 } options[] = {
@@ -60,7 +61,7 @@ static const struct {
         {"json", 0, false, offsetof(struct ctl, json)},
         {"watch", MAY_WATCH, false, offsetof(struct ctl, watch)},
         {"all", MAY_ALL, false, offsetof(struct ctl, all)},
-        {"limit", MAY_PAGE, true, offsetof(struct ctl, limit)},
+        {"limit", MAY_PAGE | MAY_LIMIT, true, offsetof(struct ctl, limit)},
         {"offset", MAY_PAGE, true, offsetof(struct ctl, offset)},
         {"user", MAY_USER, true, offsetof(struct ctl, user)},
         {"password", MAY_PASSWORD, true, offsetof(struct ctl, password)},
@@ -78,8 +79,16 @@ static const struct {
         {"ladder", MAY_LADDER, false, offsetof(struct ctl, ladder)},
         {"csv", MAY_CSV, false, offsetof(struct ctl, csv)},
         {"follow", MAY_FOLLOW, false, offsetof(struct ctl, follow)},
+        {"for", MAY_FOR, true, offsetof(struct ctl, duration)},
+        {"reason", MAY_REASON, true, offsetof(struct ctl, reason)},
+        {"level", MAY_TOP, true, offsetof(struct ctl, level)},
+        {"by", MAY_TOP, true, offsetof(struct ctl, by)},
+        {"once", MAY_TOP, false, offsetof(struct ctl, once)},
+        {"from", MAY_SAMPLES, true, offsetof(struct ctl, from)},
+        {"count", MAY_SAMPLES, true, offsetof(struct ctl, count)},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0], OPT_FIRST = 256, OPT_TIMEOUT = OPT_FIRST + N_OPTIONS };
+_Static_assert((size_t)N_OPTIONS <= sizeof(((struct parsed *)NULL)->given), "a mark for each");
 
 static bool parse_timeout(const char *text, int *seconds)
 {
@@ -102,7 +111,7 @@ static void take_option(struct parsed *p, unsigned i, const char *value)
 		*(const char **)at = value;
 	else
 		*(bool *)at = true;
-	p->given |= options[i].may;
+	p->given[i] = true;
 }
 
 static int parse(int argc, char **argv, struct parsed *p)
@@ -129,9 +138,21 @@ static int parse(int argc, char **argv, struct parsed *p)
 	return CTL_OK;
 }
 
-/* The command of these words; NULL when there is none. 'users' alone is 'users list', 'sessions' is 'sessions list'. */
+/* Was an option given that the command does not have? */
+static bool is_unfit(const struct parsed *p, const struct ctl_command *m)
+{
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		if (p->given[i] && options[i].may && !(options[i].may & m->options))
+			return true;
+	}
+	return false;
+}
+
+/* The command of these words; NULL when there is none. 'users' alone is 'users list', 'sessions' is 'sessions list', 'guard' is 'guard status'. */
 static const struct ctl_command *find(int n, char **words)
 {
+	if (n == 1 && strcmp(words[0], "guard") == 0)
+		return find(2, (char *[]){words[0], "status"});
 	if (n == 1 && (strcmp(words[0], "users") == 0 || strcmp(words[0], "sessions") == 0))
 		return find(2, (char *[]){words[0], "list"});
 	for (unsigned i = 0; i < ctl_n_commands; i++) {
@@ -208,7 +229,7 @@ int main(int argc, char **argv)
 	p.ctl.n_args = n - used;
 	p.ctl.args = words + used;
 	p.ctl.word = m->words[0];
-	if (p.ctl.n_args != m->n_args || (p.given & ~m->options)) {
+	if (p.ctl.n_args != m->n_args || is_unfit(&p, m)) {
 		fprintf(stderr, "sluicectl: %s\n\n%s",
 		        p.ctl.n_args < m->n_args   ? "something is missing"
 		        : p.ctl.n_args > m->n_args ? "too many arguments"
