@@ -107,7 +107,6 @@ struct sl_dataplane {
 	_Atomic uint8_t live_idle; /* enum sl_conf_idle */
 	/* How much of the guard's total rates of strangers' SIP may pass, percent. Writer: housekeeper. Readers: workers (relaxed). */
 	_Atomic uint8_t guard_pressure;
-	_Atomic uint32_t mono_s; /* CLOCK_MONOTONIC, by which marks end. Writer: housekeeper, each millisecond. Readers: workers (relaxed) */
 
 	/* What the watchdog goes by: each worker's last round, in TSC. Not in the region, where a client could keep a hung
 	 * worker looking alive. Writer: worker i. Reader: housekeeper (relaxed). */

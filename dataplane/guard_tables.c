@@ -67,11 +67,6 @@ static uint32_t seconds(uint64_t now_ms)
 	return (uint32_t)(now_ms / 1000);
 }
 
-static void put_time(struct sl_guard_tables *g, uint64_t now_ms)
-{
-	atomic_store_explicit(&g->dp->mono_s, seconds(now_ms), memory_order_relaxed);
-}
-
 static void put_pressure(struct sl_guard_tables *g)
 {
 	uint8_t least = ALL_PERCENT;
@@ -128,7 +123,6 @@ int sl_guard_tables_init(struct sl_guard_tables *g, struct sl_dataplane *dp, uin
 	g->owner = NOBODY;
 	memset(g->percent, ALL_PERCENT, sizeof g->percent);
 	put_pressure(g);
-	put_time(g, now_ms);
 	int rc = make_tables(g, seconds(now_ms), zalloc);
 	if (rc < 0) {
 		snprintf(err, err_len, "no memory for the guard's tables (guard.sip_sources = %u): %s", dp->config->guard.sip_sources,
@@ -313,7 +307,6 @@ void sl_guard_tables_turn(struct sl_guard_tables *g, uint64_t now_ms)
 		put_list(g, j);
 		sl_guard_job_free(j);
 	}
-	put_time(g, now_ms);
 	sl_bans_sweep(&g->dp->bans, now_s, SWEEP_LINES);
 	sl_marks_sweep(&g->dp->marks, now_s, SWEEP_LINES);
 	show(g);

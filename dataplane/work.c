@@ -21,6 +21,7 @@
 #include "dataplane/eal.h"
 #include "dataplane/housekeeper.h"
 #include "dataplane/live.h"
+#include "dataplane/path/context.h"
 #include "dataplane/privileges.h"
 #include "dataplane/worker.h"
 #include "drivers/port.h"
@@ -90,6 +91,8 @@ static int bring_up(struct sl_started *s, struct sl_housekeeper *h, const struct
 	rc = sl_housekeeper_init(h, s, config_path, handed, err, ERROR_BYTES);
 	if (rc == 0)
 		rc = sl_workers_new(&s->dp, s->rings, err, ERROR_BYTES);
+	for (unsigned w = 0; w < s->dp.n_workers && rc == 0; w++)
+		s->guard.fixed_bytes += sl_guard_bytes(s->dp.workers[w]);
 	if (rc == 0)
 		rc = sl_privileges_drop(c->dataplane.run_as, c->dataplane.socket, err, ERROR_BYTES);
 	if (rc == 0)
