@@ -71,3 +71,8 @@ void sl_warden_query_close(struct sl_warden *w)
 			finish(&w->queries[i]);
 	}
 }
+
+size_t sl_warden_overs(const struct sl_warden *w, struct sl_warden_over *out, size_t n)
+{
+	return sl_watch_list(&w->watch, out, n, w->now_ms);
+}

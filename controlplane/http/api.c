@@ -128,6 +128,7 @@ static const struct route routes[] = {
         {"/v1/allocations", BELOW, sl_api_allocations, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
         {"/v1/turn/users", BELOW, sl_api_users, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
         {"/v1/sessions", BELOW, sl_api_sessions, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/guard", BELOW, sl_api_guard, SL_SCOPE_READ, SL_SCOPE_GUARD, false, false},
         {"/v1/reload", reload, PLAIN(SL_HTTP_POST), SL_SCOPE_ADMIN, SL_SCOPE_ADMIN, false, false},
         {"/v1/tenants", BELOW, sl_api_provision, SL_SCOPE_READ, SL_SCOPE_PROVISION, true, true},
         {"/v1/domains", BELOW, sl_api_provision, SL_SCOPE_READ, SL_SCOPE_PROVISION, true, true},

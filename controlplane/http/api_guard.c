@@ -192,6 +192,16 @@ static void changed(void *ctx, int error, const char *text)
 	free(c);
 }
 
+/* It is shown on terminals and in logs. */
+static bool is_printable(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static const char *reason_of(struct sl_http_request *r, const json_t *body)
 {
 	const json_t *v = json_object_get(body, "reason");
@@ -199,9 +209,9 @@ static const char *reason_of(struct sl_http_request *r, const json_t *body)
 
 	if (!v)
 		return "";
-	if (text && json_string_length(v) == strlen(text) && strlen(text) <= SL_WARDEN_REASON_MAX)
+	if (text && json_string_length(v) == strlen(text) && strlen(text) <= SL_WARDEN_REASON_MAX && is_printable(text))
 		return text;
-	sl_api_error(r, 400, "reason", "must be a text of at most %d bytes", SL_WARDEN_REASON_MAX);
+	sl_api_error(r, 400, "reason", "must be a text of at most %d bytes without control characters", SL_WARDEN_REASON_MAX);
 	return NULL;
 }
 

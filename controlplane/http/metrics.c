@@ -160,6 +160,7 @@ void sl_api_metrics(struct sl_brain *b, struct sl_http_request *r)
 	own_metrics(f, b);
 	sl_metrics_media(f, b);
 	sl_metrics_sip(f, b);
+	sl_metrics_guard(f, b);
 	if (region)
 		dataplane_metrics(f, b, region);
 	if (fclose(f) == 0)
