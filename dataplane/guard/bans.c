@@ -7,12 +7,12 @@
  *
  * Readers run beside the writer: each print is one word, stored and loaded whole, and a print means the same wherever it stands. A reader sees a
  * ban from its first store on and until the last one that clears it. Only while a ban is moved between its lines may a packet that looks at
- * that moment miss it, which costs one packet of one source. */
+ * that moment miss it, which costs one packet of one source. The filter's bits are changed so that those of bans in force are set at any time. */
 
 #include "dataplane/guard/bans.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/guard/memory.h"
 
@@ -20,7 +20,11 @@ enum {
 	OTHER_LINE_SHIFT = 32,
 	ADDRESS_BITS = 128,
 	NET_BITS = 64, /* of an IPv6 address: what one customer has */
+	FILTER_MIN_BITS = 1 << 13,
+	FILTER_MAX_BITS = 1 << 20,
+	FILTER_BITS_A_BAN = 16,
 };
+_Static_assert(SL_GUARD_BANS_MAX * FILTER_BITS_A_BAN <= FILTER_MAX_BITS, "a full table's filter");
 #define STRANGERS_ONLY UINT64_C(1) /* in a print */
 #define PRINT_FLOOR UINT64_C(2)    /* instead of a print that would read as free */
 
@@ -34,25 +38,21 @@ int sl_bans_init(struct sl_bans *b, const struct sl_hash_key *key, void *(*zallo
 
 	if (!zalloc)
 		zalloc = sl_guard_zalloc;
-	*b = (struct sl_bans){.key = *key, .mask = lines - 1};
+	*b = (struct sl_bans){.key = *key, .mask = lines - 1, .filter_mask = FILTER_MIN_BITS - 1};
 	b->prints = zalloc("bans", (size_t)lines * SL_BANS_WAYS * sizeof *b->prints);
 	b->own = zalloc("ends of bans", (size_t)lines * SL_BANS_WAYS * sizeof *b->own);
-	return b->prints && b->own ? 0 : -ENOMEM;
+	b->filter = zalloc("filter of bans", FILTER_MAX_BITS / 8);
+	b->next_filter = zalloc("filter of bans", FILTER_MAX_BITS / 8);
+	return b->prints && b->own && b->filter && b->next_filter ? 0 : -ENOMEM;
 }
 
 void sl_bans_free(struct sl_bans *b, void (*release)(void *))
 {
 	release((void *)b->prints);
 	release(b->own);
-	b->prints = NULL;
-	b->own = NULL;
-}
-
-uint64_t sl_bans_hash(const struct sl_bans *b, const struct sl_ip *ip, unsigned prefix_len)
-{
-	struct sl_ip masked = prefix_len == ADDRESS_BITS ? *ip : sl_guard_masked(ip, prefix_len);
-
-	return sl_guard_hash(&b->key, &masked, prefix_len);
+	release((void *)b->filter);
+	release(b->next_filter);
+	*b = (struct sl_bans){.mask = b->mask};
 }
 
 static inline uint64_t print_of(uint64_t hash)
@@ -86,33 +86,47 @@ void sl_bans_prefetch(const struct sl_bans *b, uint64_t hash)
 	__builtin_prefetch((const void *)&b->prints[slot_of(b, print, 1)]);
 }
 
-unsigned sl_bans_has(const struct sl_bans *b, uint64_t hash)
+#if defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
+/* Which of a line's prints are this one, whatever its lowest bit. Each 64-bit lane is loaded whole: it is aligned. */
+static inline unsigned matches(const struct sl_bans *b, uint32_t at, uint64_t print)
 {
-	uint64_t print = print_of(hash);
-	unsigned all = 0, strangers = 0;
+	const __m256i *line = (const __m256i *)&b->prints[at];
+	__m256i want = _mm256_set1_epi64x((long long)(print | STRANGERS_ONLY)), any = _mm256_set1_epi64x(STRANGERS_ONLY);
+	__m256i lo = _mm256_cmpeq_epi64(_mm256_or_si256(_mm256_load_si256(line), any), want);
+	__m256i hi = _mm256_cmpeq_epi64(_mm256_or_si256(_mm256_load_si256(line + 1), any), want);
 
-	for (unsigned line = 0; line < 2; line++) {
-		uint32_t at = slot_of(b, print, line);
-		for (unsigned i = 0; i < SL_BANS_WAYS; i++) {
-			uint64_t seen = load(b, at + i);
-			all |= seen == print;
-			strangers |= seen == (print | STRANGERS_ONLY);
-		}
-	}
-	return all ? 2 : strangers;
+	return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(lo)) | (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(hi)) << 4;
 }
+#else
+static inline unsigned matches(const struct sl_bans *b, uint32_t at, uint64_t print)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < SL_BANS_WAYS; i++)
+		found |= (unsigned)((load(b, at + i) & ~STRANGERS_ONLY) == print) << i;
+	return found;
+}
+#endif
 
 /* Where a print stands, or -1. */
-static int64_t find(const struct sl_bans *b, uint64_t print)
+static inline int64_t find(const struct sl_bans *b, uint64_t print)
 {
 	for (unsigned line = 0; line < 2; line++) {
 		uint32_t at = slot_of(b, print, line);
-		for (unsigned i = 0; i < SL_BANS_WAYS; i++) {
-			if ((load(b, at + i) & ~STRANGERS_ONLY) == print)
-				return at + i;
-		}
+		unsigned found = matches(b, at, print);
+		if (found)
+			return at + (unsigned)__builtin_ctz(found);
 	}
 	return -1;
+}
+
+unsigned sl_bans_has(const struct sl_bans *b, uint64_t hash)
+{
+	int64_t slot = find(b, print_of(hash));
+	uint64_t seen = slot < 0 ? 0 : load(b, (uint32_t)slot);
+
+	/* 0: it was taken out between both looks. */
+	return seen == 0 ? 0 : seen & STRANGERS_ONLY ? 1 : 2;
 }
 
 static unsigned free_slots(const struct sl_bans *b, uint32_t at, uint32_t *first)
@@ -156,6 +170,50 @@ static int64_t place_for(struct sl_bans *b, uint64_t print)
 	return slot >= 0 ? slot : move_one(b, at[1]);
 }
 
+static inline uint32_t filter_bit(uint64_t print, uint32_t mask)
+{
+	return (uint32_t)(print >> SL_BANS_FILTER_SHIFT) & mask;
+}
+
+static void or_filter(struct sl_bans *b, uint32_t word, uint64_t bits)
+{
+	atomic_store_explicit(&b->filter[word], atomic_load_explicit(&b->filter[word], memory_order_relaxed) | bits, memory_order_relaxed);
+}
+
+/* Bits of bans that are no more go, and the size follows the number of bans: with another size, the old one's bits stay until the next time, for workers
+ * that still go by it. */
+static void make_filter(struct sl_bans *b)
+{
+	uint32_t mask = FILTER_MIN_BITS - 1, words = FILTER_MAX_BITS / 64;
+
+	while (mask < FILTER_MAX_BITS - 1 && (mask + 1) / FILTER_BITS_A_BAN < b->n)
+		mask = 2 * mask + 1;
+	memset(b->next_filter, 0, FILTER_MAX_BITS / 8);
+	for (uint32_t slot = 0; slot < (b->mask + 1) * SL_BANS_WAYS; slot++) {
+		uint64_t print = load(b, slot);
+		if (print)
+			b->next_filter[filter_bit(print, mask) / 64] |= UINT64_C(1) << filter_bit(print, mask) % 64;
+	}
+	if (mask == atomic_load_explicit(&b->filter_mask, memory_order_relaxed)) {
+		for (uint32_t w = 0; w < words; w++)
+			atomic_store_explicit(&b->filter[w], b->next_filter[w], memory_order_relaxed);
+		return;
+	}
+	for (uint32_t w = 0; w < words; w++)
+		or_filter(b, w, b->next_filter[w]);
+	atomic_store_explicit(&b->filter_mask, mask, memory_order_release);
+}
+
+/* The bit of a new ban; the filter grows with the number of bans. */
+static void note_in_filter(struct sl_bans *b, uint64_t print)
+{
+	uint32_t mask = atomic_load_explicit(&b->filter_mask, memory_order_relaxed), bit = filter_bit(print, mask);
+
+	or_filter(b, bit / 64, UINT64_C(1) << bit % 64);
+	if (b->n > (mask + 1) / FILTER_BITS_A_BAN && mask < FILTER_MAX_BITS - 1)
+		make_filter(b);
+}
+
 static bool is_possible(const struct sl_guard_ban *ban)
 {
 	return ban->prefix_len == ADDRESS_BITS || (ban->prefix_len == NET_BITS && !sl_ip_is_v4(&ban->ip));
@@ -177,6 +235,7 @@ int sl_bans_add(struct sl_bans *b, const struct sl_guard_ban *ban, uint32_t now_
 	}
 	b->own[slot].end_s = end > UINT32_MAX ? 0 : (uint32_t)end; /* beyond the clock's range: for ever */
 	store(b, (uint32_t)slot, print | (ban->strangers ? STRANGERS_ONLY : 0));
+	note_in_filter(b, print);
 	return 0;
 }
 
@@ -220,6 +279,8 @@ void sl_bans_sweep(struct sl_bans *b, uint32_t now_s, uint32_t lines)
 				take_out(b, at + i);
 		}
 		b->swept = (b->swept + 1) & b->mask;
+		if (b->swept == 0)
+			make_filter(b);
 	}
 }
 
