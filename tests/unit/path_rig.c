@@ -14,6 +14,8 @@
 
 #include "dataplane/linux/fib_build.h"
 #include "dataplane/path/cksum.h"
+#include "dataplane/path/turn_quota.h"
+#include "dataplane/path/turn_reservation.h"
 
 enum { SLOT = 1, N_LEGS = 160, N_STREAMS = 256, MAX_WORKERS = 2, MTU = 1500, EVENT_RING = 256 };
 
@@ -26,6 +28,9 @@ static struct {
 	struct sl_srtp *srtp[MAX_WORKERS];
 	struct sl_fib *fib;
 	struct sl_guard_policy policy; /* all zero: the guard is off */
+	bool turn; /* rig_turn() was called */
+	struct sl_turn_quota quota, sources;
+	struct sl_turn_reservations reservations;
 	struct sl_ring events[MAX_WORKERS];
 	void *event_memory[MAX_WORKERS];
 	uint64_t now_ms;
@@ -184,6 +189,71 @@ void rig_meter(uint32_t meter, uint32_t pps, uint32_t kbps)
 	sl_meters_set(rig.dp.meters, meter, &(struct sl_meter_rate){pps, kbps});
 }
 
+/* ---- TURN ---- */
+
+void rig_turn(void)
+{
+	struct sl_worker *w = rig.workers[0];
+	struct sl_conf_turn *c = &rig.config.turn;
+	*c = (struct sl_conf_turn){.n_listeners = 2, .n_relay = 2, .relay_port_min = RIG_RELAY_MIN, .relay_port_max = RIG_RELAY_MAX};
+	must(sl_endpoint_parse(RIG_V4 ":3478", &c->listeners[0]) == 0);
+	must(sl_endpoint_parse("[" RIG_V6 "]:3478", &c->listeners[1]) == 0);
+	must(sl_ip_parse(RIG_RELAY_V4, &c->relay[0]) == 0);
+	must(sl_ip_parse(RIG_RELAY_V6, &c->relay[1]) == 0);
+	must(sl_locals_init(w, &rig.config) == 0);
+	must(sl_port_shared_init(&rig.dp.relay_ports, 1, 2, NULL) == 0);
+	must(sl_turn_quota_init(&rig.quota, 64, named_zalloc) == 0);
+	must(sl_turn_quota_init(&rig.sources, 128, named_zalloc) == 0);
+	must(sl_turn_reservations_init(&rig.reservations, 1, named_zalloc) == 0);
+	const struct sl_sessions_params p = {.n_allocs = 64, .n_peers = 256, .n_workers = 1, .n_relay = 2, .port_min = RIG_RELAY_MIN,
+		.port_max = RIG_RELAY_MAX, .listeners = c->listeners, .n_listeners = 2, .relay = c->relay, .known = &rig.dp.known,
+		.now_s = (uint32_t)(rig.now_ms / 1000), .port_shared = &rig.dp.relay_ports, .seed = {1, 2, 3, 4}};
+	must(sl_sessions_init(&w->sessions, &p) == 0);
+	w->now.s = (uint32_t)(rig.now_ms / 1000);
+	w->turn = (struct sl_turn){.sessions = &w->sessions, .counters = w->counters, .n_listeners = 2, .listeners = c->listeners,
+		.n_relay = 2, .relay = c->relay, .relay_port_min = RIG_RELAY_MIN, .relay_port_max = RIG_RELAY_MAX, .quota = &rig.quota,
+		.sources = &rig.sources, .reservations = &rig.reservations, .n_workers = 1, .ctx = w};
+	rig.turn = true;
+}
+
+struct sl_endpoint rig_allocation(const char *client, unsigned channel, const char *peer)
+{
+	struct sl_worker *w = rig.workers[0];
+	struct sl_endpoint from = rig_endpoint(client), to = rig_endpoint(peer);
+	const struct sl_cold_auth auth = {0};
+	unsigned relay = !sl_ip_is_v4(&to.ip);
+	struct sl_flow f = {.ip = from.ip, .port_be = from.port_be, .listener = !sl_ip_is_v4(&from.ip), .transport = IPPROTO_UDP};
+	int port = sl_port_draw(&w->sessions.ports, &w->sessions.prng, relay, SL_PORT_ANY);
+	must(port > 0);
+	uint32_t alloc = sl_alloc_create(&w->sessions, &f, relay, htons((uint16_t)port), w->now.s, 600, &auth);
+	must(alloc != SL_NONE);
+	if (channel)
+		must(sl_channel_set(&w->sessions, alloc, (uint16_t)channel, &to, false, w->now.s, w->now.s + 300, w->now.s + 600, 8) == 0);
+	else
+		must(sl_permission_set(&w->sessions, alloc, &to.ip, false, w->now.s + 300, 8) == 0);
+	return (struct sl_endpoint){rig.config.turn.relay[relay], htons((uint16_t)port)};
+}
+
+struct rig_packet rig_datagram(const char *src, const struct sl_endpoint *dst, const void *data, unsigned len)
+{
+	struct rig_packet p = {.src = rig_endpoint(src), .dst = *dst, .len = len};
+	memcpy(p.data, data, len);
+	return p;
+}
+
+static void turn_free(void)
+{
+	if (!rig.turn)
+		return;
+	sl_sessions_free(&rig.workers[0]->sessions, free);
+	free(rig.quota.words);
+	free(rig.sources.words);
+	free(rig.reservations.entries);
+	free(rig.dp.relay_ports.owner);
+	rig.config.turn = (struct sl_conf_turn){0};
+	rig.turn = false;
+}
+
 static void free_worker(unsigned i)
 {
 	struct sl_worker *w = rig.workers[i];
@@ -205,6 +275,7 @@ void rig_restart(void)
 
 void rig_stop(void)
 {
+	turn_free();
 	for (unsigned i = 0; i < rig.dp.n_workers; i++)
 		free_worker(i);
 	assert_int_equal(rte_mempool_in_use_count(rig.dp.pool), 0); /* every buffer came back */
@@ -226,6 +297,7 @@ void rig_pass_ms(unsigned ms)
 		rig.now_ms++;
 		for (unsigned i = 0; i < rig.dp.n_workers; i++) {
 			rig.workers[i]->now.ms = rig.now_ms;
+			rig.workers[i]->now.s = (uint32_t)(rig.now_ms / 1000);
 			rig.workers[i]->now_us = rig.now_ms * 1000;
 			sl_media_tick(rig.workers[i]);
 		}

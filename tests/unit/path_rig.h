@@ -22,6 +22,13 @@ struct sl_worker *rig_worker(unsigned i);
 void rig_pass_ms(unsigned ms);
 /* What the guard goes by from now on; until then it is off. */
 void rig_guard(const struct sl_cmd_guard_policy *told);
+/* TURN on worker 0, at port 3478 of both addresses; without a configuration of users. Before the first packet. */
+#define RIG_RELAY_V4 "192.0.2.2"
+#define RIG_RELAY_V6 "2001:db8:1::2"
+enum { RIG_RELAY_MIN = 50176, RIG_RELAY_MAX = 51199 };
+void rig_turn(void);
+/* An allocation of client ("ADDRESS:PORT") with a channel to peer, or a permission when channel is 0: its relayed address. */
+struct sl_endpoint rig_allocation(const char *client, unsigned channel, const char *peer);
 /* Rates of a tenant. */
 void rig_meter(uint32_t meter, uint32_t pps, uint32_t kbps);
 
@@ -42,6 +49,7 @@ struct rig_packet {
 /* An RTP packet of payload bytes that count up. */
 struct rig_packet rig_rtp(const char *src, const struct sl_cmd_leg *to, uint8_t pt, uint16_t seq, uint32_t ts, uint32_t ssrc,
 	unsigned payload);
+struct rig_packet rig_datagram(const char *src, const struct sl_endpoint *dst, const void *data, unsigned len);
 /* Put up to SL_BURST of them into a worker as one burst; then everything the other worker was given. */
 void rig_in(unsigned worker, const struct rig_packet *p, unsigned n);
 /* What was sent since the last call, oldest first; checksums are checked. Returns how many (at most max are copied). */

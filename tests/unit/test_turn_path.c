@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* TURN through the stages of a worker: limits of an allocation and of all of TURN, who can use them up, and what is told of strangers. */
+
+#include "path_rig.h"
+
+#include <string.h>
+
+#include "dataplane/wire/channel.h"
+#include "dataplane/wire/stun.h"
+
+enum { MAX = 64, LEN = 160, CHANNEL = 0x4001 };
+#define CLIENT "192.0.2.10:4000"
+#define OTHER "192.0.2.11:4000"
+#define CLIENT_V6 "[2001:db8:1::10]:4000"
+#define PEER "198.51.100.10:5000"
+#define PEER_V6 "[2001:db8:1::11]:5000"
+#define STRANGER "192.0.2.99:4000"
+
+static struct rig_packet out[MAX];
+
+static int setup(void **state)
+{
+	int rc = rig_setup(state);
+	rig_turn();
+	return rc;
+}
+
+static struct sl_endpoint server(bool v6)
+{
+	return rig_endpoint(v6 ? "[" RIG_V6 "]:3478" : RIG_V4 ":3478");
+}
+
+static unsigned deliver(struct rig_packet p, unsigned n)
+{
+	unsigned through = 0;
+	while (n--) {
+		rig_in(0, &p, 1);
+		through += rig_out(out, MAX);
+	}
+	return through;
+}
+
+static unsigned from_client(const char *client, unsigned n)
+{
+	uint8_t data[SL_CHANNEL_HEADER_BYTES + LEN] = {CHANNEL >> 8, CHANNEL & 0xff, LEN >> 8, LEN & 0xff};
+	struct sl_endpoint to = server(client[0] == '[');
+	return deliver(rig_datagram(client, &to, data, sizeof data), n);
+}
+
+static unsigned from_peer(const char *peer, const struct sl_endpoint *relayed, unsigned n)
+{
+	static const uint8_t data[LEN] = {1, 2, 3};
+	return deliver(rig_datagram(peer, relayed, data, sizeof data), n);
+}
+
+static void guard_by(struct sl_cmd_guard_policy p)
+{
+	p.enabled = 1;
+	rig_guard(&p);
+	rig_worker(0)->turn.guard = &rig_worker(0)->policy->told;
+	rig_meter(SL_METER_TURN, p.turn_pps, p.turn_kbps); /* as the housekeeper does */
+}
+
+static void relays(void **state)
+{
+	struct sl_endpoint v4 = rig_allocation(CLIENT, CHANNEL, PEER), v6 = rig_allocation(CLIENT_V6, CHANNEL, PEER_V6);
+	assert_int_equal(from_client(CLIENT, 1), 1);
+	rig_assert_to(&out[0], PEER);
+	assert_int_equal(out[0].len, LEN);
+	assert_int_equal(from_peer(PEER, &v4, 1), 1);
+	rig_assert_to(&out[0], CLIENT);
+	assert_int_equal(out[0].len, LEN + SL_CHANNEL_HEADER_BYTES);
+	assert_int_equal(from_client(CLIENT_V6, 1), 1);
+	rig_assert_to(&out[0], PEER_V6);
+	assert_int_equal(from_peer(PEER_V6, &v6, 1), 1);
+	rig_assert_to(&out[0], CLIENT_V6);
+}
+
+static void an_allocation_has_its_rate(void **state)
+{
+	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER), other = rig_allocation(OTHER, CHANNEL, PEER);
+	guard_by((struct sl_cmd_guard_policy){.turn_session_pps = 50});
+	assert_int_equal(from_client(CLIENT, 80), 50);
+	assert_int_equal(rig_drops(SL_DROP_session_limit), 30);
+	assert_int_equal(from_peer(PEER, &relayed, 80), 50); /* directions apart, and allocations */
+	assert_int_equal(from_peer(PEER, &other, 80), 50);
+	assert_int_equal(from_client(OTHER, 80), 50);
+	rig_pass_ms(500);
+	assert_int_equal(from_client(CLIENT, 80), 25);
+}
+
+static void an_allocation_has_its_bytes(void **state)
+{
+	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER);
+	guard_by((struct sl_cmd_guard_policy){.turn_session_kbps = 8 * LEN * 100 / 1000}); /* 128 kbit/s: 100 such packets */
+	assert_int_equal(from_client(CLIENT, 150), 100);
+	assert_int_equal(from_peer(PEER, &relayed, 150), 100);
+}
+
+static void send_indications_count(void **state)
+{
+	uint8_t msg[400], data[LEN] = {0}, tid[12] = {1};
+	struct sl_endpoint to = server(false), peer = rig_endpoint(PEER);
+	struct sl_stun_builder b;
+	rig_allocation(CLIENT, CHANNEL, PEER);
+	sl_stun_begin(&b, msg, sizeof msg, SL_TURN_SEND, SL_STUN_INDICATION, tid);
+	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
+	sl_stun_add(&b, SL_ATTR_DATA, data, sizeof data);
+	guard_by((struct sl_cmd_guard_policy){.turn_session_pps = 50});
+	assert_int_equal(from_client(CLIENT, 40), 40);
+	assert_int_equal(deliver(rig_datagram(CLIENT, &to, msg, (unsigned)sl_stun_end(&b)), 40), 10);
+}
+
+/* Strangers, and peers without a permission, use up nothing. */
+static void what_is_forged_costs_nothing(void **state)
+{
+	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER);
+	guard_by((struct sl_cmd_guard_policy){.turn_session_pps = 50, .turn_pps = 50});
+	assert_int_equal(from_client(STRANGER, 200), 0);
+	assert_int_equal(from_peer(STRANGER, &relayed, 200), 0);
+	assert_int_equal(rig_drops(SL_DROP_no_allocation) + rig_drops(SL_DROP_no_permission), 400);
+	assert_int_equal(from_client(CLIENT, 60), 50);
+	assert_int_equal(from_peer(PEER, &relayed, 60), 50);
+}
+
+static void all_of_turn_has_its_rate(void **state)
+{
+	rig_allocation(CLIENT, CHANNEL, PEER);
+	rig_allocation(OTHER, CHANNEL, PEER);
+	guard_by((struct sl_cmd_guard_policy){.turn_pps = 100});
+	unsigned n = from_client(CLIENT, 80) + from_client(OTHER, 80);
+	assert_in_range(n, 99, 101);
+	assert_int_equal(rig_drops(SL_DROP_tenant_limit), 160 - n);
+}
+
+static void dry_run(void **state)
+{
+	rig_allocation(CLIENT, CHANNEL, PEER);
+	guard_by((struct sl_cmd_guard_policy){.turn_session_pps = 50, .dry_run = 1});
+	assert_int_equal(from_client(CLIENT, 80), 80);
+	assert_int_equal(rig_drops(SL_DROP_session_limit), 0);
+	assert_int_equal(rig_worker(0)->shm->would_drop[SL_DROP_session_limit], 30);
+}
+
+/* A slot's next allocation begins with full buckets. */
+static void the_next_one_begins_anew(void **state)
+{
+	struct sl_worker *w = rig_worker(0);
+	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER);
+	guard_by((struct sl_cmd_guard_policy){.turn_session_pps = 50});
+	assert_int_equal(from_client(CLIENT, 80), 50);
+	sl_alloc_delete(&w->sessions, sl_relay_find(&w->sessions.ports, 0, ntohs(relayed.port_be)));
+	rig_allocation(OTHER, CHANNEL, PEER);
+	assert_int_equal(from_client(OTHER, 80), 50);
+}
+
+/* What a stranger's message says of him is remembered. */
+static void malformed_is_noted(void **state)
+{
+	static const uint8_t overruns[] = {0x00, 0x01, 0x00, 0x04, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x00, 0x06, 0x00, 0x40};
+	struct sl_endpoint to = server(false), from = rig_endpoint(STRANGER);
+	struct sl_evt_guard_signals told = {0};
+	assert_int_equal(deliver(rig_datagram(STRANGER, &to, overruns, sizeof overruns), 3), 0);
+	assert_int_equal(rig_drops(SL_DROP_stun_malformed), 3);
+	assert_true(sl_signals_tell(&rig_worker(0)->guard.signals, 1000000, &told));
+	assert_int_equal(told.n, 1);
+	assert_true(sl_ip_eq(&told.sources[0].ip, &from.ip));
+	assert_int_equal(told.sources[0].count[SL_GUARD_SAW_MALFORMED], 3);
+}
+
+/* The answers of Binding on the wire: within the budget, both families. */
+static void answers_on_the_wire(void **state)
+{
+	static const uint8_t binding[20] = {0x00, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42, 9};
+	guard_by((struct sl_cmd_guard_policy){.reflection_percent = 300});
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct sl_endpoint to = server(v6);
+		unsigned header = 8 + (v6 ? 40 : 20);
+		assert_int_equal(deliver(rig_datagram(v6 ? CLIENT_V6 : CLIENT, &to, binding, sizeof binding), 1), 1);
+		assert_true((out[0].len + header) * 100 <= (sizeof binding + header) * 300);
+	}
+	const uint64_t *c = rig_worker(0)->counters;
+	assert_int_equal(c[SL_C_guard_challenges], 2);
+	assert_int_equal(c[SL_C_guard_challenged_bytes], 48 + 68);
+	assert_int_equal(c[SL_C_guard_challenge_bytes], 60 + 92);
+	/* Below what an answer takes there is none. */
+	guard_by((struct sl_cmd_guard_policy){.reflection_percent = 110});
+	struct sl_endpoint to = server(false);
+	assert_int_equal(deliver(rig_datagram(CLIENT, &to, binding, sizeof binding), 1), 0);
+	assert_int_equal(rig_drops(SL_DROP_reflection_limit), 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(relays),
+		TEST(an_allocation_has_its_rate),
+		TEST(an_allocation_has_its_bytes),
+		TEST(send_indications_count),
+		TEST(what_is_forged_costs_nothing),
+		TEST(all_of_turn_has_its_rate),
+		TEST(dry_run),
+		TEST(the_next_one_begins_anew),
+		TEST(malformed_is_noted),
+		TEST(answers_on_the_wire),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
