@@ -4,6 +4,7 @@
 
 #include "dataplane/abi/validate.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,93 @@ static void carry_out(struct fake *f, const struct sl_command *c, bool building)
 	}
 }
 
+/* ---- guard ---- */
+
+static bool is_guards(uint32_t type)
+{
+	return type >= SL_CMD_GUARD_POLICY && type <= SL_CMD_GUARD_METER;
+}
+
+static int guard_admit(struct fake *f, unsigned slot, uint32_t type, char *text, size_t text_len)
+{
+	struct fake_guard *g = &f->guard;
+
+	if (type == SL_CMD_GUARD_MARK || type == SL_CMD_GUARD_PRESSURE || g->owner < 0 || g->owner == (int)slot)
+		return 0;
+	g->n_refused++;
+	snprintf(text, text_len, "the guard is '%s''s", f->server.slots[g->owner].name);
+	return -EBUSY;
+}
+
+static int guard_command(struct fake *f, unsigned slot, const struct sl_command *c, char *text, size_t text_len)
+{
+	struct fake_guard *g = &f->guard;
+	int rc = guard_admit(f, slot, c->h.type, text, text_len);
+
+	if (rc < 0)
+		return rc;
+	if (c->h.type == f->refuse_type || sl_command_validate(c, text, text_len) < 0)
+		return -EINVAL;
+	switch (c->h.type) {
+	case SL_CMD_GUARD_POLICY:
+		g->policy = c->guard_policy;
+		g->owner = (int)slot;
+		g->n_policies++;
+		break;
+	case SL_CMD_GUARD_BAN:
+		g->last_ban = c->guard_ban;
+		g->n_bans += c->guard_ban.n;
+		break;
+	case SL_CMD_GUARD_UNBAN:
+		g->n_unbans += c->guard_ban.n;
+		break;
+	case SL_CMD_GUARD_BANS_CLEAR:
+		g->n_clears++;
+		break;
+	case SL_CMD_GUARD_MARK:
+		g->last_mark = c->guard_mark;
+		g->n_marks += c->guard_mark.n;
+		break;
+	case SL_CMD_GUARD_PRESSURE:
+		g->pressure = c->guard_pressure;
+		g->n_pressures++;
+		break;
+	default:
+		g->last_meter = c->guard_meter;
+		g->n_meters++;
+		break;
+	}
+	return 0;
+}
+
+static int list_offered(void *ctx, unsigned slot, uint32_t seq, int memfd, size_t bytes, char *text, size_t text_len)
+{
+	struct fake *f = ctx;
+	struct fake_guard *g = &f->guard;
+	int rc = guard_admit(f, slot, SL_CMD_GUARD_POLICY, text, text_len);
+
+	if (rc < 0)
+		return rc;
+	struct sl_guard_list *list = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, memfd, 0);
+	if (list == MAP_FAILED)
+		return -errno;
+	rc = sl_guard_list_validate(list, bytes, text, text_len);
+	if (rc == 0) {
+		g->list_n = list->n;
+		memcpy(g->list, list->entries, (list->n < FAKE_GUARD_LIST_MAX ? list->n : FAKE_GUARD_LIST_MAX) * sizeof g->list[0]);
+		g->n_lists++;
+		sl_abi_server_guard_ack(&f->server, slot, f->server.slots[slot].client_generation, seq, 0, NULL);
+	}
+	munmap(list, bytes);
+	return rc;
+}
+
+void fake_tell(struct fake *f, unsigned worker, const struct sl_event *evt)
+{
+	if (f->open)
+		sl_abi_worker_post(&f->workers[worker], evt);
+}
+
 static void housekeep(struct fake *f)
 {
 	struct sl_command c;
@@ -91,6 +179,11 @@ static void housekeep(struct fake *f)
 	for (unsigned n = 0; n < f->burst && sl_abi_server_pop_command(&f->server, &slot, &c); n++) {
 		f->n_commands++;
 		text[0] = '\0';
+		if (is_guards(c.h.type)) {
+			int answer = guard_command(f, slot, &c, text, sizeof text);
+			sl_abi_server_ack(&f->server, slot, &c, answer, text);
+			continue;
+		}
 		const char *owner = f->editor.owner < 0 ? "" : f->server.slots[f->editor.owner].name;
 		int rc = sl_editor_admit(&f->editor, slot, c.h.type, owner, text, sizeof text);
 		if (rc < 0) {
@@ -128,6 +221,8 @@ static void client_changed(void *ctx, unsigned slot, bool attached)
 	struct fake *f = ctx;
 
 	sl_editor_gone(&f->editor, slot);
+	if (f->guard.owner == (int)slot)
+		f->guard.owner = -1;
 }
 
 /* ---- workers ---- */
@@ -281,11 +376,12 @@ struct fake *fake_new(const char *socket_path)
 
 void fake_start(struct fake *f)
 {
-	struct sl_abi_server_ops ops = {.changed = client_changed, .clip = clip_offered, .ctx = f};
+	struct sl_abi_server_ops ops = {.changed = client_changed, .clip = clip_offered, .guard_list = list_offered, .ctx = f};
 	char text[128];
 
 	fake_lock(f);
 	sl_editor_init(&f->editor);
+	f->guard.owner = -1;
 	atomic_fetch_add(&f->region->generation, 1);
 	f->region->pid = (uint32_t)getpid();
 	if (sl_abi_server_open(

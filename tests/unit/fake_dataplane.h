@@ -14,7 +14,7 @@
 #include "dataplane/abi/server.h"
 #include "tests/unit/fake_legs.h"
 
-enum { FAKE_WORKERS = 2, FAKE_USERS_MAX = 8192, FAKE_RULES_MAX = 64, FAKE_ALLOCATIONS_MAX = 64 };
+enum { FAKE_WORKERS = 2, FAKE_USERS_MAX = 8192, FAKE_RULES_MAX = 64, FAKE_ALLOCATIONS_MAX = 64, FAKE_GUARD_LIST_MAX = 256 };
 
 /* What a snapshot holds. */
 struct fake_snapshot {
@@ -23,6 +23,19 @@ struct fake_snapshot {
 	struct sl_cmd_peer_rule rules[FAKE_RULES_MAX];
 	struct sl_cmd_secret last_secret;
 	struct sl_cmd_user users[FAKE_USERS_MAX];
+};
+
+/* What clients told of the guard; there is one owner, as in the real one. */
+struct fake_guard {
+	int owner; /* slot; -1 = nobody */
+	unsigned n_policies, n_bans, n_unbans, n_clears, n_marks, n_pressures, n_meters, n_lists, n_refused;
+	struct sl_cmd_guard_policy policy;
+	struct sl_cmd_guard_ban last_ban;
+	struct sl_cmd_guard_mark last_mark;
+	struct sl_cmd_guard_pressure pressure;
+	struct sl_cmd_guard_meter last_meter;
+	uint32_t list_n; /* of the last list: its entries, as many as there is room for */
+	struct sl_prefix_entry list[FAKE_GUARD_LIST_MAX];
 };
 
 struct fake {
@@ -48,6 +61,7 @@ struct fake {
 	unsigned most_waiting; /* commands that ever waited in a client's ring to the housekeeper */
 	struct sl_evt_allocation allocations[FAKE_ALLOCATIONS_MAX]; /* id 0 = free */
 	struct fake_legs media;
+	struct fake_guard guard;
 };
 
 /* Make the region and run the thread; the server is closed yet. */
@@ -59,6 +73,9 @@ void fake_die(struct fake *f);
 
 void fake_lock(struct fake *f);
 void fake_unlock(struct fake *f);
+
+/* An event of a worker to every client, with the lock held. */
+void fake_tell(struct fake *f, unsigned worker, const struct sl_event *evt);
 
 /* With the lock held. */
 const struct sl_cmd_user *fake_user(const struct fake *f, const char *name);
