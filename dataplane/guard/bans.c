@@ -14,6 +14,10 @@
 #include <errno.h>
 #include <string.h>
 
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
 #include "dataplane/guard/memory.h"
 
 enum {
@@ -194,7 +198,8 @@ static void make_filter(struct sl_bans *b)
 		if (print)
 			b->next_filter[filter_bit(print, mask) / 64] |= UINT64_C(1) << filter_bit(print, mask) % 64;
 	}
-	if (mask == atomic_load_explicit(&b->filter_mask, memory_order_relaxed)) {
+	b->filter_is_old = mask != atomic_load_explicit(&b->filter_mask, memory_order_relaxed);
+	if (!b->filter_is_old) {
 		for (uint32_t w = 0; w < words; w++)
 			atomic_store_explicit(&b->filter[w], b->next_filter[w], memory_order_relaxed);
 		return;
@@ -241,6 +246,7 @@ int sl_bans_add(struct sl_bans *b, const struct sl_guard_ban *ban, uint32_t now_
 
 static void take_out(struct sl_bans *b, uint32_t slot)
 {
+	b->filter_is_old = true;
 	store(b, slot, 0);
 	atomic_store_explicit(&b->n, atomic_load_explicit(&b->n, memory_order_relaxed) - 1, memory_order_relaxed);
 }
@@ -261,6 +267,7 @@ void sl_bans_clear(struct sl_bans *b)
 	for (uint32_t slot = 0; slot < (b->mask + 1) * SL_BANS_WAYS; slot++)
 		store(b, slot, 0);
 	atomic_store_explicit(&b->n, 0, memory_order_relaxed);
+	b->filter_is_old = true;
 }
 
 static bool has_ended(const struct sl_bans *b, uint32_t slot, uint32_t now_s)
@@ -270,7 +277,7 @@ static bool has_ended(const struct sl_bans *b, uint32_t slot, uint32_t now_s)
 
 void sl_bans_sweep(struct sl_bans *b, uint32_t now_s, uint32_t lines)
 {
-	if (atomic_load_explicit(&b->n, memory_order_relaxed) == 0)
+	if (atomic_load_explicit(&b->n, memory_order_relaxed) == 0 && !b->filter_is_old)
 		return;
 	for (; lines > 0; lines--) {
 		uint32_t at = b->swept * SL_BANS_WAYS;
@@ -279,7 +286,7 @@ void sl_bans_sweep(struct sl_bans *b, uint32_t now_s, uint32_t lines)
 				take_out(b, at + i);
 		}
 		b->swept = (b->swept + 1) & b->mask;
-		if (b->swept == 0)
+		if (b->swept == 0 && b->filter_is_old)
 			make_filter(b);
 	}
 }

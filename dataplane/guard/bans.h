@@ -24,6 +24,7 @@ struct sl_bans {
 	/* The housekeeper's own, beside each print: */
 	struct sl_bans_own *own;
 	uint64_t *next_filter;
+	bool filter_is_old; /* it has bits of bans that are no more */
 	uint32_t swept;
 };
 
