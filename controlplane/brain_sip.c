@@ -86,7 +86,8 @@ static int open_above(struct sl_brain *b, su_root_t *root, char *text, size_t te
 	        .store = b->store,
 	        .timers = b->timers,
 	        .asks = b->asks,
-	        .events = b->events};
+	        .events = b->events,
+	        .warden = b->warden};
 
 	if (!(b->registrar = sl_registrar_open(&registrar, text, text_len)))
 		return -1;
@@ -109,6 +110,7 @@ static int open_above(struct sl_brain *b, su_root_t *root, char *text, size_t te
 	        .calls = b->calls,
 	        .trace = b->trace,
 	        .registrar = b->registrar,
+	        .warden = b->warden,
 	        .brain = b->mail,
 	        .crash_page = map_crash_page(b->crash_fd),
 	        .invite = sl_b2bua_invite,

@@ -35,7 +35,7 @@ enum sl_warden_answer sl_warden_judge(struct sl_warden *w, const struct sl_sip_f
 	const struct sl_ip *ip = &flow->remote.ip;
 	enum sl_warden_answer a;
 
-	if (w->watch.n_marked_all == 0 || !w->conf.enabled || w->conf.dry_run)
+	if (!w || w->watch.n_marked_all == 0 || !w->conf.enabled || w->conf.dry_run)
 		return SL_WARDEN_PASS;
 	if (sl_warden_knows(w, flow)) {
 		a = answer_of(sl_watch_action(&w->watch, ip, flow->listener, SL_GUARD_KNOWN, now_ms));
@@ -55,7 +55,7 @@ enum sl_warden_answer sl_warden_judge(struct sl_warden *w, const struct sl_sip_f
 
 static const struct sl_entry *shuts_out(const struct sl_warden *w, const struct sl_ip *ip)
 {
-	const struct sl_entry *e = w->conf.enabled && !w->conf.dry_run ? sl_entries_decides(&w->entries, ip) : NULL;
+	const struct sl_entry *e = w && w->conf.enabled && !w->conf.dry_run ? sl_entries_decides(&w->entries, ip) : NULL;
 
 	return e && e->kind != SL_WARDEN_ALLOW ? e : NULL;
 }
@@ -101,11 +101,13 @@ static unsigned prefix_bits(const struct sl_ip *ip)
 
 unsigned sl_warden_has(const struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
 {
-	return sl_tally_of(&w->states[what], source, source_bits(source));
+	return w ? sl_tally_of(&w->states[what], source, source_bits(source)) : 0;
 }
 
 bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
 {
+	if (!w)
+		return true;
 	const struct sl_conf_guard *g = &w->conf;
 	unsigned per_source = what == SL_WARDEN_BINDING ? g->bindings_per_source : g->calls_per_source;
 	unsigned per_prefix = what == SL_WARDEN_BINDING ? g->bindings_per_prefix : g->calls_per_prefix;
@@ -125,7 +127,7 @@ bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const st
 void sl_warden_took(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
 {
 	/* Without memory it is not counted: rather one too many than nobody. */
-	if (sl_tally_add(&w->states[what], source, source_bits(source)) == 0 && sl_tally_add(&w->states[what], source, prefix_bits(source)) < 0)
+	if (w && sl_tally_add(&w->states[what], source, source_bits(source)) == 0 && sl_tally_add(&w->states[what], source, prefix_bits(source)) < 0)
 		sl_tally_sub(&w->states[what], source, source_bits(source));
 }
 
@@ -139,6 +141,8 @@ bool sl_warden_take(struct sl_warden *w, enum sl_warden_state what, const struct
 
 void sl_warden_give(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
 {
+	if (!w)
+		return;
 	sl_tally_sub(&w->states[what], source, source_bits(source));
 	sl_tally_sub(&w->states[what], source, prefix_bits(source));
 }
@@ -148,6 +152,8 @@ void sl_warden_give(struct sl_warden *w, enum sl_warden_state what, const struct
 /* Down by a quarter at a time, severe by half, and back slowly: what strangers may send settles where it does not overload us. */
 void sl_warden_pressure(struct sl_warden *w, unsigned level, int64_t now_ms)
 {
+	if (!w)
+		return;
 	unsigned percent = w->percent;
 
 	if (now_ms - w->pressure_ms < SL_WARDEN_PRESSURE_MS)
@@ -179,6 +185,8 @@ unsigned sl_warden_meter(struct sl_warden *w, const char *tenant, unsigned pps, 
 {
 	unsigned i = 1;
 
+	if (!w)
+		return 0;
 	while (i < w->n_tenants && strcmp(w->tenants[i].name, tenant) != 0)
 		i++;
 	if (i == w->n_tenants) {

@@ -35,10 +35,10 @@ static void tell(struct sl_warden *w, const struct sl_endpoint *remote, uint16_t
 
 void sl_warden_challenged(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms)
 {
-	uint64_t hash = hash_of(w, flow);
+	uint64_t hash = w ? hash_of(w, flow) : 0;
 	size_t at = (size_t)(hash >> 1) & (SL_WARDEN_CHALLENGED - 1);
 
-	if (sl_warden_knows(w, flow) || (w->challenged[at].hash == hash && now_ms - w->challenged[at].ms < CHALLENGED_AGAIN_MS))
+	if (!w || sl_warden_knows(w, flow) || (w->challenged[at].hash == hash && now_ms - w->challenged[at].ms < CHALLENGED_AGAIN_MS))
 		return;
 	w->challenged[at].hash = hash;
 	w->challenged[at].ms = now_ms;
@@ -52,7 +52,7 @@ static void trust(struct sl_warden *w, const struct sl_endpoint *remote, unsigne
 	struct sl_trust_mark *m;
 	bool news;
 
-	if (listener >= SL_CONF_MAX_SIP_LISTENERS)
+	if (!w || listener >= SL_CONF_MAX_SIP_LISTENERS)
 		return;
 	w->now_ms = now_ms > w->now_ms ? now_ms : w->now_ms;
 	if (seconds > LONGEST_S - GRACE_S)
@@ -87,7 +87,7 @@ void sl_warden_trusts_peer(struct sl_warden *w, const struct sl_endpoint *remote
 
 void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms)
 {
-	if (!sl_trust_release(&w->trust, &flow->remote, flow->listener))
+	if (!w || !sl_trust_release(&w->trust, &flow->remote, flow->listener))
 		return;
 	w->counts.marks_withdrawn++;
 	w->now_ms = now_ms > w->now_ms ? now_ms : w->now_ms;
@@ -98,5 +98,5 @@ void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, in
 
 bool sl_warden_knows(const struct sl_warden *w, const struct sl_sip_flow *flow)
 {
-	return sl_trust_has(&w->trust, &flow->remote, flow->listener, w->now_ms);
+	return w && sl_trust_has(&w->trust, &flow->remote, flow->listener, w->now_ms);
 }

@@ -61,9 +61,11 @@ struct sl_warden *sl_warden_new(const struct sl_warden_options *o)
 	w->o = *o;
 	if (!w->o.unix_ms)
 		w->o.unix_ms = wall_clock_ms;
+	if (!w->o.now_ms)
+		w->o.now_ms = monotonic_ms;
 	w->config = o->config;
 	w->conf = o->config->guard;
-	w->now_ms = monotonic_ms();
+	w->now_ms = w->o.now_ms();
 	w->clock_ms = w->o.unix_ms() - w->now_ms;
 	w->percent = 100;
 	w->n_tenants = 1;
@@ -101,7 +103,8 @@ void sl_warden_free(struct sl_warden *w)
 
 void sl_warden_set_events(struct sl_warden *w, struct sl_call_events *events)
 {
-	w->o.events = events;
+	if (w)
+		w->o.events = events;
 }
 
 /* ---- clocks ---- */
@@ -240,6 +243,8 @@ static void report(struct sl_warden *w, const struct sl_ip *source, enum sl_guar
 	char reason[SL_WARDEN_REASON_MAX + 1];
 	unsigned seconds;
 
+	if (!w)
+		return;
 	sl_warden_limits(w, &limits);
 	seconds = sl_reputation_note(&w->reputation, &limits, source, what, n, proven, now_ms);
 	if (seconds == 0)

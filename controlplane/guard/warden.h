@@ -26,8 +26,9 @@ struct sl_warden_options {
 	struct sl_dp *dp;       /* may be NULL in tests */
 	struct sl_store *store; /* manual and automatic entries outlive us; NULL: they do not */
 	struct sl_call_events *events; /* NULL: no events but the log */
-	int64_t (*unix_ms)(void); /* NULL = the clock */
+	int64_t (*unix_ms)(void), (*now_ms)(void); /* NULL = the clocks (CLOCK_MONOTONIC) */
 };
+/* What SIP, the registrar, calls and media ask and tell (from "reputation" to "tenants" below) works with w NULL, too: then nobody is limited. */
 struct sl_warden *sl_warden_new(const struct sl_warden_options *o);
 void sl_warden_free(struct sl_warden *w);
 void sl_warden_tick(struct sl_warden *w, int64_t now_ms);

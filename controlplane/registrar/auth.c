@@ -5,6 +5,9 @@
 
 #include "controlplane/registrar/internal.h"
 
+#include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +18,7 @@
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
 
-enum { CHALLENGE_MAX = 768, EVENTS_A_SECOND = 100, NC_DIGITS = 8 };
+enum { CHALLENGE_MAX = 768, EVENTS_A_SECOND = 100, NC_DIGITS = 8, TRUSTED_S = 60 };
 
 enum verdict { GOOD, NONE, STALE, WRONG, MALFORMED };
 
@@ -189,6 +192,7 @@ static void challenge(struct check *c, msg_t *msg, bool stale)
 			n += (size_t)snprintf(text + n, sizeof text - n, "%s: Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s\r\n",
 			        name, c->domain->name, nonce, sl_digest_algorithm_name(a), stale ? ", stale=true" : "");
 	}
+	sl_warden_challenged(c->r->o.warden, c->flow, sl_now_ms());
 	c->r->counts.challenges++;
 	c->r->counts.stale += stale;
 	if (is_register)
@@ -210,7 +214,7 @@ static void wrong(struct check *c)
 {
 	struct sl_registrar *r = c->r;
 	const struct sl_conf_sip *conf = sl_reg_conf(r);
-	const struct sl_guard_limits limits = { conf->auth_failures, conf->auth_window_s, conf->auth_block_s };
+	const struct sl_lockout_limits limits = { conf->auth_failures, conf->auth_window_s, conf->auth_block_s };
 	const char *tenant = c->domain->tenant ? c->domain->tenant->name : "";
 	char source[SL_ADDR_TEXT_MAX];
 	int len = (int)(c->p.username.n < SL_PROV_NAME_MAX ? c->p.username.n : SL_PROV_NAME_MAX);
@@ -220,9 +224,9 @@ static void wrong(struct check *c)
 	if (may_publish(r, c->now_ms))
 		sl_call_event_publish(r->o.events, SL_CE_AUTH_FAILED, tenant, NULL, NULL, "%.*s@%s from %s", len, c->p.username.p, c->domain->name,
 		        source);
-	if (sl_guard_failed(&r->guard, sl_guard_source(&r->guard, &c->flow->remote.ip), &limits, c->now_ms))
-		sl_call_event_publish(r->o.events, SL_CE_AUTH_BLOCKED, tenant, NULL, NULL, "source %s for %u s", source, limits.block_s);
-	if (sl_guard_failed(&r->guard, sl_guard_user(&r->guard, c->p.username.p, (size_t)len, c->domain->name), &limits, c->now_ms))
+	/* Proven: the nonce was given to that address. */
+	sl_warden_report_flow(r->o.warden, c->flow, c->user ? SL_GUARD_SAW_AUTH_FAILED : SL_GUARD_SAW_UNKNOWN_USER, true, sl_now_ms());
+	if (sl_lockout_failed(&r->lockout, sl_lockout_user(&r->lockout, c->p.username.p, (size_t)len, c->domain->name), &limits, c->now_ms))
 		sl_call_event_publish(r->o.events, SL_CE_AUTH_BLOCKED, tenant, NULL, NULL, "user %.*s@%s for %u s", len, c->p.username.p,
 		        c->domain->name, limits.block_s);
 }
@@ -247,15 +251,14 @@ static enum place place_of(const struct check *c)
 
 static bool is_blocked(struct check *c, msg_t *msg)
 {
-	struct sl_guard *g = &c->r->guard;
 	bool answer = true, answer_user = true;
 	enum place place = c->p.username.p ? place_of(c) : ELSEWHERE;
 	char retry[32];
-	unsigned left = sl_guard_blocked(g, sl_guard_source(g, &c->flow->remote.ip), c->now_ms, &answer);
+	unsigned left = sl_warden_blocks(c->r->o.warden, &c->flow->remote.ip, sl_now_ms(), &answer);
 
 	if (c->p.username.p && place == ELSEWHERE) {
 		size_t len = c->p.username.n < SL_PROV_NAME_MAX ? c->p.username.n : SL_PROV_NAME_MAX;
-		unsigned user_left = sl_guard_blocked(g, sl_guard_user(g, c->p.username.p, len, c->domain->name), c->now_ms, &answer_user);
+		unsigned user_left = sl_lockout_blocked(&c->r->lockout, sl_lockout_user(&c->r->lockout, c->p.username.p, len, c->domain->name), c->now_ms, &answer_user);
 
 		left = user_left > left ? user_left : left;
 	}
@@ -281,7 +284,7 @@ struct sl_prov_user *sl_reg_authenticate(struct sl_registrar *r, msg_t *msg, con
 		return NULL;
 	switch (found ? check(&c) : NONE) {
 	case GOOD:
-		sl_guard_passed(&r->guard, sl_guard_user(&r->guard, c.user->name, strlen(c.user->name), domain->name));
+		sl_lockout_passed(&r->lockout, sl_lockout_user(&r->lockout, c.user->name, strlen(c.user->name), domain->name));
 		return sl_prov_user_ref(c.user);
 	case MALFORMED:
 		sl_sip_refuse(r->sip, msg, sip, 400, "Bad Credentials", TAG_END());
@@ -334,5 +337,7 @@ int sl_registrar_authenticate(struct sl_registrar *r, msg_t *msg, const sip_t *s
 		return -EAGAIN;
 	}
 	*user = sl_reg_authenticate(r, msg, sip, flow, d);
+	if (*user) /* he need not be registered: what he asked for, a call say, comes from there for a while */
+		sl_warden_trusts(r->o.warden, flow, TRUSTED_S, sl_now_ms());
 	return *user ? 0 : -EAGAIN;
 }

@@ -6,6 +6,7 @@
 #include "controlplane/registrar/internal.h"
 
 #include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -195,6 +196,38 @@ void sl_reg_binding_dirty(struct sl_registrar *r, struct sl_reg_binding *x, int6
 	r->dirty_last = &x->dirty_next;
 }
 
+/* ---- trust: whoever is registered is no stranger to the guard ---- */
+
+static uint32_t seconds_left(const struct sl_registrar *r, const struct sl_reg_binding *x)
+{
+	int64_t left_ms = x->b.expires_unix_ms - r->unix_ms();
+
+	return left_ms > 0 ? (uint32_t)((left_ms + 999) / 1000) : 0;
+}
+
+/* A connection of the process before us has gone: nobody comes from there again. */
+static void begin_trust(struct sl_registrar *r, struct sl_reg_binding *x)
+{
+	sl_warden_took(r->o.warden, SL_WARDEN_BINDING, &x->b.flow.remote.ip);
+	x->held = x->b.flow.transport == SL_SIP_UDP || (r->sip && sl_sip_flow_is_open(r->sip, &x->b.flow));
+	if (x->held)
+		sl_warden_holds(r->o.warden, &x->b.flow, seconds_left(r, x), sl_now_ms());
+}
+
+static void end_trust(struct sl_registrar *r, struct sl_reg_binding *x)
+{
+	sl_warden_give(r->o.warden, SL_WARDEN_BINDING, &x->b.flow.remote.ip);
+	if (x->held)
+		sl_warden_distrusts(r->o.warden, &x->b.flow, sl_now_ms());
+	x->held = false;
+}
+
+void sl_reg_binding_trust(struct sl_registrar *r, struct sl_reg_binding *x)
+{
+	if (x->held)
+		sl_warden_trusts(r->o.warden, &x->b.flow, seconds_left(r, x), sl_now_ms());
+}
+
 /* Out of all tables and lists. */
 static void unlink_binding(struct sl_registrar *r, struct sl_reg_binding *x)
 {
@@ -211,6 +244,7 @@ static void unlink_binding(struct sl_registrar *r, struct sl_reg_binding *x)
 	r->n_bindings--;
 	sl_reg_binding_clean(r, x);
 	sl_timer_stop(r->o.timers, &x->expiry);
+	end_trust(r, x);
 	x->aor = NULL;
 }
 
@@ -245,6 +279,7 @@ int sl_reg_binding_put(struct sl_registrar *r, struct sl_reg_aor *a, struct sl_r
 	int rc = sl_timer_set(r->o.timers, &x->expiry, sl_now_ms() + (x->b.expires_unix_ms - r->unix_ms()));
 	if (rc < 0)
 		return rc;
+	begin_trust(r, x); /* before the old one's ends: they may share a mark */
 	if (old)
 		sl_reg_binding_drop(r, old);
 	grow_ids(r);

@@ -6,7 +6,7 @@
  * and changed by nobody until it is answered. */
 
 #include "controlplane/registrar/digest.h"
-#include "controlplane/registrar/guard.h"
+#include "controlplane/registrar/lockout.h"
 #include "controlplane/registrar/nonce.h"
 #include "controlplane/registrar/registrar.h"
 
@@ -16,7 +16,7 @@
 
 enum {
 	SL_REG_NONCE_SETS = 1 << 14,   /* of 8 nonces in use: 4 MB when all of it was touched */
-	SL_REG_GUARD_SETS = 1 << 12,
+	SL_REG_LOCKOUT_SETS = 1 << 12,
 	SL_REG_CONTACTS_MAX = 32,      /* in one REGISTER */
 	SL_REG_WAITING_MAX = 8,        /* REGISTERs of one user behind one that is being committed */
 	SL_REG_QUEUE_MAX = 16384,      /* changes not committed; beyond, REGISTERs are refused */
@@ -38,6 +38,7 @@ struct sl_reg_binding {
 	struct sl_reg_binding *dirty_next, **dirty_at; /* dirty_at NULL: what the store has is right */
 	int64_t dirty_ms;
 	uint64_t id;                     /* of the row; never used again */
+	bool held;                       /* its source is trusted because of it */
 	struct sl_registrar *registrar;
 	struct sl_timer expiry;          /* may come early: a refresh does not move it */
 	char text[];                     /* what b points to */
@@ -115,7 +116,7 @@ struct sl_registrar {
 	struct sl_reg_binding *dirty, **dirty_last; /* oldest first */
 
 	struct sl_nonces nonces;
-	struct sl_guard guard;
+	struct sl_lockout lockout;
 	int64_t events_second;
 	unsigned events_now;             /* AUTH_FAILED in that second */
 
@@ -142,6 +143,8 @@ void sl_reg_binding_drop(struct sl_registrar *r, struct sl_reg_binding *x);
 struct sl_reg_binding *sl_reg_binding_by_id(const struct sl_registrar *r, uint64_t id);
 /* A refresh: the row gets it later. */
 void sl_reg_binding_dirty(struct sl_registrar *r, struct sl_reg_binding *x, int64_t now_ms);
+/* Refreshed: its source is trusted for longer. */
+void sl_reg_binding_trust(struct sl_registrar *r, struct sl_reg_binding *x);
 void sl_reg_binding_clean(struct sl_registrar *r, struct sl_reg_binding *x);
 bool sl_reg_flow_eq(const struct sl_sip_flow *a, const struct sl_sip_flow *b);
 /* By expiry or by an operator: out of memory now, out of the store soon, told to all. */

@@ -7,6 +7,7 @@
 #include "controlplane/registrar/internal.h"
 
 #include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -21,7 +22,7 @@
 #include <sofia-sip/sip_util.h>
 #include <sofia-sip/url.h>
 
-enum { CALL_ID_MAX = 128, USER_AGENT_MAX = 64, Q_FULL = 1000 };
+enum { CALL_ID_MAX = 128, USER_AGENT_MAX = 64, Q_FULL = 1000, FULL_RETRY_S = 60 };
 
 /* One contact of the request. */
 struct wish {
@@ -340,6 +341,10 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 		if (forbidden)
 			return refuse(no, 403, "Contact Not Allowed");
 	}
+	if (w->now == NULL && !sl_warden_has_room(p->r->o.warden, SL_WARDEN_BINDING, &p->q->flow.remote.ip)) {
+		snprintf(no->headers, sizeof no->headers, "Retry-After: %u\r\n", FULL_RETRY_S);
+		return refuse(no, 503, "Too Many Registrations From Your Address");
+	}
 	p->n_new += w->now == NULL;
 	p->n++;
 	return true;
@@ -426,6 +431,7 @@ static void refresh(struct sl_registrar *r, const struct plan *p)
 		if (sooner)
 			sl_timer_set(r->o.timers, &x->expiry, now_ms + (x->b.expires_unix_ms - p->now));
 		sl_reg_binding_dirty(r, x, now_ms);
+		sl_reg_binding_trust(r, x);
 	}
 	r->counts.refreshes++;
 }

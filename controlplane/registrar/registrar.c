@@ -37,7 +37,7 @@ struct sl_registrar *sl_registrar_open(const struct sl_registrar_options *o, cha
 	r->last_id = (uint64_t)r->unix_ms() * IDS_A_MS;
 	if (RAND_bytes((unsigned char *)&r->hash_key, sizeof r->hash_key) == 1 &&
 	        RAND_bytes((unsigned char *)&r->gruu_counter, sizeof r->gruu_counter) == 1 && sl_reg_table_init(r) == 0 &&
-	        sl_nonces_init(&r->nonces, SL_REG_NONCE_SETS) == 0 && sl_guard_init(&r->guard, SL_REG_GUARD_SETS) == 0 &&
+	        sl_nonces_init(&r->nonces, SL_REG_NONCE_SETS) == 0 && sl_lockout_init(&r->lockout, SL_REG_LOCKOUT_SETS) == 0 &&
 	        sl_reg_load(r, text, text_len) == 0 && sl_prov_watch(o->prov, provisioning_changed, r) == 0)
 		return r;
 	sl_registrar_close(r);
@@ -50,9 +50,10 @@ void sl_registrar_close(struct sl_registrar *r)
 		return;
 	sl_registrar_set_sip(r, NULL);
 	sl_reg_store_close(r);
+	r->o.warden = NULL; /* bindings outlive us, and so do their marks: the next process holds them again */
 	sl_reg_table_free(r);
 	sl_nonces_free(&r->nonces);
-	sl_guard_free(&r->guard);
+	sl_lockout_free(&r->lockout);
 	OPENSSL_cleanse(r, sizeof *r);
 	free(r);
 }

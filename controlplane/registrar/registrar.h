@@ -35,6 +35,7 @@ struct sl_registrar_options {
 	struct sl_timers *timers;
 	struct sl_asks *asks;
 	struct sl_call_events *events;
+	struct sl_warden *warden; /* guard/warden.h: who is trusted, who is banned; NULL = nobody guards */
 };
 
 /* Reads the bindings back (in the calling thread, before the store's thread is asked anything else of it). NULL with text. */

@@ -6,6 +6,7 @@
 #include "controlplane/routing/trunks_internal.h"
 
 #include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include <sofia-sip/sip_tag.h>
 #include <sofia-sip/url_tag.h>
 
-enum { ANSWER_MS = 4000, FIRST_SPREAD_MS = 1000 };
+enum { ANSWER_MS = 4000, FIRST_SPREAD_MS = 1000, PROBES_TRUSTED = 3 };
 
 /* ---- a request ---- */
 
@@ -130,6 +131,9 @@ static void probed(struct sl_trunk_target *g, bool ok, const char *why)
 {
 	struct sl_trunk *t = g->q.trunk;
 
+	if (ok) /* he receives what we send there: until three probes are not answered */
+		sl_warden_trusts_peer(sl_sip_options(t->all->sip)->warden, &g->q.hop.to, g->q.hop.listener,
+			PROBES_TRUSTED * (t->wants.probe_s + ANSWER_MS / 1000), sl_now_ms());
 	sl_trunk_request_stop(&g->q);
 	if (sl_trunk_hysteresis(&g->health, ok, t->wants.probe_up, t->wants.probe_down))
 		sl_route_target_state(t->all->routing, t->wants.name, g->number, ok, why);

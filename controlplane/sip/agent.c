@@ -6,6 +6,7 @@
 #include "controlplane/sip/internal.h"
 
 #include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -328,6 +329,7 @@ void sl_sip_close(struct sl_sip *s)
 	if (s == NULL)
 		return;
 	sl_sip_message_watch(NULL);
+	sl_sip_delayed_close(s);
 	sl_edge_close(s->edge);
 	sl_resolver_free(s->resolver);
 	sl_sip_connections_close(s);
@@ -416,6 +418,8 @@ void sl_sip_tick(struct sl_sip *s, int64_t now_ms)
 		sl_overload_sample(&s->overload, SL_OVERLOAD_LOOP, (now_ms - s->tick_ms - SL_BRAIN_TICK_MS) * 1000);
 	s->tick_ms = now_ms;
 	judge(s, now_ms);
+	sl_warden_pressure(s->o.warden, s->overload.level, now_ms);
+	sl_sip_delayed_tick(s, now_ms);
 	sl_sip_keepalive_tick(s, now_ms);
 	if (now_ms - s->second_ms >= 1000) {
 		s->second_ms = now_ms;

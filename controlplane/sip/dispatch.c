@@ -4,6 +4,8 @@
 /* What nta has no owner for comes here: requests outside any dialog, requests of dialogs that are gone, stray ACKs and responses. The
  * checks go from cheap to dear, and nothing is kept for a message that is refused. */
 
+#include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
 #include "controlplane/registrar/registrar.h"
 #include "controlplane/sip/dispatch.h"
 #include "controlplane/sip/internal.h"
@@ -21,61 +23,6 @@
 static const char allow[] = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, INFO, UPDATE, PRACK, REFER";
 static const char supported[] = "100rel, timer, replaces, path, gruu, outbound";
 static const char accepted[] = "application/sdp";
-
-/* ---- refusing ---- */
-
-static uint64_t *counter_of(struct sl_sip_counts *c, int status)
-{
-	switch (status) {
-	case 400: case 413: case 414: case 505:
-		return &c->refused_syntax;
-	case 482: case 483:
-		return &c->refused_loop;
-	case 416: case 420: case 421:
-		return &c->refused_extension;
-	case 503:
-		return &c->refused_overload;
-	case 403:
-		return &c->refused_unknown_source;
-	case 405: case 489: case 501:
-		return &c->refused_method;
-	case 481:
-		return &c->refused_dialog;
-	case 401: case 407:
-		return &c->challenged;
-	default:
-		return &c->refused_limit;
-	}
-}
-
-/* RFC 3261 8.2.7: every retransmission of a request that is answered without a transaction gets the same To tag. */
-static sip_to_t *tagged_to(struct sl_sip *s, su_home_t *home, const sip_t *sip)
-{
-	uint64_t h = sl_siphash(&s->key, sip->sip_call_id->i_id, strlen(sip->sip_call_id->i_id)) + sip->sip_cseq->cs_seq;
-	sip_to_t *to = sip_to_dup(home, sip->sip_to);
-	char tag[24];
-
-	if (sip->sip_from->a_tag)
-		h ^= sl_siphash(&s->key, sip->sip_from->a_tag, strlen(sip->sip_from->a_tag));
-	if (to && to->a_tag == NULL) {
-		snprintf(tag, sizeof tag, "tag=%016llx", (unsigned long long)h);
-		if (sip_to_tag(home, to, tag) < 0)
-			return NULL;
-	}
-	return to;
-}
-
-void sl_sip_refuse(struct sl_sip *s, msg_t *msg, const sip_t *sip, int status, const char *phrase, tag_type_t tag, tag_value_t value, ...)
-{
-	const char *server = s->config->sip.user_agent;
-	ta_list ta;
-
-	(*counter_of(&s->counts, status))++;
-	ta_start(ta, tag, value);
-	nta_msg_treply(s->agent, msg, status, phrase, SIPTAG_TO(tagged_to(s, msg_home(msg), sip)),
-	        TAG_IF(server && server[0], SIPTAG_SERVER_STR(server)), ta_tags(ta));
-	(void)ta_end(ta);
-}
 
 static int drop(struct sl_sip *s, msg_t *msg)
 {
@@ -126,15 +73,31 @@ static int refuse_look(struct sl_sip *s, msg_t *msg, const sip_t *sip, enum sl_d
 	return 0;
 }
 
-static int refuse_overload(struct sl_sip *s, msg_t *msg, const sip_t *sip)
+static int refuse_for_now(struct sl_sip *s, msg_t *msg, const sip_t *sip, uint64_t *counter)
 {
 	unsigned after = s->config->sip.overload_retry_after_s;
 	char text[16];
 
+	(*counter)++;
 	/* Spread, or all come back at once. */
 	snprintf(text, sizeof text, "%u", after + (unsigned)(sl_prng_next(&s->prng) % (after / 2 + 1)));
-	sl_sip_refuse(s, msg, sip, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR(text), TAG_END());
+	sl_sip_reply(s, msg, sip, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR(text), TAG_END());
 	return 0;
+}
+
+/* How is somebody answered who exceeds a limit of the guard? Emergency calls and trunks are not judged. */
+static enum sl_warden_answer judge(struct sl_sip *s, const sip_t *sip, const struct sl_sip_caller *who)
+{
+	enum sl_warden_answer a = sl_warden_judge(s->o.warden, &who->flow, sl_now_ms());
+
+	if (a == SL_WARDEN_PASS)
+		return a;
+	if (sip->sip_request->rq_method == sip_method_invite && sl_sip_is_emergency(s, sip))
+		return SL_WARDEN_PASS;
+	if (s->listeners[who->flow.listener].role != SL_SIP_ACCESS &&
+		sl_prov_trunk_of(sl_prov_now(s->o.prov), &who->flow.remote, who->tls_identity))
+		return SL_WARDEN_PASS;
+	return a;
 }
 
 static bool is_admitted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_flow *flow)
@@ -153,10 +116,7 @@ static bool is_admitted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_
 
 static int answer_options(struct sl_sip *s, msg_t *msg, const sip_t *sip)
 {
-	const char *server = s->config->sip.user_agent;
-
-	nta_msg_treply(s->agent, msg, SIP_200_OK, SIPTAG_TO(tagged_to(s, msg_home(msg), sip)), SIPTAG_ALLOW_STR(allow),
-	        SIPTAG_ACCEPT_STR(accepted), SIPTAG_SUPPORTED_STR(supported), TAG_IF(server && server[0], SIPTAG_SERVER_STR(server)), TAG_END());
+	sl_sip_reply(s, msg, sip, SIP_200_OK, SIPTAG_ALLOW_STR(allow), SIPTAG_ACCEPT_STR(accepted), SIPTAG_SUPPORTED_STR(supported), TAG_END());
 	return 0;
 }
 
@@ -165,7 +125,7 @@ static int options(struct sl_sip *s, msg_t *msg, const sip_t *sip, struct sl_sip
 {
 	struct sl_prov_user *user = NULL;
 
-	if (s->listeners[who->flow.listener].role == SL_SIP_PEERING && sl_sip_identify(s, msg, sip, who, &user) == SL_ID_ANSWERED)
+	if ((s->listeners[who->flow.listener].role == SL_SIP_PEERING || s->distrust) && sl_sip_identify(s, msg, sip, who, &user) == SL_ID_ANSWERED)
 		return 0;
 	sl_prov_user_unref(user);
 	return answer_options(s, msg, sip);
@@ -263,8 +223,16 @@ static int dispatch(struct sl_sip *s, msg_t *msg, sip_t *sip)
 		sl_sip_edge_identity(s, sip, who.tls_identity);
 	}
 	take_off_flow(msg, sip);
+	if (sl_warden_denies(s->o.warden, &who.flow))
+		return drop(s, msg);
 	if (!is_admitted(s, sip, &who.flow))
-		return refuse_overload(s, msg, sip);
+		return refuse_for_now(s, msg, sip, &s->counts.refused_overload);
+	enum sl_warden_answer answer = judge(s, sip, &who);
+	if (answer == SL_WARDEN_REFUSE)
+		return refuse_for_now(s, msg, sip, &s->counts.refused_guard);
+	/* For as long as this message is looked at. */
+	s->distrust = answer == SL_WARDEN_CHALLENGE;
+	s->hold_ms = answer == SL_WARDEN_DELAY ? sl_warden_policy(s->o.warden)->delay_ms : 0;
 	if (is_loop(s, msg, sip)) {
 		sl_sip_refuse(s, msg, sip, SIP_482_LOOP_DETECTED, TAG_END());
 		return 0;
@@ -293,5 +261,8 @@ int sl_sip_message(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip
 	/* A response that belongs to no transaction: a late or forked 2xx is a leg's to end (RFC 3261 13.2.2.4), the rest is dropped (18.1.2). */
 	if (sip->sip_request == NULL)
 		return sip->sip_status && sl_sip_leg_response(s, msg, sip) ? 0 : drop(s, msg);
-	return dispatch(s, msg, sip);
+	int rc = dispatch(s, msg, sip);
+	s->distrust = false;
+	s->hold_ms = 0;
+	return rc;
 }

@@ -4,6 +4,7 @@
 /* Who sent a request outside any dialog: a trunk by its source or certificate, a user over the flow that he is registered from, or by digest.
  * What nobody knows gets no memory: challenges and refusals are stateless. */
 
+#include "controlplane/guard/warden.h"
 #include "controlplane/registrar/registrar.h"
 #include "controlplane/routing/trunks.h"
 #include "controlplane/sip/internal.h"
@@ -72,6 +73,7 @@ bool sl_sip_is_emergency(struct sl_sip *s, const sip_t *sip)
 
 static enum sl_identity refuse_stranger(struct sl_sip *s, msg_t *msg, const sip_t *sip, const struct sl_sip_flow *flow)
 {
+	sl_warden_report_flow(s->o.warden, flow, SL_GUARD_SAW_FORBIDDEN, false, sl_now_ms());
 	if (may_answer_stranger(s, &flow->remote)) {
 		sl_sip_refuse(s, msg, sip, SIP_403_FORBIDDEN, TAG_END());
 	} else {
@@ -91,7 +93,7 @@ static void is_user(struct sl_sip *s, struct sl_sip_caller *who, struct sl_prov_
 static enum sl_identity identify_user(struct sl_sip *s, msg_t *msg, const sip_t *sip, struct sl_sip_caller *who, struct sl_prov_user **user)
 {
 	const struct sl_prov_snapshot *snap = sl_prov_now(s->o.prov);
-	struct sl_prov_user *by_flow = user_of_from(s, sip);
+	struct sl_prov_user *by_flow = s->distrust ? NULL : user_of_from(s, sip);
 
 	if (by_flow && by_flow->enabled) {
 		const struct sl_prov_domain *d = sl_prov_domain(snap, by_flow->domain, strlen(by_flow->domain));

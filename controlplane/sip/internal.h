@@ -20,6 +20,7 @@
 enum {
 	SL_SIP_EDGE_INDEX = SL_CONF_MAX_SIP_LISTENERS, /* place of the loopback listener that the edge talks to */
 	SL_SIP_PRIMARIES,
+	SL_SIP_DELAYED = 1024,   /* answers held back at a time */
 	SL_SIP_STRANGERS = 1024, /* buckets of sources that are no trunk's */
 };
 
@@ -77,10 +78,22 @@ struct sl_sip {
 	int64_t tick_ms, second_ms, sample_ms, patience_ms;
 	uint32_t stranger_second[SL_SIP_STRANGERS]; /* seconds << 8 | answers in that second */
 	uint32_t strangers_second;
+	/* The guard's word about the message that is being dispatched. */
+	bool distrust;                  /* credentials, also of who is registered */
+	unsigned hold_ms;               /* answers wait so long; 0 = they do not */
+	struct sl_sip_delayed *delayed; /* [SL_SIP_DELAYED], a ring; NULL: none was ever held back */
+	unsigned delayed_first, n_delayed;
 };
 
 /* ---- dispatch.c ---- */
 int sl_sip_message(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip);
+
+/* ---- reply.c ---- */
+struct sl_sip_delayed;
+/* Answer statelessly, no longer than the guard allows. Takes msg. */
+void sl_sip_reply(struct sl_sip *s, msg_t *msg, const sip_t *request, int status, const char *phrase, tag_type_t tag, tag_value_t value, ...);
+void sl_sip_delayed_tick(struct sl_sip *s, int64_t now_ms);
+void sl_sip_delayed_close(struct sl_sip *s);
 
 /* ---- identify.c ---- */
 enum sl_identity { SL_ID_KNOWN, SL_ID_ANSWERED };

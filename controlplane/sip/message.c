@@ -6,6 +6,9 @@
 
 #include "controlplane/sip/internal.h"
 
+#include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,6 +112,25 @@ void sl_sip_answer_source(msg_t *msg, sip_t *sip)
 	msg_header_replace_param(msg_home(msg), via->v_common, su_strdup(msg_home(msg), text));
 }
 
+/* Who sends what cannot be read? The edge's messages come from ourselves, and whose they are is not known before they are read. */
+static void report_malformed(struct sl_sip *s, msg_t *msg, const sip_t *sip)
+{
+	const su_sockaddr_t *from = msg_addr(msg);
+	struct sl_sip_flow flow = {.transport = msg_addrinfo(msg)->ai_socktype == SOCK_STREAM ? SL_SIP_TCP : SL_SIP_UDP};
+
+	if (sip->sip_request && sip->sip_error == NULL && sip_sanity_check(sip) == 0)
+		return;
+	if (from->su_family == AF_INET)
+		sl_ip_set_v4(&flow.remote.ip, from->su_sin.sin_addr.s_addr);
+	else if (from->su_family == AF_INET6)
+		sl_ip_set_v6(&flow.remote.ip, &from->su_sin6.sin6_addr);
+	else
+		return;
+	if (s->edge && flow.transport == SL_SIP_TCP && sl_ip_is_v4(&flow.remote.ip) && flow.remote.ip.b[12] == 127)
+		return;
+	sl_warden_report_flow(s->o.warden, &flow, SL_GUARD_SAW_MALFORMED, false, sl_now_ms());
+}
+
 static issize_t extract(msg_t *msg, msg_pub_t *pub, char b[], isize_t bsiz, int eos)
 {
 	sip_t *sip = (sip_t *)pub;
@@ -117,8 +139,11 @@ static issize_t extract(msg_t *msg, msg_pub_t *pub, char b[], isize_t bsiz, int 
 
 	if (!was)
 		sl_sip_answer_source(msg, sip);
-	if (!was && watcher && (sip->sip_flags & MSG_FLG_COMPLETE))
+	if (!was && watcher && (sip->sip_flags & MSG_FLG_COMPLETE)) {
+		if (sip->sip_status == NULL)
+			report_malformed(watcher, msg, sip);
 		look(watcher, sip);
+	}
 	return n;
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 /* SIP on the brain: one nta agent over the configured listeners. What comes in is looked at in this order, and every refusal is counted
- * by its reason: fingerprint of a message that crashed us -> syntax and sanity (RFC 3261 16.3) -> overload -> who is it (trunk by source
+ * by its reason: fingerprint of a message that crashed us -> syntax and sanity (RFC 3261 16.3) -> guard -> overload -> who is it (trunk by source
  * or TLS identity, a flow that is registered, digest) -> by method: REGISTER to the registrar; INVITE becomes a leg of a new call and goes to
  * the controller; OPTIONS is answered; SUBSCRIBE, PUBLISH and MESSAGE by policy. Owner: the brain's thread.
  *
@@ -64,6 +64,7 @@ struct sl_sip_options {
 	struct sl_calls *calls;
 	struct sl_trace *trace;
 	struct sl_registrar *registrar;
+	struct sl_warden *warden; /* guard/warden.h; NULL = nobody guards */
 	struct sl_mailbox *brain; /* for the edge's thread; needed when a listener is TLS */
 	void *crash_page;         /* SL_SIP_CRASH_BYTES that survive our death, zeroed at first: the message under way; NULL = none */
 	/* A new call: the leg is made (TRYING, 100 sent), the call has no controller yet. Decide by sl_call_control() before returning. replaces: the
@@ -145,6 +146,11 @@ void sl_sip_trace(struct sl_sip *s, struct sl_call *c, const struct sl_leg *l, b
 	X(refused_crash, "messages dropped: the same one ended the process before")                                        \
 	X(challenged, "requests challenged (401, 407)")                                                                     \
 	X(dropped, "messages dropped without an answer: stray ACKs, stray responses, what cannot be answered")             \
+	X(refused_guard, "requests refused: the source exceeds a limit of the guard (503)")                                 \
+	X(refused_reflection, "answers not sent: longer than guard.reflection_percent of what they answer")                 \
+	X(shortened, "answers sent without optional headers, for the same reason")                                          \
+	X(delayed, "answers held back by the guard")                                                                        \
+	X(delayed_dropped, "answers held back and dropped: too many of them")                                               \
 	X(closed_limit, "TCP connections closed: more than max_connections")                                                \
 	X(keepalives_sent, "keep-alives sent to clients behind NAT")                                                        \
 	X(out_of_dialog, "requests outside dialogs passed on")

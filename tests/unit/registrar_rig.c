@@ -210,6 +210,12 @@ void sl_call_event_publish(struct sl_call_events *es, enum sl_call_event_type t,
 	va_end(args);
 }
 
+const char *sl_call_event_name(enum sl_call_event_type t)
+{
+	(void)t;
+	return "event";
+}
+
 /* ---- life ---- */
 
 static void make_user(struct sl_prov_user *u, const char *name)
@@ -236,6 +242,9 @@ static void open_registrar(void)
 	if (!rig.store)
 		fail_msg("%s", text);
 	o.store = rig.store;
+	struct sl_warden_options w = { .config = &rig.config, .store = rig.store, .unix_ms = sl_call_unix_ms, .now_ms = sl_now_ms };
+	rig.warden = o.warden = sl_warden_new(&w);
+	assert_non_null(rig.warden);
 	rig.registrar = sl_registrar_open(&o, text, sizeof text);
 	if (!rig.registrar)
 		fail_msg("%s", text);
@@ -260,6 +269,9 @@ void rig_open(void)
 	rig_users[0].n_numbers = 1;
 	rig_users[0].numbers = &number;
 	rig.config.sip = (struct sl_conf_sip){ .auth_failures = 3, .auth_window_s = 60, .auth_block_s = 30, .n_listeners = 1 };
+	/* Three wrong passwords ban a source, too. */
+	rig.config.guard = (struct sl_conf_guard){ .enabled = true, .sip_sources = 4096, .reputation_ban = 30, .reputation_half_life_s = 300,
+		.weight = { 10, 10, 2, 2, 50, 5 }, .ban_s = 30, .ban_max_s = 3600, .log_per_minute = 60 };
 	assert_int_equal(sl_endpoint_parse("192.0.2.1:5060", &rig.config.sip.listeners[0].address), 0);
 	rig.flow.local = rig.config.sip.listeners[0].address;
 	assert_int_equal(sl_endpoint_parse("192.0.2.7:5060", &rig.flow.remote), 0);
@@ -276,6 +288,7 @@ static void close_registrar(void)
 	sl_registrar_close(rig.registrar);
 	rig_pump();
 	sl_store_close(rig.store);
+	sl_warden_free(rig.warden);
 	sl_mailbox_free(rig.mail);
 }
 

@@ -4,6 +4,7 @@
 
 /* The registrar over a real store, with users of the test's own and no network: requests are texts, answers are looked at. */
 
+#include "controlplane/guard/warden.h"
 #include "controlplane/registrar/internal.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ struct rig {
 	struct sl_store *store;
 	struct sl_timers *timers;
 	struct sl_registrar *registrar;
+	struct sl_warden *warden;
 	int64_t now_ms;            /* both clocks */
 
 	unsigned n_answers;        /* of all */

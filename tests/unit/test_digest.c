@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "controlplane/registrar/digest.h"
-#include "controlplane/registrar/guard.h"
+#include "controlplane/registrar/lockout.h"
 #include "controlplane/registrar/nonce.h"
 #include "controlplane/registrar/registrar.h"
 
@@ -228,87 +228,80 @@ static void forgotten_nonces_are_stale(void **state)
 
 /* ---- guessing ---- */
 
-static const struct sl_guard_limits limits = { .failures = 3, .window_s = 60, .block_s = 30 };
+static const struct sl_lockout_limits limits = { .failures = 3, .window_s = 60, .block_s = 30 };
 
 static void guessing_is_blocked(void **state)
 {
 	(void)state;
-	struct sl_guard g;
+	struct sl_lockout g;
 	bool answer;
 
-	assert_int_equal(sl_guard_init(&g, 4), 0);
-	uint64_t a = sl_guard_source(&g, &source), b = sl_guard_source(&g, &other_source);
+	assert_int_equal(sl_lockout_init(&g, 4), 0);
+	uint64_t a = sl_lockout_user(&g, "alice", 5, "lab.test"), b = sl_lockout_user(&g, "bob", 3, "lab.test");
 	assert_true(a != b);
-	assert_false(sl_guard_failed(&g, a, &limits, 1000));
-	assert_false(sl_guard_failed(&g, a, &limits, 2000));
-	assert_int_equal(sl_guard_blocked(&g, a, 2000, &answer), 0);
-	assert_true(sl_guard_failed(&g, a, &limits, 3000));
-	assert_int_equal(sl_guard_blocked(&g, b, 3000, &answer), 0);
+	assert_false(sl_lockout_failed(&g, a, &limits, 1000));
+	assert_false(sl_lockout_failed(&g, a, &limits, 2000));
+	assert_int_equal(sl_lockout_blocked(&g, a, 2000, &answer), 0);
+	assert_true(sl_lockout_failed(&g, a, &limits, 3000));
+	assert_int_equal(sl_lockout_blocked(&g, b, 3000, &answer), 0);
 	/* One answer a second. */
-	assert_int_equal(sl_guard_blocked(&g, a, 3000, &answer), 30);
+	assert_int_equal(sl_lockout_blocked(&g, a, 3000, &answer), 30);
 	assert_true(answer);
-	assert_int_equal(sl_guard_blocked(&g, a, 3500, &answer), 30);
+	assert_int_equal(sl_lockout_blocked(&g, a, 3500, &answer), 30);
 	assert_false(answer);
-	assert_int_equal(sl_guard_blocked(&g, a, 4100, &answer), 29);
+	assert_int_equal(sl_lockout_blocked(&g, a, 4100, &answer), 29);
 	assert_true(answer);
 	/* Failures meanwhile do not make it longer, and it is told once. */
-	assert_false(sl_guard_failed(&g, a, &limits, 20000));
-	assert_int_equal(sl_guard_blocked(&g, a, 32999, &answer), 1);
-	assert_int_equal(sl_guard_blocked(&g, a, 33000, &answer), 0);
+	assert_false(sl_lockout_failed(&g, a, &limits, 20000));
+	assert_int_equal(sl_lockout_blocked(&g, a, 32999, &answer), 1);
+	assert_int_equal(sl_lockout_blocked(&g, a, 33000, &answer), 0);
 	/* And begins anew. */
-	assert_false(sl_guard_failed(&g, a, &limits, 33000));
-	assert_false(sl_guard_failed(&g, a, &limits, 33001));
-	assert_true(sl_guard_failed(&g, a, &limits, 33002));
-	sl_guard_free(&g);
+	assert_false(sl_lockout_failed(&g, a, &limits, 33000));
+	assert_false(sl_lockout_failed(&g, a, &limits, 33001));
+	assert_true(sl_lockout_failed(&g, a, &limits, 33002));
+	sl_lockout_free(&g);
 }
 
 static void slow_failures_are_forgotten(void **state)
 {
 	(void)state;
-	static const struct sl_guard_limits off = { 0, 60, 30 };
-	struct sl_guard g;
+	static const struct sl_lockout_limits off = { 0, 60, 30 };
+	struct sl_lockout g;
 
-	assert_int_equal(sl_guard_init(&g, 4), 0);
-	uint64_t u = sl_guard_user(&g, "alice", 5, "example.com");
-	assert_true(u == sl_guard_user(&g, "alice", 5, "EXAMPLE.com"));
-	assert_true(u != sl_guard_user(&g, "alic", 4, "example.com"));
+	assert_int_equal(sl_lockout_init(&g, 4), 0);
+	uint64_t u = sl_lockout_user(&g, "alice", 5, "example.com");
+	assert_true(u == sl_lockout_user(&g, "alice", 5, "EXAMPLE.com"));
+	assert_true(u != sl_lockout_user(&g, "alic", 4, "example.com"));
 	for (unsigned i = 0; i < 10; i++)
-		assert_false(sl_guard_failed(&g, u, &limits, 60000 + (int64_t)i * 31000)); /* two in each window */
+		assert_false(sl_lockout_failed(&g, u, &limits, 60000 + (int64_t)i * 31000)); /* two in each window */
 	for (unsigned i = 0; i < 10; i++) {
-		assert_false(sl_guard_failed(&g, u, &limits, 700000));
-		sl_guard_passed(&g, u);
+		assert_false(sl_lockout_failed(&g, u, &limits, 700000));
+		sl_lockout_passed(&g, u);
 	}
 	for (unsigned i = 0; i < 10; i++)
-		assert_false(sl_guard_failed(&g, u, &off, 700000));
-	sl_guard_free(&g);
+		assert_false(sl_lockout_failed(&g, u, &off, 700000));
+	sl_lockout_free(&g);
 }
 
-/* Many sources: who is blocked stays blocked as long as those that are not can make room. */
+/* Many users: who is blocked stays blocked as long as those that are not can make room. */
 static void blocked_ones_are_not_pushed_out(void **state)
 {
 	(void)state;
-	struct sl_guard g;
+	struct sl_lockout g;
 	bool answer;
 
-	assert_int_equal(sl_guard_init(&g, 1), 0);
-	uint64_t a = sl_guard_source(&g, &source);
+	assert_int_equal(sl_lockout_init(&g, 1), 0);
+	uint64_t a = sl_lockout_user(&g, "alice", 5, "lab.test");
 	for (unsigned i = 0; i < 3; i++)
-		sl_guard_failed(&g, a, &limits, 100000);
+		sl_lockout_failed(&g, a, &limits, 100000);
 	for (unsigned i = 0; i < 1000; i++) {
-		struct sl_ip ip = other_source;
+		char name[8];
+		int n = snprintf(name, sizeof name, "u%u", i);
 
-		ip.b[13] = (uint8_t)i;
-		ip.b[14] = (uint8_t)(i >> 8);
-		sl_guard_failed(&g, sl_guard_source(&g, &ip), &limits, 100001);
+		sl_lockout_failed(&g, sl_lockout_user(&g, name, (size_t)n, "lab.test"), &limits, 100001);
 	}
-	assert_int_not_equal(sl_guard_blocked(&g, a, 100002, &answer), 0);
-	/* IPv6: the /64 counts. */
-	struct sl_ip one = { .b = { 0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 5 } }, same = one, next = one;
-	same.b[15] = 9;
-	next.b[7] = 5;
-	assert_true(sl_guard_source(&g, &one) == sl_guard_source(&g, &same));
-	assert_true(sl_guard_source(&g, &one) != sl_guard_source(&g, &next));
-	sl_guard_free(&g);
+	assert_int_not_equal(sl_lockout_blocked(&g, a, 100002, &answer), 0);
+	sl_lockout_free(&g);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
-#include "controlplane/registrar/guard.h"
+#include "controlplane/registrar/lockout.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,11 +8,11 @@
 
 #include <openssl/rand.h>
 
-enum { ANSWER_EVERY_MS = 1000, V6_BYTES = 8, KEY_TEXT_MAX = 256 };
+enum { ANSWER_EVERY_MS = 1000, KEY_TEXT_MAX = 256 };
 
-int sl_guard_init(struct sl_guard *g, size_t sets)
+int sl_lockout_init(struct sl_lockout *g, size_t sets)
 {
-	*g = (struct sl_guard){ .mask = sets - 1, .sets = calloc(sets, sizeof *g->sets) };
+	*g = (struct sl_lockout){ .mask = sets - 1, .sets = calloc(sets, sizeof *g->sets) };
 	if (!g->sets || RAND_bytes((unsigned char *)&g->hash_key, sizeof g->hash_key) != 1) {
 		free(g->sets);
 		g->sets = NULL;
@@ -21,25 +21,17 @@ int sl_guard_init(struct sl_guard *g, size_t sets)
 	return 0;
 }
 
-void sl_guard_free(struct sl_guard *g)
+void sl_lockout_free(struct sl_lockout *g)
 {
 	free(g->sets);
 	g->sets = NULL;
 }
 
-uint64_t sl_guard_source(const struct sl_guard *g, const struct sl_ip *ip)
-{
-	uint64_t key = sl_siphash(&g->hash_key, ip->b, sl_ip_is_v4(ip) ? sizeof ip->b : V6_BYTES);
-
-	return key ? key : 1;
-}
-
-uint64_t sl_guard_user(const struct sl_guard *g, const char *name, size_t name_len, const char *domain)
+uint64_t sl_lockout_user(const struct sl_lockout *g, const char *name, size_t name_len, const char *domain)
 {
 	char text[KEY_TEXT_MAX];
 	size_t n = 0;
 
-	text[n++] = '@'; /* never the bytes of an address: those are 8 or 16 without it */
 	for (size_t i = 0; i < name_len && n < sizeof text / 2; i++)
 		text[n++] = name[i];
 	text[n++] = '@';
@@ -49,11 +41,11 @@ uint64_t sl_guard_user(const struct sl_guard *g, const char *name, size_t name_l
 	return key ? key : 1;
 }
 
-static struct sl_guard_entry *find(struct sl_guard *g, uint64_t key)
+static struct sl_lockout_entry *find(struct sl_lockout *g, uint64_t key)
 {
-	struct sl_guard_entry *set = g->sets[key & g->mask];
+	struct sl_lockout_entry *set = g->sets[key & g->mask];
 
-	for (unsigned i = 0; i < SL_GUARD_WAYS; i++) {
+	for (unsigned i = 0; i < SL_LOCKOUT_WAYS; i++) {
 		if (set[i].key == key)
 			return &set[i];
 	}
@@ -61,13 +53,13 @@ static struct sl_guard_entry *find(struct sl_guard *g, uint64_t key)
 }
 
 /* Room for a new one: free, or of those that are not blocked the oldest, or else the one whose block ends first. */
-static struct sl_guard_entry *room(struct sl_guard *g, uint64_t key, int64_t now_ms)
+static struct sl_lockout_entry *room(struct sl_lockout *g, uint64_t key, int64_t now_ms)
 {
-	struct sl_guard_entry *set = g->sets[key & g->mask], *best = NULL;
+	struct sl_lockout_entry *set = g->sets[key & g->mask], *best = NULL;
 	int64_t best_rank = 0;
 
-	for (unsigned i = 0; i < SL_GUARD_WAYS; i++) {
-		struct sl_guard_entry *e = &set[i];
+	for (unsigned i = 0; i < SL_LOCKOUT_WAYS; i++) {
+		struct sl_lockout_entry *e = &set[i];
 		int64_t rank = e->key == 0 ? -1 : e->blocked_until_ms > now_ms ? e->blocked_until_ms : e->since_ms;
 
 		if (!best || rank < best_rank) {
@@ -78,9 +70,9 @@ static struct sl_guard_entry *room(struct sl_guard *g, uint64_t key, int64_t now
 	return best;
 }
 
-unsigned sl_guard_blocked(struct sl_guard *g, uint64_t key, int64_t now_ms, bool *answer)
+unsigned sl_lockout_blocked(struct sl_lockout *g, uint64_t key, int64_t now_ms, bool *answer)
 {
-	struct sl_guard_entry *e = find(g, key);
+	struct sl_lockout_entry *e = find(g, key);
 
 	*answer = true;
 	if (!e || e->blocked_until_ms <= now_ms)
@@ -91,16 +83,16 @@ unsigned sl_guard_blocked(struct sl_guard *g, uint64_t key, int64_t now_ms, bool
 	return (unsigned)((e->blocked_until_ms - now_ms + 999) / 1000);
 }
 
-bool sl_guard_failed(struct sl_guard *g, uint64_t key, const struct sl_guard_limits *limits, int64_t now_ms)
+bool sl_lockout_failed(struct sl_lockout *g, uint64_t key, const struct sl_lockout_limits *limits, int64_t now_ms)
 {
-	struct sl_guard_entry *e;
+	struct sl_lockout_entry *e;
 
 	if (limits->failures == 0)
 		return false;
 	e = find(g, key);
 	if (!e) {
 		e = room(g, key, now_ms);
-		*e = (struct sl_guard_entry){ .key = key, .since_ms = now_ms };
+		*e = (struct sl_lockout_entry){ .key = key, .since_ms = now_ms };
 	}
 	if (e->blocked_until_ms > now_ms)
 		return false;
@@ -116,9 +108,9 @@ bool sl_guard_failed(struct sl_guard *g, uint64_t key, const struct sl_guard_lim
 	return true;
 }
 
-void sl_guard_passed(struct sl_guard *g, uint64_t key)
+void sl_lockout_passed(struct sl_lockout *g, uint64_t key)
 {
-	struct sl_guard_entry *e = find(g, key);
+	struct sl_lockout_entry *e = find(g, key);
 
 	if (e && e->blocked_until_ms == 0)
 		e->failures = 0;
