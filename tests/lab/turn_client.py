@@ -96,7 +96,9 @@ def summary(tracks, **more):
 
 def new_client(args):
     local = endpoint(args.local, 0) if args.local else None
-    return Turn(endpoint(args.server), args.user, args.password, local, args.sha256, args.userhash)
+    client = Turn(endpoint(args.server), args.user, args.password, local, args.sha256, args.userhash)
+    client.patience = args.patience
+    return client
 
 
 def say_ready(args):
@@ -440,6 +442,7 @@ def parser():
     p.add_argument("--password", default="password")
     p.add_argument("--rest-secret", help="make the credentials from this shared secret and --user")
     p.add_argument("--rest-expiry", type=int, default=3600, help="seconds from now")
+    p.add_argument("--patience", type=float, default=Turn.patience, help="seconds until a request is given up")
     p.add_argument("--sha256", action="store_true", help="take SHA-256 when the server offers it (RFC 8489)")
     p.add_argument("--userhash", action="store_true", help="hide the user name; with --sha256")
     p.add_argument("--family", type=int, choices=(4, 6), help="of the relay address")

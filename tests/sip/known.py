@@ -48,7 +48,11 @@ class Tally:
 
 def one_call(caller, callee, uri, identity):
     c = caller.call(uri)
-    i = callee.ringing(PATIENCE_S, more=lambda m: identity in m.get("From", ""))
+    try:
+        i = callee.ringing(PATIENCE_S, more=lambda m: identity in m.get("From", ""))
+    except Missing as error:
+        heard = ", ".join(m.start for m in caller.port.inbox[-3:]) or "nothing"
+        raise Missing(f"no INVITE at {uri}; the caller heard {heard}") from error
     i.answer()
     c.up(PATIENCE_S)
     media_path(caller, c.answer.sdp, callee, i.sdp)
