@@ -229,12 +229,14 @@ int ctl_guard_list(const struct ctl *c)
 
 /* ---- limits ---- */
 
-static int put_policy(const struct ctl *c, const json_t *policy, const char *what)
+static int put_policy(const struct ctl *c, const json_t *policy, const char *done)
 {
 	char *text = json_dumps(policy, JSON_COMPACT);
-	int rc = text ? ctl_change(c, "PUT", "/v1/guard/policy", text, what) : CTL_FAILED;
+	int rc = text ? ctl_change(c, "PUT", "/v1/guard/policy", text, NULL) : CTL_FAILED;
 
 	free(text);
+	if (rc == CTL_OK && !c->json)
+		puts(done);
 	return rc;
 }
 
@@ -256,7 +258,7 @@ int ctl_guard_dry_run(const struct ctl *c)
 	json_t *o = json_pack("{s:O, s:b, s:O}", "enabled", json_object_get(policy, "enabled"), "dry_run", on, "limits",
 	        json_object_get(policy, "limits"));
 	json_decref(policy);
-	rc = o ? put_policy(c, o, on ? "dry run on, until the next reload" : "dry run off, until the next reload") : CTL_FAILED;
+	rc = o ? put_policy(c, o, on ? "dry run: on until the next reload" : "dry run: off until the next reload") : CTL_FAILED;
 	json_decref(o);
 	return rc;
 }
@@ -282,14 +284,18 @@ int ctl_guard_set(const struct ctl *c)
 		json_decref(o);
 		return CTL_USAGE;
 	}
-	int rc = put_policy(c, o, "limits, until the next reload");
+	int rc = put_policy(c, o, "limits: in force until the next reload");
 	json_decref(o);
 	return rc;
 }
 
 int ctl_guard_reset(const struct ctl *c)
 {
-	return ctl_change(c, "DELETE", "/v1/guard/policy", NULL, "limits as configured");
+	int rc = ctl_change(c, "DELETE", "/v1/guard/policy", NULL, NULL);
+
+	if (rc == CTL_OK && !c->json)
+		puts("limits: as configured");
+	return rc;
 }
 
 /* ---- reports ---- */

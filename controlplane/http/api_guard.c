@@ -228,6 +228,13 @@ static void put(struct sl_brain *b, struct sl_http_request *r, enum sl_warden_ki
 		free(c);
 		return;
 	}
+	if (kind == SL_WARDEN_ALLOW && sl_prefix_is_all(p)) {
+		sl_api_error(r, 400, "prefix", "would let everybody pass every limit; to switch the guard off: PUT /v1/guard/policy {\"enabled\": false}, to see what "
+		        "it would do: {\"dry_run\": true}");
+		json_decref(body);
+		free(c);
+		return;
+	}
 	before = find(b, kind, p);
 	c->replaces = before && strcmp(json_string_value(json_object_get(before, "origin")), "configuration") != 0;
 	json_decref(before);
