@@ -14,7 +14,7 @@ enum {
 	/* A retransmission within the same unit does not count: it may be a copy. Sixteen units make a circle, and none of the intervals at which SIP,
 	 * STUN and TCP send again (0.5, 1, 2, 4, 8, 16 s) is near a whole number of circles, which would look like no time at all. */
 	SL_AGAIN_UNIT_MS = 300,
-	SL_AGAIN_BYTES = 4 << 20,
+	SL_AGAIN_BYTES = 2 << 20,
 };
 
 struct sl_again {

@@ -154,15 +154,8 @@ void sl_limiter_locate(const struct sl_limiter *l, const struct sl_limiter_rate 
 	}
 }
 
-/* What this packet adds: fractions are rounded up as often as they should be. */
-static inline uint32_t cost(struct sl_limiter *l, uint32_t price)
-{
-	l->random = l->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(((uint64_t)price + (uint32_t)(l->random >> 48)) >> 16);
-}
-
 /* Was it told lately that this place is over? Notes that it is now. */
-static inline bool is_news(struct sl_limiter_line *line, int at, uint32_t tick)
+static bool is_news(struct sl_limiter_line *line, int at, uint32_t tick)
 {
 	uint8_t now = (uint8_t)(TOLD | ((tick >> TOLD_SHIFT) & (TOLD - 1)));
 	if (line->told[at] == now)
@@ -171,47 +164,64 @@ static inline bool is_news(struct sl_limiter_line *line, int at, uint32_t tick)
 	return true;
 }
 
+/* A level between judging and charging. */
+struct place {
+	struct sl_limiter_line *line;
+	int at;
+	uint32_t load;
+};
+
+/* Where this packet would bring the count, fractions of the price rounded up as often as they should be. True: over the limit. That is judged by the
+ * price rounded up: a packet that happens to cost nothing does not pass a full count for that. */
+static inline bool judge(const struct sl_limiter *l, unsigned level, uint64_t hash, uint32_t price, uint16_t random, struct place *p)
+{
+	struct sl_limiter_line *line = &l->lines[level][hash & l->mask[level]];
+	uint32_t tag = tag_of(hash), load;
+	if (__builtin_expect(line->tick != l->tick, 0))
+		decay(line, l->tick);
+	int at = place_of(line, tag);
+	if (at < 0) {
+		at = least_of(line);
+		line->tag[at] = tag;
+		line->load[at] = 0;
+		line->told[at] = 0;
+	}
+	load = line->load[at];
+	bool over = load + ((price + UINT16_MAX) >> 16) > SL_LIMITER_FULL;
+	*p = (struct place){line, at, over ? SL_LIMITER_FULL : load + ((price + random) >> 16)};
+	return over;
+}
+
+static void tell(const struct sl_limiter *l, const struct sl_limiter_rate *r, const struct place *p, unsigned level, struct sl_limiter_verdict *v)
+{
+	if (v->over == level || p->load > r->mark) {
+		if (is_news(p->line, p->at, l->tick))
+			v->tell |= (uint8_t)(1u << level);
+	} else if (p->load < r->mark / 2) {
+		p->line->told[p->at] = 0;
+		v->below |= (uint8_t)(1u << level);
+	}
+}
+
 struct sl_limiter_verdict sl_limiter_charge(struct sl_limiter *l, const struct sl_limiter_rate *r, const struct sl_limiter_key *k)
 {
 	struct sl_limiter_verdict v = {.over = SL_GUARD_N_LEVELS};
-	struct sl_limiter_line *line[SL_GUARD_N_LEVELS];
-	uint32_t load[SL_GUARD_N_LEVELS];
-	int at[SL_GUARD_N_LEVELS];
+	struct place p[SL_GUARD_N_LEVELS];
+	uint64_t random = l->random = l->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 
 	for (unsigned i = SL_GUARD_N_LEVELS; i-- > 0;) {
 		if (!r->price[i])
-			continue;
-		line[i] = &l->lines[i][k->hash[i] & l->mask[i]];
-		uint32_t tag = tag_of(k->hash[i]);
-		if (line[i]->tick != l->tick)
-			decay(line[i], l->tick);
-		at[i] = place_of(line[i], tag);
-		if (at[i] < 0) {
-			at[i] = least_of(line[i]);
-			line[i]->tag[at[i]] = tag;
-			line[i]->load[at[i]] = 0;
-			line[i]->told[at[i]] = 0;
-		}
-		load[i] = line[i]->load[at[i]] + cost(l, r->price[i]);
-		/* Judged by the price rounded up: a packet that happens to cost nothing does not pass a full count for that. */
-		if (line[i]->load[at[i]] + ((r->price[i] + UINT16_MAX) >> 16) > SL_LIMITER_FULL) {
-			load[i] = SL_LIMITER_FULL;
+			p[i].line = NULL;
+		else if (__builtin_expect(judge(l, i, k->hash[i], r->price[i], (uint16_t)(random >> (16 + 16 * i)), &p[i]), 0))
 			v.over = (uint8_t)i;
-		}
 	}
 	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
-		if (!r->price[i])
+		if (!p[i].line)
 			continue;
 		if (v.over == SL_GUARD_N_LEVELS || r->drop_all)
-			line[i]->load[at[i]] = (uint16_t)load[i];
-		uint32_t mark = r->mark;
-		if (__builtin_expect(v.over == i || load[i] > mark, 0)) {
-			if (is_news(line[i], at[i], l->tick))
-				v.tell |= (uint8_t)(1u << i);
-		} else if (__builtin_expect(line[i]->told[at[i]] != 0, 0) && load[i] < mark / 2) {
-			line[i]->told[at[i]] = 0;
-			v.below |= (uint8_t)(1u << i);
-		}
+			p[i].line->load[p[i].at] = (uint16_t)p[i].load;
+		if (__builtin_expect(p[i].load > r->mark || v.over == i || p[i].line->told[p[i].at], 0))
+			tell(l, r, &p[i], i, &v);
 	}
 	return v;
 }

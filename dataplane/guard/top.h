@@ -10,7 +10,7 @@
 
 #include "dataplane/abi/msg_guard.h"
 
-enum { SL_GUARD_TOP = 64, SL_GUARD_TOP_SAMPLE = 64 };
+enum { SL_GUARD_TOP = 64, SL_GUARD_TOP_SAMPLE = 256 };
 
 struct sl_guard_top_entry {
 	struct sl_ip ip;      /* bits beyond the prefix are zero */

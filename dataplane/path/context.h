@@ -58,25 +58,43 @@ struct sl_local {
 struct sl_pkt {
 	struct rte_mbuf *m;
 	uint8_t *l3, *udp;
-	struct sl_endpoint src, dst;
+	/* Source. Of what goes to a TURN listener flow is all there: it is what the allocation is looked up by. */
+	union {
+		struct sl_endpoint src;
+		struct sl_flow flow;
+	};
+	struct sl_endpoint dst;
 	uint16_t payload_len; /* of UDP */
 	uint16_t l3_len;      /* IP packet, header included */
-	uint8_t interface, turns, ttl, tos;
-	bool v6, df;
-	bool fragmented; /* came as fragments */
-	bool looped;     /* hairpin: m starts at the IP header */
-	bool opened;     /* decrypted in place: the payload is nothing to be quoted in the clear */
-	uint8_t relay;     /* destination is a relay port of this relay address, or SL_NO_RELAY */
-	uint8_t media;     /* destination is a media port of this media address, or SL_NO_MEDIA */
-	bool rtcp;         /* ... and the RTCP port of its leg */
-	uint16_t listener; /* else: destination is this listener */
+	uint8_t ttl, tos, interface;
+	bool df;
+	/* What is nought of the common packet. */
+	union {
+		struct {
+			uint8_t turns;
+			bool v6;
+			bool fragmented; /* came as fragments */
+			bool looped;     /* hairpin: m starts at the IP header */
+			bool opened;     /* decrypted in place: the payload is nothing to be quoted in the clear */
+			bool allowed;    /* by a list of the guard */
+			bool banned;     /* unless it is of a known session */
+			uint8_t kind;    /* enum sl_pkt_kind */
+		};
+		uint64_t nought;
+	};
+	union { /* where it goes, as the destination says */
+		struct {
+			uint8_t relay;       /* a relay port of this relay address, or SL_NO_RELAY */
+			uint8_t media;       /* a media port of this media address, or SL_NO_MEDIA */
+			uint8_t guard_class; /* enum sl_guard_class: what a stranger's is charged as */
+			bool rtcp;           /* ... and the RTCP port of its leg */
+			uint16_t listener;   /* else: this listener */
+		};
+		uint64_t target;
+	};
 	uint32_t hash, alloc; /* alloc: the allocation, or the media leg */
-	/* The guard's: */
-	uint8_t guard_class;  /* enum sl_guard_class: what a stranger's is charged as */
-	uint8_t kind;         /* enum sl_pkt_kind */
-	bool allowed;         /* by a list */
-	bool banned;          /* unless it is of a known session */
 };
+_Static_assert(offsetof(struct sl_flow, port_be) == offsetof(struct sl_endpoint, port_be), "src is the beginning of flow");
 
 enum sl_pkt_kind {
 	SL_PKT_CLAIMED,
@@ -139,7 +157,7 @@ struct sl_guard {
 	struct sl_signals signals;
 	struct sl_hash_key key;
 	struct sl_bucket total[SL_GUARD_MAX_RULES];
-	uint32_t total_told_s[SL_GUARD_MAX_RULES]; /* when it was last told that a total is exceeded; 0 = it is not */
+	uint32_t total_told_s[SL_GUARD_MAX_RULES]; /* when it was last told that a total is exceeded */
 	struct sl_bucket events;
 	unsigned until_top;  /* packets until the next one is sampled */
 	uint64_t top_s;
@@ -170,8 +188,14 @@ struct sl_worker {
 	struct sl_media_work *media; /* path/media.h; NULL = no media addresses are configured */
 	uint64_t now_us;             /* of this round, CLOCK_MONOTONIC as far as differences go */
 	struct sl_local locals[SL_LOCAL_SLOTS];
-	const struct sl_local *last_local; /* of the last IPv4 packet: most are to the same address */
-	uint32_t last_local_be;
+	/* Where the last common IPv4 packet went, looked up: most go to the same address, many to the same port. */
+	struct {
+		const struct sl_local *local;
+		uint32_t ip_be;
+		uint16_t port_be;
+		bool claimed;
+		uint64_t target;
+	} last;
 	uint64_t local_filter[SL_LOCAL_SLOTS / 64]; /* bit per slot that an address hashes to: most strangers miss it */
 	struct sl_guard guard;
 
@@ -240,8 +264,6 @@ void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port,
 /* Up to SL_BURST hairpinned packets: data starts at the IP header, sl_packet() is filled. */
 void sl_path_looped(struct sl_worker *w, struct rte_mbuf **m, unsigned n);
 
-/* Can p's source be a sender at all? */
-bool sl_guard_source(const struct sl_worker *w, const struct sl_pkt *p);
 /* Lists and bans, for everybody: what is denied is gone from v. */
 void sl_guard_lists(struct sl_worker *w, struct sl_vec *v);
 /* Packets of no known session, each with its guard_class and where it goes (listener, relay, media): they are charged, and those
@@ -281,7 +303,27 @@ enum sl_parse_verdict sl_parse_ip(struct sl_worker *w, struct sl_pkt *p, uint8_t
 int sl_locals_init(struct sl_worker *w, const struct sl_config *c);
 /* Is the destination, at our address l, one of TURN's ports? Fills relay/listener. */
 bool sl_lookup_local(const struct sl_worker *w, const struct sl_local *l, struct sl_pkt *p);
-const struct sl_local *sl_local_find(const struct sl_worker *w, const struct sl_ip *ip);
+static inline unsigned sl_local_slot(const struct sl_ip *ip)
+{
+	uint64_t h = (ip->q[0] ^ ip->q[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	return (unsigned)(h >> 56) % SL_LOCAL_SLOTS;
+}
+const struct sl_local *sl_local_search(const struct sl_worker *w, const struct sl_ip *ip);
+/* Our address ip; NULL: it is none. Nearly all that are none end at the filter. */
+static inline const struct sl_local *sl_local_find(const struct sl_worker *w, const struct sl_ip *ip)
+{
+	unsigned home = sl_local_slot(ip);
+	return w->local_filter[home / 64] >> (home % 64) & 1 ? sl_local_search(w, ip) : NULL;
+}
+/* Can p's source be a sender at all? RFC 1122 3.2.1.3, RFC 6890. And nobody outside sends from our own address: what does is spoofed, or a loop
+ * of the network. */
+bool sl_guard_source6(const struct sl_ip *ip);
+static inline bool sl_guard_source(const struct sl_worker *w, const struct sl_pkt *p)
+{
+	uint32_t first = p->src.ip.b[12];
+	bool possible = likely(!p->v6) ? first - 1 < 223 && first != 127 : sl_guard_source6(&p->src.ip);
+	return likely(possible) && (p->looped || likely(!sl_local_find(w, &p->src.ip)));
+}
 /* Claimed packets: find their sessions, charge strangers unless judged, hand over what other workers own, and act on the rest. */
 void sl_lookup(struct sl_worker *w, struct sl_vec *v, bool judged);
 

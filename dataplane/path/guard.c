@@ -8,24 +8,9 @@
 
 #include "dataplane/path/guard_watch.h"
 
-/* RFC 1122 3.2.1.3, RFC 6890: addresses that nobody can send from. */
-static bool v4_source_ok(uint32_t be)
-{
-	uint32_t a = rte_be_to_cpu_32(be);
-	return (a >> 24) != 0 && (a >> 24) != 127 && a < 0xe0000000u;
-}
-
-static bool v6_source_ok(const struct sl_ip *ip)
+bool sl_guard_source6(const struct sl_ip *ip)
 {
 	return ip->b[0] != 0xff && !(ip->q[0] == 0 && ip->d[2] == 0) && !sl_ip_is_v4(ip);
-}
-
-bool sl_guard_source(const struct sl_worker *w, const struct sl_pkt *p)
-{
-	if (!(p->v6 ? v6_source_ok(&p->src.ip) : v4_source_ok(sl_ip_v4_be(&p->src.ip))))
-		return false;
-	/* Nobody outside sends from our own address: what does is spoofed, or a loop of the network. */
-	return p->looped || !sl_local_find(w, &p->src.ip);
 }
 
 /* ---- refusing ---- */
@@ -38,27 +23,36 @@ void sl_guard_flush(struct sl_worker *w)
 	w->guard.n_refused = 0;
 }
 
-void sl_guard_misshapen(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
+static inline void discard(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
 {
 	struct sl_guard *g = &w->guard;
-	if (unlikely(g->sampling))
-		sl_guard_sample(w, p, why);
 	w->drops[why]++;
 	g->refused[g->n_refused++] = p->m;
 	p->m = NULL;
-	if (g->n_refused == RTE_DIM(g->refused))
+	if (unlikely(g->n_refused == RTE_DIM(g->refused)))
 		sl_guard_flush(w);
+}
+
+void sl_guard_misshapen(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
+{
+	if (unlikely(w->guard.sampling))
+		sl_guard_sample(w, p, why);
+	discard(w, p, why);
+}
+
+static inline bool refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
+{
+	if (unlikely(w->guard.sampling))
+		sl_guard_sample(w, p, why);
+	if (unlikely(sl_guard_drop_dry(w, why)))
+		return false;
+	discard(w, p, why);
+	return true;
 }
 
 bool sl_guard_refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
 {
-	if (unlikely(sl_guard_drop_dry(w, why))) {
-		if (unlikely(w->guard.sampling))
-			sl_guard_sample(w, p, why);
-		return false;
-	}
-	sl_guard_misshapen(w, p, why);
-	return true;
+	return refuse(w, p, why);
 }
 
 /* Close the gaps that refused packets left. */
@@ -102,14 +96,14 @@ static unsigned check_prefixes(struct sl_worker *w, struct sl_vec *v)
 	for (; allow; allow &= allow - 1)
 		v->p[at4[__builtin_ctz(allow)]].allowed = true;
 	for (; deny; deny &= deny - 1)
-		refused += sl_guard_refuse(w, &v->p[at4[__builtin_ctz(deny)]], SL_DROP_guard_denied);
+		refused += refuse(w, &v->p[at4[__builtin_ctz(deny)]], SL_DROP_guard_denied);
 	if (!n6)
 		return refused;
 	sl_prefixes_look6(prefixes, six, n6, &deny, &allow);
 	for (; allow; allow &= allow - 1)
 		v->p[at6[__builtin_ctz(allow)]].allowed = true;
 	for (; deny; deny &= deny - 1)
-		refused += sl_guard_refuse(w, &v->p[at6[__builtin_ctz(deny)]], SL_DROP_guard_denied);
+		refused += refuse(w, &v->p[at6[__builtin_ctz(deny)]], SL_DROP_guard_denied);
 	return refused;
 }
 
@@ -140,7 +134,7 @@ static unsigned check_bans(struct sl_worker *w, struct sl_vec *v)
 		if (likely(!banned))
 			continue;
 		if (banned == 2)
-			refused += sl_guard_refuse(w, p, SL_DROP_guard_banned);
+			refused += refuse(w, p, SL_DROP_guard_banned);
 		else
 			p->banned = true;
 	}
@@ -177,29 +171,43 @@ static unsigned place(const struct sl_pkt *p)
 	}
 }
 
-/* All strangers of a rule together. In the lower half of the bucket only those pass who come again. */
-static bool total_ok(struct sl_worker *w, unsigned rule, const struct sl_pkt *p)
+/* Is less than half left of what a rule has for all of its strangers? Then only those pass who come again. */
+static inline bool is_scarce(struct sl_worker *w, unsigned rule)
+{
+	struct sl_bucket *b = &w->guard.total[rule];
+	const struct sl_guard_rule *r = &w->policy->told.rules[rule];
+	uint32_t pps = r->total_pps;
+	if (b->last_ms != w->now.ms) {
+		if (r->guard_class == SL_GUARD_SIP || r->guard_class == SL_GUARD_PROVISIONAL)
+			pps = (uint32_t)((uint64_t)pps * atomic_load_explicit(&w->dp->guard_pressure, memory_order_relaxed) / 100) + 1;
+		sl_bucket_fill(b, w->now.ms, pps);
+	}
+	return pps && b->tokens_m <= (uint64_t)pps * 500;
+}
+
+static inline uint64_t again_hash(const struct sl_worker *w, unsigned rule, const struct sl_pkt *p)
+{
+	return sl_guard_hash(&w->guard.key, &p->src.ip, (uint64_t)p->src.port_be << 8 | rule);
+}
+
+/* All strangers of a rule together. */
+static inline bool total_ok(struct sl_worker *w, unsigned rule, const struct sl_pkt *p)
 {
 	struct sl_guard *g = &w->guard;
 	struct sl_bucket *b = &g->total[rule];
-	uint32_t pps = w->policy->told.rules[rule].total_pps;
-	if (!pps)
+	if (!w->policy->told.rules[rule].total_pps)
 		return true;
-	if (p->guard_class == SL_GUARD_SIP || p->guard_class == SL_GUARD_PROVISIONAL)
-		pps = (uint32_t)((uint64_t)pps * atomic_load_explicit(&w->dp->guard_pressure, memory_order_relaxed) / 100) + 1;
-	sl_bucket_fill(b, w->now.ms, pps);
-	if (likely(b->tokens_m > (uint64_t)pps * 500)) {
-		b->tokens_m -= 1000;
-		return true;
-	}
-	bool again = sl_again(&g->again, sl_guard_hash(&g->key, &p->src.ip, (uint64_t)p->src.port_be << 8 | rule), w->now.ms);
-	if (again && b->tokens_m >= 1000) {
-		b->tokens_m -= 1000;
+	if (unlikely(is_scarce(w, rule))) {
+		bool again = sl_again(&g->again, again_hash(w, rule, p), w->now.ms);
+		if (likely(!again || b->tokens_m < 1000)) {
+			if (unlikely(w->now.s != g->total_told_s[rule]))
+				sl_guard_tell_total(w, rule);
+			return false;
+		}
 		sl_count(w, SL_C_guard_came_again, 1);
-		return true;
 	}
-	sl_guard_tell_total(w, rule);
-	return false;
+	b->tokens_m -= 1000;
+	return true;
 }
 
 static const enum sl_drop limit_reason[SL_GUARD_N_LEVELS] = {
@@ -224,7 +232,7 @@ static void charge(struct sl_worker *w, struct sl_pkt *p, unsigned rule, const s
 	if (unlikely(--g->until_top == 0))
 		sl_guard_top_sample(w, p, why);
 	if (why != SL_N_DROPS)
-		sl_guard_refuse(w, p, why);
+		refuse(w, p, why);
 }
 
 void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
@@ -239,8 +247,11 @@ void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
 	sl_limiter_now(l, w->now_us);
 	for (unsigned i = 0; i < n; i++) {
 		rule[i] = policy->rule[p[i]->guard_class][place(p[i])];
-		if (likely(rule[i] != SL_GUARD_NO_RULE))
-			sl_limiter_locate(l, &policy->rates[rule[i]], rule[i], &p[i]->src.ip, !p[i]->v6, &key[i]);
+		if (unlikely(rule[i] == SL_GUARD_NO_RULE))
+			continue;
+		sl_limiter_locate(l, &policy->rates[rule[i]], rule[i], &p[i]->src.ip, !p[i]->v6, &key[i]);
+		if (unlikely(is_scarce(w, rule[i])))
+			sl_again_prefetch(&w->guard.again, again_hash(w, rule[i], p[i]));
 	}
 	for (unsigned i = 0; i < n; i++)
 		charge(w, p[i], rule[i], &key[i]);

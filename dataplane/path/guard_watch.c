@@ -6,7 +6,6 @@
 
 enum {
 	EVENTS_PPS = 200,     /* told by this worker; more is counted in guard_over */
-	TOTAL_AGAIN_S = 2,    /* until it is told again that a total is exceeded */
 	SIGNAL_MESSAGES = 4,  /* a millisecond */
 };
 
@@ -53,10 +52,7 @@ void sl_guard_tell(struct sl_worker *w, const struct sl_pkt *p, unsigned rule, c
 
 void sl_guard_tell_total(struct sl_worker *w, unsigned rule)
 {
-	uint32_t *told_s = &w->guard.total_told_s[rule];
-	if (*told_s && w->now.s - *told_s < TOTAL_AGAIN_S)
-		return;
-	*told_s = w->now.s;
+	w->guard.total_told_s[rule] = w->now.s;
 	sl_count(w, SL_C_guard_over, 1);
 	struct sl_evt_guard_source e = describe(w, rule, SL_GUARD_TOTAL, SL_GUARD_OVER);
 	e.pps = e.limit_pps;

@@ -8,7 +8,7 @@
 
 /* A packet of p brought its source, prefix or wide prefix over a rule's mark, or below it again. */
 void sl_guard_tell(struct sl_worker *w, const struct sl_pkt *p, unsigned rule, const struct sl_limiter_verdict *v);
-/* All strangers of a rule together are over its total. */
+/* All strangers of a rule together are over its total: told once a second. */
 void sl_guard_tell_total(struct sl_worker *w, unsigned rule);
 /* Copy p for the clients that asked for such a one. */
 void sl_guard_sample(struct sl_worker *w, const struct sl_pkt *p, enum sl_drop why);

@@ -11,18 +11,9 @@
 #include "dataplane/path/media.h"
 #include "dataplane/wire/channel.h"
 
-static unsigned local_slot(const struct sl_ip *ip)
+const struct sl_local *sl_local_search(const struct sl_worker *w, const struct sl_ip *ip)
 {
-	uint64_t h = (ip->q[0] ^ ip->q[1]) * UINT64_C(0x9e3779b97f4a7c15);
-	return (unsigned)(h >> 56) % SL_LOCAL_SLOTS;
-}
-
-const struct sl_local *sl_local_find(const struct sl_worker *w, const struct sl_ip *ip)
-{
-	unsigned home = local_slot(ip);
-	if (!(w->local_filter[home / 64] >> (home % 64) & 1))
-		return NULL;
-	for (unsigned i = home;; i = (i + 1) % SL_LOCAL_SLOTS) {
+	for (unsigned i = sl_local_slot(ip);; i = (i + 1) % SL_LOCAL_SLOTS) {
 		const struct sl_local *l = &w->locals[i];
 		if (!l->used)
 			return NULL;
@@ -33,7 +24,7 @@ const struct sl_local *sl_local_find(const struct sl_worker *w, const struct sl_
 
 static struct sl_local *local_add(struct sl_worker *w, const struct sl_ip *ip)
 {
-	unsigned home = local_slot(ip);
+	unsigned home = sl_local_slot(ip);
 	w->local_filter[home / 64] |= UINT64_C(1) << (home % 64);
 	for (unsigned i = home;; i = (i + 1) % SL_LOCAL_SLOTS) {
 		struct sl_local *l = &w->locals[i];
@@ -87,7 +78,8 @@ bool sl_lookup_local(const struct sl_worker *w, const struct sl_local *l, struct
 		if (l->listeners[i].port_be == p->dst.port_be) {
 			p->relay = SL_NO_RELAY;
 			p->media = SL_NO_MEDIA;
-			p->listener = l->listeners[i].listener;
+			p->listener = p->flow.listener = l->listeners[i].listener;
+			p->flow.transport = IPPROTO_UDP;
 			return true;
 		}
 	if (l->media != SL_NO_MEDIA && is_media_port(w, ntohs(p->dst.port_be))) {
@@ -106,14 +98,6 @@ bool sl_own_peer_ok(const struct sl_worker *w, const struct sl_endpoint *peer)
 	if (l && l->media != SL_NO_MEDIA && is_media_port(w, ntohs(peer->port_be)))
 		return true;
 	return l && l->relay != SL_NO_RELAY && sl_turn_own_port_ok(&w->turn, ntohs(peer->port_be));
-}
-
-static void flow_of(const struct sl_pkt *p, struct sl_flow *f)
-{
-	f->ip = p->src.ip;
-	f->port_be = p->src.port_be;
-	f->listener = p->listener;
-	f->transport = IPPROTO_UDP;
 }
 
 static unsigned owner_of(const struct sl_worker *w, const struct sl_pkt *p)
@@ -138,9 +122,7 @@ static bool is_known(const struct sl_worker *w, const struct sl_pkt *p, unsigned
 		return sl_known_has(k, owner, sl_known_hash_peer(k, &p->src.ip, SL_KNOWN_MEDIA | p->media, p->dst.port_be));
 	if (p->relay != SL_NO_RELAY)
 		return sl_known_has(k, owner, sl_known_hash_peer(k, &p->src.ip, p->relay, p->dst.port_be));
-	struct sl_flow f;
-	flow_of(p, &f);
-	return sl_known_has(k, owner, sl_known_hash_client(k, &f));
+	return sl_known_has(k, owner, sl_known_hash_client(k, &p->flow));
 }
 
 /* First pass: where will the allocation be found? Bring those lines in. */
@@ -154,9 +136,7 @@ static void locate(struct sl_worker *w, struct sl_pkt **v, unsigned n)
 		} else if (p->relay != SL_NO_RELAY) {
 			rte_prefetch0(&s->ports.alloc[(size_t)p->relay << 16 | ntohs(p->dst.port_be)]);
 		} else {
-			struct sl_flow f;
-			flow_of(p, &f);
-			p->hash = sl_hash_flow(&s->hash_key, &f);
+			p->hash = sl_hash_flow(&s->hash_key, &p->flow);
 			sl_flow_prefetch(&s->flows, p->hash);
 		}
 	}
@@ -175,9 +155,7 @@ static void find(struct sl_worker *w, struct sl_pkt **v, unsigned n)
 		if (p->relay != SL_NO_RELAY) {
 			p->alloc = sl_relay_find(&s->ports, p->relay, ntohs(p->dst.port_be));
 		} else {
-			struct sl_flow f;
-			flow_of(p, &f);
-			p->alloc = sl_alloc_find(s, &f, p->hash);
+			p->alloc = sl_alloc_find(s, &p->flow, p->hash);
 		}
 		if (p->alloc != SL_NONE) {
 			rte_prefetch0(&s->allocs[p->alloc]);

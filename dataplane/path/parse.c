@@ -27,16 +27,26 @@ static inline enum sl_drop listener_shape(const struct sl_pkt *p)
 	return unlikely(((unsigned)b[2] << 8 | b[3]) + SL_STUN_HEADER_BYTES > p->payload_len) ? SL_DROP_stun_malformed : SL_N_DROPS;
 }
 
+static inline uint8_t class_of(const struct sl_pkt *p)
+{
+	return p->media != SL_NO_MEDIA ? SL_GUARD_MEDIA : p->relay != SL_NO_RELAY ? SL_GUARD_RELAY : SL_GUARD_STUN;
+}
+
 /* Claimed: is it what its port speaks, from somebody who can be? (What comes to media ports is for the leg to say.) */
 static inline enum sl_parse_verdict claimed(const struct sl_worker *w, struct sl_pkt *p, enum sl_drop *why)
 {
-	p->kind = SL_PKT_CLAIMED;
-	p->guard_class = p->media != SL_NO_MEDIA ? SL_GUARD_MEDIA : p->relay != SL_NO_RELAY ? SL_GUARD_RELAY : SL_GUARD_STUN;
 	*why = SL_DROP_bad_source;
 	if (unlikely(!sl_guard_source(w, p)))
 		return SL_PARSE_DROP;
 	*why = p->guard_class == SL_GUARD_STUN ? listener_shape(p) : SL_N_DROPS;
 	return likely(*why == SL_N_DROPS) ? SL_PARSE_CLAIMED : SL_PARSE_DROP;
+}
+
+static enum sl_parse_verdict claimed_slowly(const struct sl_worker *w, struct sl_pkt *p, enum sl_drop *why)
+{
+	p->kind = SL_PKT_CLAIMED;
+	p->guard_class = class_of(p);
+	return claimed(w, p, why);
 }
 
 /* UDP at l4 with room bytes to the end of the IP packet. */
@@ -93,7 +103,7 @@ static enum sl_parse_verdict parse_v4(struct sl_worker *w, struct sl_pkt *p, uns
 		(rx_cksum != RTE_MBUF_F_RX_IP_CKSUM_GOOD && sl_ip_cksum(ip, sizeof *ip) != 0))
 		return SL_PARSE_DROP;
 	if (likely(!fragment))
-		return claimed(w, p, why);
+		return claimed_slowly(w, p, why);
 	*why = SL_DROP_bad_source;
 	return sl_guard_source(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
 }
@@ -174,7 +184,7 @@ static enum sl_parse_verdict parse_v6(struct sl_worker *w, struct sl_pkt *p, uns
 	*why = SL_DROP_bad_l4_checksum; /* RFC 8200 8.1: on IPv6 there must be one */
 	if (cksum == 0)
 		return SL_PARSE_DROP;
-	return claimed(w, p, why);
+	return claimed_slowly(w, p, why);
 }
 
 enum sl_parse_verdict sl_parse_ip(struct sl_worker *w, struct sl_pkt *p, uint8_t *l3, unsigned len, enum sl_drop *why)
@@ -230,67 +240,98 @@ static bool parse_ether(const struct sl_port *port, struct rte_mbuf *m, unsigned
 
 /* ---- the common frame ---- */
 
-/* One look at the bytes that must be what they are: IPv4 without options or fragmentation, UDP, untagged, for this port. */
-static inline bool is_plain(const struct sl_port *port, const struct rte_mbuf *m)
+/* What of a port does not change within a burst. */
+struct arrival_port {
+	const struct sl_port *port;
+	uint64_t mac_shifted; /* the first six of eight bytes */
+	uint8_t interface;    /* of untagged frames */
+};
+
+static inline uint64_t first_six(const uint8_t *bytes)
 {
-	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t type, middle;
-	if (m->nb_segs != 1 || m->data_len < 42)
-		return false;
-	memcpy(&type, d + 12, 4);   /* Ethernet type, version and length of header, DSCP */
-	memcpy(&middle, d + 20, 4); /* flags and offset, TTL, protocol */
-	return (type & RTE_BE32(0xffffff00)) == RTE_BE32(0x08004500) &&
-		(middle & RTE_BE32(0x3fff00ff)) == RTE_BE32(IPPROTO_UDP) && memcmp(d, port->mac, RTE_ETHER_ADDR_LEN) == 0 &&
-		port->interface_of_vlan[0] != 0xff && !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED);
+	uint64_t q;
+	memcpy(&q, bytes, sizeof q);
+	return rte_cpu_to_be_64(q) >> 16;
 }
 
-static inline uint64_t sum_of_header(const uint8_t *ip)
+static struct arrival_port arrival_port(const struct sl_port *port)
 {
-	uint32_t v[5];
-	memcpy(v, ip, sizeof v);
-	return (uint64_t)v[0] + v[1] + v[2] + v[3] + v[4];
+	uint8_t mac[8] = {0};
+	memcpy(mac, port->mac, RTE_ETHER_ADDR_LEN);
+	return (struct arrival_port){.port = port, .mac_shifted = first_six(mac), .interface = port->interface_of_vlan[0]};
+}
+
+/* One look at the bytes that must be what they are: IPv4 without options or fragmentation, UDP, untagged, for this port. */
+static inline bool is_plain(const struct arrival_port *a, const struct rte_mbuf *m, const uint8_t *d)
+{
+	uint32_t type, middle;
+	memcpy(&type, d + 12, 4);   /* Ethernet type, version and length of header, DSCP */
+	memcpy(&middle, d + 20, 4); /* flags and offset, TTL, protocol */
+	return m->nb_segs == 1 && m->data_len >= 42 && ((type & RTE_BE32(0xffffff00)) ^ RTE_BE32(0x08004500)) == 0 &&
+		((middle & RTE_BE32(0x3fff00ff)) ^ RTE_BE32(IPPROTO_UDP)) == 0 && first_six(d) == a->mac_shifted && a->interface != 0xff &&
+		!(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED);
+}
+
+/* Is the sum over a header of 20 bytes all ones (RFC 791, RFC 1071)? */
+static inline bool header_sum_ok(const uint8_t *ip)
+{
+	uint64_t q[2], sum;
+	uint32_t last, folded;
+	memcpy(q, ip, sizeof q);
+	memcpy(&last, ip + sizeof q, sizeof last);
+	sum = (q[0] >> 32) + (q[0] & UINT32_MAX) + (q[1] >> 32) + (q[1] & UINT32_MAX) + last;
+	sum = (sum >> 32) + (sum & UINT32_MAX);
+	folded = (uint32_t)sum + (uint32_t)(sum >> 32);
+	return ((folded + (folded << 16 | folded >> 16)) >> 16) == 0xffff; /* both halves with the carry */
+}
+
+/* Another destination than the packet's before. */
+static void find_target(struct sl_worker *w, struct sl_pkt *p, uint32_t ip_be)
+{
+	if (ip_be != w->last.ip_be) {
+		w->last.local = sl_local_find(w, &p->dst.ip);
+		w->last.ip_be = ip_be;
+	}
+	w->last.port_be = p->dst.port_be;
+	p->target = 0;
+	w->last.claimed = w->last.local && sl_lookup_local(w, w->last.local, p);
+	p->guard_class = class_of(p);
+	w->last.target = p->target;
 }
 
 /* The same verdicts as by the long way, where they can be had quickly. False: take the long way. */
-static inline bool plain(struct sl_worker *w, const struct sl_port *port, struct rte_mbuf *m, struct sl_pkt *p, enum sl_parse_verdict *verdict,
+static inline bool plain(struct sl_worker *w, const struct arrival_port *a, struct rte_mbuf *m, struct sl_pkt *p, enum sl_parse_verdict *verdict,
 	enum sl_drop *why)
 {
 	uint8_t *d = rte_pktmbuf_mtod(m, uint8_t *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(d + sizeof(struct rte_ether_hdr));
 	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(ip + 1);
 	unsigned total = rte_be_to_cpu_16(ip->total_length), len = rte_be_to_cpu_16(udp->dgram_len);
-	if (!is_plain(port, m) || total + sizeof(struct rte_ether_hdr) > m->data_len || total < sizeof *ip + sizeof *udp ||
-		len < sizeof *udp || len > total - sizeof *ip)
+	if (!is_plain(a, m, d) || total + sizeof(struct rte_ether_hdr) > m->data_len || len < sizeof *udp || len + sizeof *ip > total)
 		return false;
-	if (unlikely(ip->dst_addr != w->last_local_be)) {
-		struct sl_ip dst;
-		sl_ip_set_v4(&dst, ip->dst_addr);
-		const struct sl_local *l = sl_local_find(w, &dst);
-		if (!l)
-			return false;
-		w->last_local = l;
-		w->last_local_be = ip->dst_addr;
-	}
-	p->interface = port->interface_of_vlan[0];
-	p->l3 = (uint8_t *)(uintptr_t)ip;
-	p->udp = (uint8_t *)(uintptr_t)udp;
-	p->v6 = false;
+	sl_ip_set_v4(&p->dst.ip, ip->dst_addr);
+	p->dst.port_be = udp->dst_port;
+	if (unlikely(ip->dst_addr != w->last.ip_be || udp->dst_port != w->last.port_be))
+		find_target(w, p, ip->dst_addr);
+	if (unlikely(!w->last.claimed))
+		return false;
+	p->target = w->last.target;
+	sl_ip_set_v4(&p->src.ip, ip->src_addr);
+	p->src.port_be = udp->src_port;
+	p->flow.listener = p->listener;
+	p->flow.transport = IPPROTO_UDP;
+	p->interface = a->interface;
+	p->l3 = d + sizeof(struct rte_ether_hdr);
+	p->udp = d + sizeof(struct rte_ether_hdr) + sizeof *ip;
 	p->l3_len = (uint16_t)total;
 	p->payload_len = (uint16_t)(len - sizeof *udp);
 	p->ttl = ip->time_to_live;
 	p->tos = ip->type_of_service;
 	p->df = (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) != 0;
-	sl_ip_set_v4(&p->src.ip, ip->src_addr);
-	sl_ip_set_v4(&p->dst.ip, ip->dst_addr);
-	p->src.port_be = udp->src_port;
-	p->dst.port_be = udp->dst_port;
-	if (unlikely(!sl_lookup_local(w, w->last_local, p)))
-		return false;
 	*why = SL_DROP_bad_ip_checksum;
 	*verdict = SL_PARSE_DROP;
 	uint64_t rx_cksum = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-	if (rx_cksum != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
-		(rx_cksum == RTE_MBUF_F_RX_IP_CKSUM_BAD || sl_sum_fold(sum_of_header(p->l3)) != 0xffff))
+	if (rx_cksum != RTE_MBUF_F_RX_IP_CKSUM_GOOD && (rx_cksum == RTE_MBUF_F_RX_IP_CKSUM_BAD || !header_sum_ok(p->l3)))
 		return true;
 	*verdict = claimed(w, p, why);
 	return true;
@@ -304,6 +345,7 @@ static enum sl_parse_verdict parse_frame(struct sl_worker *w, const struct sl_po
 	unsigned l3_off;
 	p->udp = NULL;
 	p->kind = SL_PKT_NOT_IP;
+	p->v6 = false;
 	p->src = p->dst = (struct sl_endpoint){.port_be = 0};
 	*why = SL_DROP_truncated;
 	if (unlikely(m->nb_segs > 1) && rte_pktmbuf_linearize(m) < 0)
@@ -325,16 +367,15 @@ static enum sl_parse_verdict parse_frame(struct sl_worker *w, const struct sl_po
 }
 
 /* One frame: into the vector of what is claimed, or of what is Linux's, or dropped. */
-static inline void frame(struct sl_worker *w, const struct sl_port *port, struct rte_mbuf *m, struct sl_vec *mine, struct sl_vec *others)
+static inline void frame(struct sl_worker *w, const struct arrival_port *a, struct rte_mbuf *m, struct sl_vec *mine, struct sl_vec *others)
 {
 	struct sl_pkt *p = &mine->p[mine->n];
 	enum sl_parse_verdict verdict;
 	enum sl_drop why;
 	p->m = m;
-	p->turns = 0;
-	p->fragmented = p->looped = p->opened = p->allowed = p->banned = false;
-	if (!plain(w, port, m, p, &verdict, &why))
-		verdict = parse_frame(w, port, m, p, &why);
+	p->nought = 0;
+	if (!plain(w, a, m, p, &verdict, &why))
+		verdict = parse_frame(w, a->port, m, p, &why);
 	if (likely(verdict == SL_PARSE_CLAIMED))
 		mine->n++;
 	else if (verdict == SL_PARSE_DROP)
@@ -345,16 +386,21 @@ static inline void frame(struct sl_worker *w, const struct sl_port *port, struct
 
 void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port, enum sl_origin origin)
 {
+	enum { AHEAD = 4 };
+	const struct arrival_port a = arrival_port(&w->dp->ports[port]);
 	struct sl_vec mine, others;
 	mine.n = others.n = 0;
+	for (unsigned i = 0; i < RTE_MIN(n, (unsigned)AHEAD); i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (unsigned i = 0; i < n; i++) {
-		if (i + 4 < n)
-			rte_prefetch0(rte_pktmbuf_mtod(m[i + 4], void *));
-		frame(w, &w->dp->ports[port], m[i], &mine, &others);
+		if (i + AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(m[i + AHEAD], void *));
+		frame(w, &a, m[i], &mine, &others);
 	}
 	if (likely(origin == SL_FROM_PORT)) {
 		sl_guard_lists(w, &mine);
-		sl_guard_lists(w, &others);
+		if (unlikely(others.n))
+			sl_guard_lists(w, &others);
 	}
 	if (unlikely(others.n))
 		sl_exceptions(w, &others, origin);
@@ -368,7 +414,8 @@ void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port,
 {
 	struct sl_vec mine, others;
 	mine.n = others.n = 0;
-	frame(w, &w->dp->ports[port], m, &mine, &others);
+	const struct arrival_port a = arrival_port(&w->dp->ports[port]);
+	frame(w, &a, m, &mine, &others);
 	for (unsigned i = 0; i < mine.n; i++) {
 		mine.p[i].fragmented = true;
 		mine.p[i].df = false;
@@ -398,9 +445,9 @@ static void looped(struct sl_worker *w, struct rte_mbuf *m, struct sl_vec *v)
 	enum sl_drop why;
 	p->m = m;
 	p->interface = (uint8_t)meta->interface;
+	p->nought = 0;
 	p->turns = meta->turns;
 	p->looped = true;
-	p->opened = p->allowed = p->banned = false;
 	enum sl_parse_verdict verdict = sl_parse_ip(w, p, rte_pktmbuf_mtod(m, uint8_t *), m->data_len, &why);
 	p->fragmented = meta->fragmented;
 	p->df = p->df && !meta->fragmented;

@@ -74,10 +74,8 @@ void sl_stun_input(struct sl_worker *w, struct sl_pkt *p)
 		sl_drop(w, p->m, SL_DROP_bad_l4_checksum);
 		return;
 	}
-	struct sl_flow f = {
-		.ip = p->src.ip, .port_be = p->src.port_be, .listener = p->listener, .transport = IPPROTO_UDP};
 	struct sl_turn_verdict v =
-		sl_turn_handle(&w->turn, &f, p->udp + 8, p->payload_len, &w->now, w->reply, sizeof w->reply);
+		sl_turn_handle(&w->turn, &p->flow, p->udp + 8, p->payload_len, &w->now, w->reply, sizeof w->reply);
 	if (unlikely(v.signal != SL_TURN_NO_SIGNAL))
 		sl_signals_note(&w->guard.signals, &p->src.ip, v.signal);
 	switch (v.action) {

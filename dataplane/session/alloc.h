@@ -97,6 +97,9 @@ static inline uint32_t sl_alloc_find(const struct sl_sessions *s, const struct s
 		const struct sl_flow_bucket *b = &s->flows.buckets[at[i]];
 #ifdef __AVX512BW__
 		uint32_t hits = _mm_cmpeq_epi16_mask(_mm_load_si128((const __m128i *)b->tag), _mm_set1_epi16((short)tag));
+#elif defined(__SSE2__)
+		__m128i eq = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tag), _mm_set1_epi16((short)tag));
+		uint32_t hits = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
 #else
 		uint32_t hits = 0;
 		for (unsigned k = 0; k < SL_FLOW_BUCKET_SLOTS; k++)

@@ -88,7 +88,9 @@ void sl_flow_remove(struct sl_flow_table *t, uint32_t hash, uint32_t alloc);
 /* Buckets for n flows: on average half full, where two choices practically never overflow. A power of two. */
 uint32_t sl_flow_buckets_for(uint32_t n);
 
+/* Both buckets: who is not there, a stranger, is looked for in both. */
 static inline void sl_flow_prefetch(const struct sl_flow_table *t, uint32_t hash)
 {
 	__builtin_prefetch(&t->buckets[sl_flow_bucket1(t, hash)]);
+	__builtin_prefetch(&t->buckets[sl_flow_bucket2(t, hash)]);
 }

@@ -42,9 +42,13 @@ static inline bool sl_endpoint_eq(const struct sl_endpoint *a, const struct sl_e
 /* v4_be: the 32-bit IPv4 address as it stands on the wire. */
 static inline void sl_ip_set_v4(struct sl_ip *ip, uint32_t v4_be)
 {
+	/* In one store: who reads it back as a word right away does not wait. */
+	union {
+		uint32_t d[2];
+		uint64_t q;
+	} low = {.d = {htonl(0xffff), v4_be}};
 	ip->q[0] = 0;
-	ip->d[2] = htonl(0xffff);
-	ip->d[3] = v4_be;
+	ip->q[1] = low.q;
 }
 
 static inline uint32_t sl_ip_v4_be(const struct sl_ip *ip)
