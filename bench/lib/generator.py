@@ -21,7 +21,7 @@ class Generator:
         self.process = host.start(name, argv, namespace=namespace, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, text=True, bufsize=1)
         # Whatever hangs, a round ends: set-up of a thousand sessions a second at the worst.
-        limit_s = 90 + args.warmup + args.seconds + args.sessions / 1000
+        limit_s = 90 + args.warmup + max(args.seconds, getattr(args, "watch_s", 0)) + args.sessions / 1000
         self.watchdog = threading.Timer(limit_s, self.process.kill)
         self.watchdog.daemon = True
         self.watchdog.start()

@@ -13,6 +13,7 @@ from host import BenchError, busiest_thread, wait_until
 
 class Macswap:
     name = "macswap"
+    mode = "macswap"
 
     def __init__(self, host):
         self.host = host
@@ -28,7 +29,7 @@ class Macswap:
         self.process = self.host.start("testpmd", [
             "stdbuf", "-oL", "dpdk-testpmd", "-l", f"{args.generator_core},{args.worker_core}",
             "--main-lcore", str(args.generator_core), *memory, "--no-pci", "--no-telemetry", "--vdev", device, "--",
-            "-i", "--forward-mode=macswap", "--auto-start", "--record-core-cycles", "--total-num-mbufs=8192",
+            "-i", f"--forward-mode={self.mode}", "--auto-start", "--record-core-cycles", "--total-num-mbufs=8192",
         ], stdin=subprocess.PIPE, text=True, bufsize=1)
         wait_until("testpmd", lambda: os.path.exists(self.socket), 10, self.process)
 

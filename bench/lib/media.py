@@ -49,11 +49,12 @@ control = {{
 """
 
 
-def make_plan(host, namespace=None, reflect=False, legs=None):
+def make_plan(host, namespace=None, reflect=False, legs=None, case=None):
     """Make the case's calls at the relay in that namespace; returns the plan's path."""
     args = host.args
     path = host.path("plan")
-    argv = [sys.executable, CALLS, args.case, str(calls_of(args.case, legs or args.sessions)), path]
+    case = case or args.case
+    argv = [sys.executable, CALLS, case, str(calls_of(case, legs or args.sessions)), path]
     if reflect:
         argv.append("--reflect")
     process = host.start("calls", argv, namespace=namespace, core=args.generator_core)

@@ -64,10 +64,11 @@ class Sluice:
     # Counters of the workers that make up what is called a packet here.
     counted = ("relayed_to_peer_packets", "relayed_to_client_packets")
     not_counted = ()
+    space_name = "app"
 
     def __init__(self, host):
         self.host = host
-        self.space = host.namespace("app")
+        self.space = host.namespace(self.space_name)
         self.memif = host.path("sluice.sock")
         self.api = host.path("api.sock")
         self.config = host.path("sluice.conf")
