@@ -164,42 +164,51 @@ static bool is_news(struct sl_limiter_line *line, int at, uint32_t tick)
 	return true;
 }
 
-/* A level between judging and charging. */
+/* A level's count of this packet's source. */
 struct place {
 	struct sl_limiter_line *line;
+	uint32_t load; /* before this packet */
 	int at;
-	uint32_t load;
 };
 
-/* Where this packet would bring the count, fractions of the price rounded up as often as they should be. True: over the limit. That is judged by the
- * price rounded up: a packet that happens to cost nothing does not pass a full count for that. */
-static inline bool judge(const struct sl_limiter *l, unsigned level, uint64_t hash, uint32_t price, uint16_t random, struct place *p)
+static inline __attribute__((always_inline)) struct place find(const struct sl_limiter *l, unsigned level, uint64_t hash)
 {
-	struct sl_limiter_line *line = &l->lines[level][hash & l->mask[level]];
-	uint32_t tag = tag_of(hash), load;
-	if (__builtin_expect(line->tick != l->tick, 0))
-		decay(line, l->tick);
-	int at = place_of(line, tag);
-	if (at < 0) {
-		at = least_of(line);
-		line->tag[at] = tag;
-		line->load[at] = 0;
-		line->told[at] = 0;
+	struct place p = {.line = &l->lines[level][hash & l->mask[level]]};
+	uint32_t tag = tag_of(hash);
+	if (__builtin_expect(p.line->tick != l->tick, 0))
+		decay(p.line, l->tick);
+	p.at = place_of(p.line, tag);
+	if (p.at >= 0) {
+		p.load = p.line->load[p.at];
+		return p;
 	}
-	load = line->load[at];
-	bool over = load + ((price + UINT16_MAX) >> 16) > SL_LIMITER_FULL;
-	*p = (struct place){line, at, over ? SL_LIMITER_FULL : load + ((price + random) >> 16)};
-	return over;
+	p.at = least_of(p.line);
+	p.line->tag[p.at] = tag;
+	p.line->load[p.at] = 0;
+	p.line->told[p.at] = 0;
+	p.load = 0;
+	return p;
 }
 
-static void tell(const struct sl_limiter *l, const struct sl_limiter_rate *r, const struct place *p, unsigned level, struct sl_limiter_verdict *v)
+/* Is the count full for a packet of this price? Judged by the price rounded up: one that happens to cost nothing does not pass for that. */
+static inline bool is_full(const struct place *p, uint32_t price)
 {
-	if (v->over == level || p->load > r->mark) {
-		if (is_news(p->line, p->at, l->tick))
-			v->tell |= (uint8_t)(1u << level);
-	} else if (p->load < r->mark / 2) {
-		p->line->told[p->at] = 0;
-		v->below |= (uint8_t)(1u << level);
+	return p->load + ((price + UINT16_MAX) >> 16) > SL_LIMITER_FULL;
+}
+
+/* What is rare: something is over, or was. loads: with this packet. */
+static void tell(const struct sl_limiter *l, const struct sl_limiter_rate *r, struct place *p, const uint32_t *loads, struct sl_limiter_verdict *v)
+{
+	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
+		if (!r->price[i])
+			continue;
+		if (v->over == i || loads[i] > r->mark) {
+			if (is_news(p[i].line, p[i].at, l->tick))
+				v->tell |= (uint8_t)(1u << i);
+		} else if (p[i].line->told[p[i].at] && loads[i] < r->mark / 2) {
+			p[i].line->told[p[i].at] = 0;
+			v->below |= (uint8_t)(1u << i);
+		}
 	}
 }
 
@@ -207,22 +216,29 @@ struct sl_limiter_verdict sl_limiter_charge(struct sl_limiter *l, const struct s
 {
 	struct sl_limiter_verdict v = {.over = SL_GUARD_N_LEVELS};
 	struct place p[SL_GUARD_N_LEVELS];
+	uint32_t load[SL_GUARD_N_LEVELS], highest = 0, told = 0;
+	/* Fractions of a price are rounded up as often as they should be. */
 	uint64_t random = l->random = l->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 
+#pragma GCC unroll 3
 	for (unsigned i = SL_GUARD_N_LEVELS; i-- > 0;) {
 		if (!r->price[i])
-			p[i].line = NULL;
-		else if (__builtin_expect(judge(l, i, k->hash[i], r->price[i], (uint16_t)(random >> (16 + 16 * i)), &p[i]), 0))
-			v.over = (uint8_t)i;
-	}
-	for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++) {
-		if (!p[i].line)
 			continue;
-		if (v.over == SL_GUARD_N_LEVELS || r->drop_all)
-			p[i].line->load[p[i].at] = (uint16_t)p[i].load;
-		if (__builtin_expect(p[i].load > r->mark || v.over == i || p[i].line->told[p[i].at], 0))
-			tell(l, r, &p[i], i, &v);
+		p[i] = find(l, i, k->hash[i]);
+		if (__builtin_expect(is_full(&p[i], r->price[i]), 0))
+			v.over = (uint8_t)i;
+		load[i] = p[i].load + ((r->price[i] + (uint16_t)(random >> (16 + 16 * i))) >> 16);
+		highest = load[i] > highest ? load[i] : highest;
+		told |= p[i].line->told[p[i].at];
 	}
+	if (__builtin_expect(v.over == SL_GUARD_N_LEVELS || r->drop_all, 1)) {
+#pragma GCC unroll 3
+		for (unsigned i = 0; i < SL_GUARD_N_LEVELS; i++)
+			if (r->price[i])
+				p[i].line->load[p[i].at] = (uint16_t)(load[i] < SL_LIMITER_FULL ? load[i] : SL_LIMITER_FULL);
+	}
+	if (__builtin_expect(told || highest > r->mark || v.over != SL_GUARD_N_LEVELS, 0))
+		tell(l, r, p, load, &v);
 	return v;
 }
 

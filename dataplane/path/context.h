@@ -156,7 +156,10 @@ struct sl_guard {
 	struct sl_again again;
 	struct sl_signals signals;
 	struct sl_hash_key key;
-	struct sl_bucket total[SL_GUARD_MAX_RULES];
+	struct {
+		struct sl_bucket bucket;
+		uint64_t low; /* tokens from which on strangers have to come again */
+	} total[SL_GUARD_MAX_RULES];
 	uint32_t total_told_s[SL_GUARD_MAX_RULES]; /* when it was last told that a total is exceeded */
 	struct sl_bucket events;
 	unsigned until_top;  /* packets until the next one is sampled */

@@ -107,30 +107,27 @@ static unsigned check_prefixes(struct sl_worker *w, struct sl_vec *v)
 	return refused;
 }
 
+/* 0, 1: while it is a stranger, 2: altogether. */
+static unsigned is_banned(const struct sl_bans *b, const struct sl_pkt *p, uint64_t hash)
+{
+	unsigned banned = sl_bans_maybe(b, hash) ? sl_bans_has(b, hash) : 0;
+	if (likely(!p->v6) || banned == 2)
+		return banned;
+	uint64_t wide = sl_bans_hash(b, &p->src.ip, 64);
+	unsigned net = sl_bans_maybe(b, wide) ? sl_bans_has(b, wide) : 0;
+	return RTE_MAX(banned, net);
+}
+
 /* Bans: refuses what is banned altogether, marks what is only while it is a stranger. */
 static unsigned check_bans(struct sl_worker *w, struct sl_vec *v)
 {
 	const struct sl_bans *b = &w->dp->bans;
-	uint64_t hash[SL_BURST], wide[SL_BURST];
 	unsigned refused = 0;
-	for (unsigned i = 0; i < v->n; i++) {
-		const struct sl_pkt *p = &v->p[i];
-		if (!p->m || p->kind == SL_PKT_NOT_IP)
-			continue;
-		hash[i] = sl_bans_hash(b, &p->src.ip, 128);
-		sl_bans_prefetch(b, hash[i]);
-		if (p->v6) {
-			wide[i] = sl_bans_hash(b, &p->src.ip, 64);
-			sl_bans_prefetch(b, wide[i]);
-		}
-	}
 	for (unsigned i = 0; i < v->n; i++) {
 		struct sl_pkt *p = &v->p[i];
 		if (!p->m || p->kind == SL_PKT_NOT_IP || p->allowed)
 			continue;
-		unsigned banned = sl_bans_has(b, hash[i]);
-		if (p->v6 && banned < 2)
-			banned = RTE_MAX(banned, (unsigned)sl_bans_has(b, wide[i]));
+		unsigned banned = is_banned(b, p, sl_bans_hash(b, &p->src.ip, 128));
 		if (likely(!banned))
 			continue;
 		if (banned == 2)
@@ -157,32 +154,30 @@ void sl_guard_lists(struct sl_worker *w, struct sl_vec *v)
 /* ---- strangers ---- */
 
 /* What the rule is looked up by, beside the class. */
-static unsigned place(const struct sl_pkt *p)
+static inline unsigned place(const struct sl_pkt *p)
 {
-	switch (p->guard_class) {
-	case SL_GUARD_RELAY:
+	if (p->guard_class == SL_GUARD_RELAY)
 		return p->relay;
-	case SL_GUARD_MEDIA:
+	if (p->guard_class == SL_GUARD_MEDIA)
 		return p->media;
-	case SL_GUARD_OTHER:
-		return 0;
-	default:
-		return p->listener;
-	}
+	return p->guard_class == SL_GUARD_OTHER ? 0 : p->listener;
 }
 
-/* Is less than half left of what a rule has for all of its strangers? Then only those pass who come again. */
-static inline bool is_scarce(struct sl_worker *w, unsigned rule)
+/* Once a millisecond: what all strangers of a rule together may come to. */
+static void fill_total(struct sl_worker *w, unsigned rule)
 {
-	struct sl_bucket *b = &w->guard.total[rule];
 	const struct sl_guard_rule *r = &w->policy->told.rules[rule];
 	uint32_t pps = r->total_pps;
-	if (b->last_ms != w->now.ms) {
-		if (r->guard_class == SL_GUARD_SIP || r->guard_class == SL_GUARD_PROVISIONAL)
-			pps = (uint32_t)((uint64_t)pps * atomic_load_explicit(&w->dp->guard_pressure, memory_order_relaxed) / 100) + 1;
-		sl_bucket_fill(b, w->now.ms, pps);
-	}
-	return pps && b->tokens_m <= (uint64_t)pps * 500;
+	if (r->guard_class == SL_GUARD_SIP || r->guard_class == SL_GUARD_PROVISIONAL)
+		pps = (uint32_t)((uint64_t)pps * atomic_load_explicit(&w->dp->guard_pressure, memory_order_relaxed) / 100) + 1;
+	sl_bucket_fill(&w->guard.total[rule].bucket, w->now.ms, pps);
+	w->guard.total[rule].low = pps > 1 ? (uint64_t)pps * 500 : 999;
+}
+
+/* Is less than half left of it? Then only those pass who come again. */
+static inline bool is_scarce(const struct sl_worker *w, unsigned rule)
+{
+	return w->guard.total[rule].bucket.tokens_m <= w->guard.total[rule].low;
 }
 
 static inline uint64_t again_hash(const struct sl_worker *w, unsigned rule, const struct sl_pkt *p)
@@ -190,16 +185,13 @@ static inline uint64_t again_hash(const struct sl_worker *w, unsigned rule, cons
 	return sl_guard_hash(&w->guard.key, &p->src.ip, (uint64_t)p->src.port_be << 8 | rule);
 }
 
-/* All strangers of a rule together. */
-static inline bool total_ok(struct sl_worker *w, unsigned rule, const struct sl_pkt *p)
+/* All strangers of a rule together. again: p's hash, which counts when there is little left. */
+static inline bool total_ok(struct sl_worker *w, unsigned rule, uint64_t again)
 {
 	struct sl_guard *g = &w->guard;
-	struct sl_bucket *b = &g->total[rule];
-	if (!w->policy->told.rules[rule].total_pps)
-		return true;
+	struct sl_bucket *b = &g->total[rule].bucket;
 	if (unlikely(is_scarce(w, rule))) {
-		bool again = sl_again(&g->again, again_hash(w, rule, p), w->now.ms);
-		if (likely(!again || b->tokens_m < 1000)) {
+		if (likely(!sl_again(&g->again, again, w->now.ms) || b->tokens_m < 1000)) {
 			if (unlikely(w->now.s != g->total_told_s[rule]))
 				sl_guard_tell_total(w, rule);
 			return false;
@@ -213,46 +205,61 @@ static inline bool total_ok(struct sl_worker *w, unsigned rule, const struct sl_
 static const enum sl_drop limit_reason[SL_GUARD_N_LEVELS] = {
 	SL_DROP_guard_source_limit, SL_DROP_guard_prefix_limit, SL_DROP_guard_wide_limit};
 
-/* Second pass for one packet. */
-static void charge(struct sl_worker *w, struct sl_pkt *p, unsigned rule, const struct sl_limiter_key *key)
+/* A stranger between the passes. */
+struct stranger {
+	struct sl_limiter_key key;
+	uint64_t again;
+	uint8_t rule;
+	bool bounded; /* the rule has a total */
+};
+
+/* First pass for one packet: its rule, and the lines that it will be charged in. */
+static inline void locate(struct sl_worker *w, const struct sl_pkt *p, struct stranger *s)
 {
-	struct sl_guard *g = &w->guard;
-	enum sl_drop why = SL_N_DROPS;
+	const struct sl_guard_policy *policy = w->policy;
+	unsigned rule = s->rule = policy->rule[p->guard_class][place(p)];
+	if (unlikely(rule == SL_GUARD_NO_RULE))
+		return;
+	sl_limiter_locate(&w->guard.limiter, &policy->rates[rule], rule, &p->src.ip, !p->v6, &s->key);
+	s->bounded = policy->told.rules[rule].total_pps != 0;
+	if (!s->bounded)
+		return;
+	if (unlikely(w->guard.total[rule].bucket.last_ms != w->now.ms))
+		fill_total(w, rule);
+	s->again = again_hash(w, rule, p);
+	if (unlikely(is_scarce(w, rule)))
+		sl_again_prefetch(&w->guard.again, s->again);
+}
+
+/* Second pass: why it is refused, or SL_N_DROPS. */
+static inline enum sl_drop charge(struct sl_worker *w, const struct sl_pkt *p, const struct stranger *s)
+{
 	if (unlikely(p->banned))
-		why = SL_DROP_guard_banned;
-	else if (rule != SL_GUARD_NO_RULE && !p->allowed) {
-		struct sl_limiter_verdict v = sl_limiter_charge(&g->limiter, &w->policy->rates[rule], key);
-		if (unlikely(v.tell | v.below))
-			sl_guard_tell(w, p, rule, &v);
-		if (unlikely(v.over != SL_GUARD_N_LEVELS))
-			why = limit_reason[v.over];
-		else if (unlikely(!total_ok(w, rule, p)))
-			why = SL_DROP_guard_total_limit;
-	}
-	if (unlikely(--g->until_top == 0))
-		sl_guard_top_sample(w, p, why);
-	if (why != SL_N_DROPS)
-		refuse(w, p, why);
+		return SL_DROP_guard_banned;
+	if (unlikely(s->rule == SL_GUARD_NO_RULE || p->allowed))
+		return SL_N_DROPS;
+	struct sl_limiter_verdict v = sl_limiter_charge(&w->guard.limiter, &w->policy->rates[s->rule], &s->key);
+	if (unlikely(v.tell | v.below))
+		sl_guard_tell(w, p, s->rule, &v);
+	if (unlikely(v.over != SL_GUARD_N_LEVELS))
+		return limit_reason[v.over];
+	return s->bounded && unlikely(!total_ok(w, s->rule, s->again)) ? SL_DROP_guard_total_limit : SL_N_DROPS;
 }
 
 void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
 {
-	const struct sl_guard_policy *policy = w->policy;
-	struct sl_limiter *l = &w->guard.limiter;
-	struct sl_limiter_key key[SL_BURST];
-	uint8_t rule[SL_BURST];
-	if (!n || !policy->told.enabled)
+	struct stranger s[SL_BURST];
+	if (!n || !w->policy->told.enabled)
 		return;
 	sl_count(w, SL_C_guard_unknown, n);
-	sl_limiter_now(l, w->now_us);
-	for (unsigned i = 0; i < n; i++) {
-		rule[i] = policy->rule[p[i]->guard_class][place(p[i])];
-		if (unlikely(rule[i] == SL_GUARD_NO_RULE))
-			continue;
-		sl_limiter_locate(l, &policy->rates[rule[i]], rule[i], &p[i]->src.ip, !p[i]->v6, &key[i]);
-		if (unlikely(is_scarce(w, rule[i])))
-			sl_again_prefetch(&w->guard.again, again_hash(w, rule[i], p[i]));
-	}
+	sl_limiter_now(&w->guard.limiter, w->now_us);
 	for (unsigned i = 0; i < n; i++)
-		charge(w, p[i], rule[i], &key[i]);
+		locate(w, p[i], &s[i]);
+	for (unsigned i = 0; i < n; i++) {
+		enum sl_drop why = charge(w, p[i], &s[i]);
+		if (unlikely(--w->guard.until_top == 0))
+			sl_guard_top_sample(w, p[i], why);
+		if (why != SL_N_DROPS)
+			refuse(w, p[i], why);
+	}
 }

@@ -206,7 +206,7 @@ static unsigned tell_apart(struct sl_worker *w, struct sl_vec *v, struct sl_pkt 
 	unsigned n = 0;
 	*n_else = 0;
 	for (unsigned i = 0; i < v->n; i++) {
-		unsigned owner = w->dp->n_workers > 1 ? owner_of(w, &v->p[i]) : w->index;
+		unsigned owner = owner_of(w, &v->p[i]);
 		if (likely(owner == w->index))
 			own[n++] = &v->p[i];
 		else
@@ -257,7 +257,12 @@ void sl_lookup(struct sl_worker *w, struct sl_vec *v, bool judged)
 {
 	struct sl_pkt *own[SL_BURST];
 	struct elsewhere others[SL_BURST];
-	unsigned n_else, n = tell_apart(w, v, own, others, &n_else);
+	unsigned n = v->n, n_else = 0;
+	if (w->dp->n_workers > 1)
+		n = tell_apart(w, v, own, others, &n_else);
+	else
+		for (unsigned i = 0; i < n; i++)
+			own[i] = &v->p[i];
 	locate(w, own, n);
 	find(w, own, n);
 	prefetch_peers(w, own, n);

@@ -366,10 +366,9 @@ static enum sl_parse_verdict parse_frame(struct sl_worker *w, const struct sl_po
 	return v;
 }
 
-/* One frame: into the vector of what is claimed, or of what is Linux's, or dropped. */
-static inline void frame(struct sl_worker *w, const struct arrival_port *a, struct rte_mbuf *m, struct sl_vec *mine, struct sl_vec *others)
+/* One frame into *p. True when it is claimed; what is Linux's goes to others, the rest is dropped. */
+static inline bool frame(struct sl_worker *w, const struct arrival_port *a, struct rte_mbuf *m, struct sl_pkt *p, struct sl_vec *others)
 {
-	struct sl_pkt *p = &mine->p[mine->n];
 	enum sl_parse_verdict verdict;
 	enum sl_drop why;
 	p->m = m;
@@ -377,11 +376,12 @@ static inline void frame(struct sl_worker *w, const struct arrival_port *a, stru
 	if (!plain(w, a, m, p, &verdict, &why))
 		verdict = parse_frame(w, a->port, m, p, &why);
 	if (likely(verdict == SL_PARSE_CLAIMED))
-		mine->n++;
-	else if (verdict == SL_PARSE_DROP)
+		return true;
+	if (verdict == SL_PARSE_DROP)
 		sl_guard_misshapen(w, p, why);
 	else
 		others->p[others->n++] = *p;
+	return false;
 }
 
 void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port, enum sl_origin origin)
@@ -389,14 +389,17 @@ void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16
 	enum { AHEAD = 4 };
 	const struct arrival_port a = arrival_port(&w->dp->ports[port]);
 	struct sl_vec mine, others;
-	mine.n = others.n = 0;
+	struct sl_pkt *p = mine.p;
+	others.n = 0;
 	for (unsigned i = 0; i < RTE_MIN(n, (unsigned)AHEAD); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (unsigned i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(m[i + AHEAD], void *));
-		frame(w, &a, m[i], &mine, &others);
+		if (likely(frame(w, &a, m[i], p, &others)))
+			p++;
 	}
+	mine.n = (unsigned)(p - mine.p);
 	if (likely(origin == SL_FROM_PORT)) {
 		sl_guard_lists(w, &mine);
 		if (unlikely(others.n))
@@ -415,7 +418,7 @@ void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port,
 	struct sl_vec mine, others;
 	mine.n = others.n = 0;
 	const struct arrival_port a = arrival_port(&w->dp->ports[port]);
-	frame(w, &a, m, &mine, &others);
+	mine.n = frame(w, &a, m, &mine.p[0], &others);
 	for (unsigned i = 0; i < mine.n; i++) {
 		mine.p[i].fragmented = true;
 		mine.p[i].df = false;
