@@ -248,7 +248,8 @@ static void print_over(const json_t *over)
 		ctl_cell(&t, 1, "%s", ctl_text(o, "level"));
 		ctl_cell(&t, 2, "%s", ctl_text(o, "class"));
 		ctl_cell(&t, 3, "%s", no_null(ctl_text(o, "listener"), "-"));
-		ctl_cell(&t, 4, "%s", ctl_rate((double)ctl_int(o, "pps"), text));
+		long long sent = ctl_int(o, "sent_pps");
+		ctl_cell(&t, 4, "%s", ctl_rate((double)(sent > ctl_int(o, "pps") ? sent : ctl_int(o, "pps")), text));
 		ctl_cell(&t, 5, "%lld", ctl_int(o, "limit_pps"));
 		ctl_cell(&t, 6, "%s%s", ctl_text(o, "action"), is_true(o, "dry_run") ? " (dry run)" : "");
 		ctl_cell(&t, 7, "%s", ctl_duration(ctl_int(o, "since_s"), text));

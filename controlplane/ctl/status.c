@@ -85,6 +85,22 @@ static void print_sip(const json_t *status)
 		printf("               ! %lld call detail records wait for the database\n", ctl_int(sip, "cdrs_pending"));
 }
 
+static void print_guard(const json_t *status)
+{
+	const json_t *guard = json_object_get(status, "guard"), *dataplane = json_object_get(status, "dataplane");
+
+	if (!json_is_object(guard))
+		return;
+	printf("guard          %s%s%s, %lld prefixes, %lld bans\n", json_is_true(json_object_get(guard, "enabled")) ? "on" : "off",
+	        json_is_true(json_object_get(guard, "dry_run")) ? ", dry run" : "",
+	        json_is_true(json_object_get(guard, "live")) ? ", limits changed until the next reload" : "", ctl_int(guard, "prefixes"),
+	        ctl_int(guard, "bans"));
+	if (ctl_text(guard, "standby")[0] && json_is_true(json_object_get(dataplane, "attached")))
+		printf("               ! the dataplane does not go by this control plane: %s\n", ctl_text(guard, "standby"));
+	if (ctl_int(guard, "pressure_percent") < 100)
+		printf("               ! overload: %lld %% of what SIP's strangers may send is let through\n", ctl_int(guard, "pressure_percent"));
+}
+
 /* ---- what it does now ---- */
 
 static void print_relaying(const struct ctl_sample *a, const struct ctl_sample *b)
@@ -151,6 +167,7 @@ int ctl_status(const struct ctl *c)
 	print_turn(status);
 	print_media(status);
 	print_sip(status);
+	print_guard(status);
 	if (!json_is_true(json_object_get(json_object_get(status, "dataplane"), "attached"))) {
 		printf("\nIs it running?  systemctl status sluice-dataplane; journalctl -u "
 		       "sluice-dataplane\n");

@@ -81,7 +81,7 @@ static json_t *overs(const struct sl_brain *b, size_t limit, int64_t now_ms)
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(all, sl_guard_show_over(b->config, &found[i], now_ms));
+		json_array_append_new(all, sl_guard_show_over(b, &found[i], now_ms));
 	free(found);
 	return all;
 }

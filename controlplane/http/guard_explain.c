@@ -148,7 +148,7 @@ static json_t *show_overs(const struct sl_brain *b, const struct sl_ip *ip, int6
 		struct sl_prefix p = {.ip = found[i].e.ip, .len = found[i].e.prefix_len};
 
 		if (found[i].e.level < SL_GUARD_N_LEVELS && sl_prefix_contains(&p, ip))
-			json_array_append_new(all, sl_guard_show_over(b->config, &found[i], now_ms));
+			json_array_append_new(all, sl_guard_show_over(b, &found[i], now_ms));
 	}
 	free(found);
 	return all;
@@ -179,19 +179,23 @@ static const char *by_entry(const struct facts *f, char words[WORDS])
 
 static const char *by_over(const struct facts *f, char words[WORDS])
 {
-	const json_t *o = json_array_get(f->overs, 0);
+	const json_t *o = json_array_get(f->overs, 0), *sent = json_object_get(o, "sent_pps");
+	char rate[48] = "";
 
-	snprintf(words, WORDS, "%s sends about %lld packets/s of class %s to worker %lld, the limit is %lld (action %s)",
-	        json_string_value(json_object_get(o, "source")), (long long)json_integer_value(json_object_get(o, "pps")),
-	        json_string_value(json_object_get(o, "class")), (long long)json_integer_value(json_object_get(o, "worker")),
-	        (long long)json_integer_value(json_object_get(o, "limit_pps")), json_string_value(json_object_get(o, "action")));
+	if (json_is_integer(sent))
+		snprintf(rate, sizeof rate, " (about %lld by samples)", (long long)json_integer_value(sent));
+	snprintf(words, WORDS, "%s sends more than %lld packets/s%s of class %s to worker %lld: action %s", json_string_value(json_object_get(o, "source")),
+	        (long long)json_integer_value(json_object_get(o, "limit_pps")), rate, json_string_value(json_object_get(o, "class")),
+	        (long long)json_integer_value(json_object_get(o, "worker")), json_string_value(json_object_get(o, "action")));
 	return "limited";
 }
 
 static const char *by_load(const struct facts *f, char words[WORDS])
 {
-	snprintf(words, WORDS, "its %s sends about %.0f packets/s of class %s to worker %u, the limit is %u", sl_guard_level_text(f->top.level),
-	        f->top.pps, sl_guard_class_text(f->top.rule->guard_class), f->top.worker, f->top.rule->pps[f->top.level]);
+	static const char *const names[] = {[SL_GUARD_SOURCE] = "it", [SL_GUARD_PREFIX] = "its prefix", [SL_GUARD_WIDE] = "its wide prefix"};
+
+	snprintf(words, WORDS, "%s is at the limit of %u packets/s of class %s at worker %u", names[f->top.level], f->top.rule->pps[f->top.level],
+	        sl_guard_class_text(f->top.rule->guard_class), f->top.worker);
 	return "limited";
 }
 

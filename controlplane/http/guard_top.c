@@ -17,7 +17,7 @@ struct talker {
 	uint16_t last_drop;
 	unsigned workers;
 	uint64_t pps, dropped_pps;
-	uint32_t most, kept_s; /* the largest part: its class and reason are shown */
+	uint32_t most, kept_s; /* of the worker that has most of it: its reason is shown */
 };
 
 static uint32_t look(const uint32_t *value)
@@ -28,7 +28,7 @@ static uint32_t look(const uint32_t *value)
 static struct talker *find(struct talker *all, size_t n, const struct sl_guard_top_entry *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (all[i].prefix_len == e->prefix_len && sl_ip_eq(&all[i].ip, &e->ip))
+		if (all[i].prefix_len == e->prefix_len && all[i].guard_class == e->guard_class && sl_ip_eq(&all[i].ip, &e->ip))
 			return &all[i];
 	}
 	return NULL;
@@ -45,17 +45,34 @@ static size_t add(struct talker *all, size_t n, const struct sl_guard_top_entry 
 	t = find(all, n, e);
 	if (!t) {
 		t = &all[n++];
-		*t = (struct talker){.ip = e->ip, .prefix_len = e->prefix_len};
+		*t = (struct talker){.ip = e->ip, .prefix_len = e->prefix_len, .guard_class = e->guard_class};
 	}
 	if (t->workers++ == 0 || pps > t->most) {
 		t->most = pps;
-		t->guard_class = e->guard_class;
 		t->last_drop = e->last_drop;
 	}
 	t->pps += pps;
 	t->dropped_pps += look(&e->dropped_pps);
 	t->kept_s = kept_s > t->kept_s ? kept_s : t->kept_s;
 	return n;
+}
+
+uint64_t sl_guard_rate_of(const struct sl_brain *b, const struct sl_evt_guard_source *e)
+{
+	const struct sl_region *region = sl_dp_region(b->dp);
+	uint64_t sum = 0;
+
+	if (e->level >= SL_GUARD_N_LEVELS)
+		return 0;
+	for (unsigned w = 0; region && w < sl_dp_n_workers(b->dp); w++) {
+		for (unsigned i = 0; i < SL_GUARD_TOP; i++) {
+			const struct sl_guard_top_entry *x = &region->workers[w].top.e[e->level][i];
+
+			if (x->prefix_len == e->prefix_len && x->guard_class == e->guard_class && sl_ip_eq(&x->ip, &e->ip))
+				sum += look(&x->pps);
+		}
+	}
+	return sum;
 }
 
 static int by_rate(const void *a, const void *b)

@@ -140,16 +140,20 @@ json_t *sl_guard_show_policy(const struct sl_config *c, const struct sl_conf_gua
 	return o;
 }
 
-json_t *sl_guard_show_over(const struct sl_config *c, const struct sl_warden_over *over, int64_t now_ms)
+json_t *sl_guard_show_over(const struct sl_brain *b, const struct sl_warden_over *over, int64_t now_ms)
 {
 	const struct sl_evt_guard_source *e = &over->e;
 	const char *level = sl_guard_level_text(e->level);
+	uint64_t sent = sl_guard_rate_of(b, e);
 
-	return json_pack("{s:o, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:b, s:I, s:I, s:I}", "source",
+	json_t *o = json_pack("{s:o, s:s, s:s, s:o, s:s, s:I, s:I, s:i, s:b, s:I, s:I, s:I}", "source",
 	        e->level == SL_GUARD_TOTAL ? json_null() : sl_guard_show_prefix(&e->ip, e->prefix_len), "level", level ? level : "?", "class",
-	        sl_guard_class_text(e->guard_class), "listener", listener_of(c, e->guard_class, e->listener), "action", action_text(e->action), "pps",
-	        (json_int_t)e->pps, "limit_pps", (json_int_t)e->limit_pps, "worker", (int)e->worker, "dry_run", (int)e->dry_run, "since_s",
+	        sl_guard_class_text(e->guard_class), "listener", listener_of(b->config, e->guard_class, e->listener), "action", action_text(e->action),
+	        "pps", (json_int_t)e->pps, "limit_pps", (json_int_t)e->limit_pps, "worker", (int)e->worker, "dry_run", (int)e->dry_run, "since_s",
 	        (json_int_t)((now_ms - over->since_ms) / 1000), "last_ms", (json_int_t)(now_ms - over->last_ms), "times", (json_int_t)over->times);
+	/* pps is what was charged: what a limit drops is not. */
+	json_object_set_new(o, "sent_pps", sent ? json_integer((json_int_t)sent) : json_null());
+	return o;
 }
 
 json_t *sl_guard_show_source(const struct sl_warden_source *s, int64_t now_ms)
@@ -191,6 +195,17 @@ json_t *sl_guard_show_drops(const struct sl_brain *b, bool would)
 			json_object_set_new(o, sl_drop_names[d].name, json_integer((json_int_t)sum));
 	}
 	return o;
+}
+
+json_t *sl_guard_status(const struct sl_brain *b)
+{
+	const struct sl_conf_guard *g = sl_warden_policy(b->warden);
+	const char *standby = sl_warden_standby(b->warden);
+
+	return json_pack("{s:b, s:b, s:b, s:o, s:I, s:I, s:I}", "enabled", g->enabled, "dry_run", g->dry_run, "live", sl_warden_policy_is_live(b->warden),
+	        "standby", standby ? sl_api_text(standby, strlen(standby)) : json_null(), "prefixes",
+	        (json_int_t)(sl_warden_count(b->warden, SL_WARDEN_ALLOW) + sl_warden_count(b->warden, SL_WARDEN_DENY)), "bans",
+	        (json_int_t)sl_warden_count(b->warden, SL_WARDEN_BAN), "pressure_percent", (json_int_t)sl_warden_pressure_percent(b->warden));
 }
 
 /* ---- bodies ---- */

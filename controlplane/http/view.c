@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/http/api.h"
+#include "controlplane/http/guard_view.h"
 
 #include "dataplane/abi/keeper.h"
 
@@ -164,9 +165,9 @@ void sl_api_status(struct sl_brain *b, struct sl_http_request *r)
 	uint64_t bytes = sl_view_counter(b, SL_C_relayed_to_peer_bytes) +
 	                 sl_view_counter(b, SL_C_relayed_to_client_bytes);
 	sl_api_json(r, 200,
-	        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}}", "version", SL_VERSION,
+	        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}}", "version", SL_VERSION,
 	                "controlplane", control, "dataplane", dataplane_status(b), "turn", turn_status(b), "media", media_status(b),
-	                "sip", sl_api_sip_status(b),
+	                "sip", sl_api_sip_status(b), "guard", sl_guard_status(b),
 	                "allocations", "active", (json_int_t)sl_view_counter(b, SL_C_allocations_active),
 	                "known", (json_int_t)sl_dp_table(b->dp)->n, "relayed", "packets", (json_int_t)packets,
 	                "bytes", (json_int_t)bytes));
