@@ -55,6 +55,20 @@ bool sl_guard_refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
 	return refuse(w, p, why);
 }
 
+/* One packet in SL_GUARD_TOP_SAMPLE of those that the guard has something to say about. */
+static inline void watch(struct sl_worker *w, const struct sl_pkt *p, enum sl_drop why)
+{
+	if (unlikely(--w->guard.until_top == 0))
+		sl_guard_top_sample(w, p, why);
+}
+
+/* By a list or a ban. */
+static unsigned refuse_listed(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
+{
+	watch(w, p, why);
+	return refuse(w, p, why);
+}
+
 /* Close the gaps that refused packets left. */
 static void close_up(struct sl_vec *v)
 {
@@ -96,14 +110,14 @@ static unsigned check_prefixes(struct sl_worker *w, struct sl_vec *v)
 	for (; allow; allow &= allow - 1)
 		v->p[at4[__builtin_ctz(allow)]].allowed = true;
 	for (; deny; deny &= deny - 1)
-		refused += refuse(w, &v->p[at4[__builtin_ctz(deny)]], SL_DROP_guard_denied);
+		refused += refuse_listed(w, &v->p[at4[__builtin_ctz(deny)]], SL_DROP_guard_denied);
 	if (!n6)
 		return refused;
 	sl_prefixes_look6(prefixes, six, n6, &deny, &allow);
 	for (; allow; allow &= allow - 1)
 		v->p[at6[__builtin_ctz(allow)]].allowed = true;
 	for (; deny; deny &= deny - 1)
-		refused += refuse(w, &v->p[at6[__builtin_ctz(deny)]], SL_DROP_guard_denied);
+		refused += refuse_listed(w, &v->p[at6[__builtin_ctz(deny)]], SL_DROP_guard_denied);
 	return refused;
 }
 
@@ -131,7 +145,7 @@ static unsigned check_bans(struct sl_worker *w, struct sl_vec *v)
 		if (likely(!banned))
 			continue;
 		if (banned == 2)
-			refused += refuse(w, p, SL_DROP_guard_banned);
+			refused += refuse_listed(w, p, SL_DROP_guard_banned);
 		else
 			p->banned = true;
 	}
@@ -257,8 +271,7 @@ void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
 		locate(w, p[i], &s[i]);
 	for (unsigned i = 0; i < n; i++) {
 		enum sl_drop why = charge(w, p[i], &s[i]);
-		if (unlikely(--w->guard.until_top == 0))
-			sl_guard_top_sample(w, p[i], why);
+		watch(w, p[i], why);
 		if (why != SL_N_DROPS)
 			refuse(w, p[i], why);
 	}

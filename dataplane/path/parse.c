@@ -355,6 +355,7 @@ static enum sl_parse_verdict parse_frame(struct sl_worker *w, const struct sl_po
 	if (type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) && type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6))
 		return SL_PARSE_EXCEPTION;
 	p->kind = SL_PKT_LINUX;
+	p->guard_class = SL_GUARD_OTHER;
 	enum sl_parse_verdict v = sl_parse_ip(w, p, rte_pktmbuf_mtod_offset(m, uint8_t *, l3_off), m->data_len - l3_off, why);
 	bool group = rte_is_multicast_ether_addr(&rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr);
 	if (unlikely(group) && (v == SL_PARSE_CLAIMED || v == SL_PARSE_FRAGMENT)) {
