@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 #include "dataplane/guard/meter.h"
 #include "dataplane/session/cold.h"
