@@ -437,11 +437,9 @@ static void print_memory(void)
 	struct rig_memory m;
 
 	rig_memory(&m);
-	printf("{\"case\":\"guard-memory\",\"limiter\":%llu,\"again\":%llu,\"signals\":%llu,\"bans\":%llu,\"marks\":%llu,\"prefixes\":%llu,"
-	       "\"per_worker\":%llu,\"per_node\":%llu}\n",
-		(unsigned long long)m.limiter, (unsigned long long)m.again, (unsigned long long)m.signals, (unsigned long long)m.bans,
-		(unsigned long long)m.marks, (unsigned long long)m.prefixes, (unsigned long long)(m.limiter + m.again + m.signals),
-		(unsigned long long)(m.bans + m.marks + m.prefixes));
+	printf("{\"case\":\"guard-memory\",\"per_worker\":%llu,\"bans_marks_and_meters\":%llu,\"prefixes\":%llu,\"bytes\":%llu}\n",
+		(unsigned long long)m.per_worker, (unsigned long long)m.bans_marks_and_meters, (unsigned long long)m.prefixes,
+		(unsigned long long)(m.per_worker + m.bans_marks_and_meters + m.prefixes));
 }
 
 /* ---- command line ---- */

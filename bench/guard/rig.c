@@ -46,7 +46,7 @@ static struct {
 	struct rte_mempool *pool;
 	struct sl_guard_policy policies[RIG_N_POLICIES];
 	struct sl_prefixes *lists, *denied;
-	uint64_t per_us;
+	uint64_t per_us, tables_bytes;
 	struct sl_prng prng;
 	char err[ERROR_BYTES];
 } rig;
@@ -156,6 +156,7 @@ static int make_dataplane(struct sl_dataplane *dp)
 	atomic_store_explicit(&dp->live_unauthenticated_pps, rig.config->dataplane.unauthenticated_pps, memory_order_relaxed);
 	if (sl_guard_tables_init(&rig.started.guard, dp, 1000, sl_start_zalloc, rig.err, sizeof rig.err) < 0)
 		return failed("the guard's tables");
+	rig.tables_bytes = rig.started.guard.fixed_bytes;
 	make_fib(dp);
 	rig.server.region = dp->region;
 	rig.server.n_workers = 1;
@@ -327,13 +328,9 @@ void rig_free_sent(void)
 
 void rig_memory(struct rig_memory *out)
 {
-	const struct sl_worker *w = rig_worker();
 	*out = (struct rig_memory){
-		.limiter = sl_limiter_bytes(&w->guard.limiter),
-		.again = ((uint64_t)w->guard.again.mask + 1) * sizeof *w->guard.again.cells,
-		.signals = sizeof w->guard.signals,
-		.bans = ((uint64_t)w->dp->bans.mask + 1) * SL_BANS_WAYS * sizeof(uint64_t),
-		.marks = ((uint64_t)w->dp->marks.mask + 1) * SL_MARKS_WAYS * sizeof(uint64_t),
+		.per_worker = sl_guard_bytes(rig_worker()),
+		.bans_marks_and_meters = rig.tables_bytes,
 		.prefixes = sl_prefixes_bytes(rig.lists),
 	};
 }

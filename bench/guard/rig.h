@@ -57,6 +57,8 @@ void rig_clock(void);
 void rig_free_sent(void);
 
 struct rig_memory {
-	uint64_t limiter, again, signals, bans, marks, meters, prefixes;
+	uint64_t per_worker;            /* what each worker counts strangers in */
+	uint64_t bans_marks_and_meters; /* of the node */
+	uint64_t prefixes;              /* of the list here */
 };
 void rig_memory(struct rig_memory *out);

@@ -270,7 +270,7 @@ def mixed(host, system):
         say(f"drop rate {drop_mpps:.3f} Mpps")
         pps = max(0.1e6, drop_mpps * 1e6 * LOAD_SHARE - args.rate)
         phase("80", [*rate, "--seconds", str(seconds), *flood_options(host, system, pps), *newcomers], drop_mpps)
-        phase("beyond", [*rate, "--seconds", str(idle_s), *flood_options(host, system, 0), *newcomers], drop_mpps)
+        phase("beyond", [*rate, "--seconds", str(min(2 * idle_s, seconds)), *flood_options(host, system, 0), *newcomers], drop_mpps)
     finally:
         system.stop()
     return rows

@@ -30,5 +30,15 @@ check "case sip runs" eval '"$SL_ROOT/bench/compare" sip --build "$BUILD" --syst
 	--registrations 100 --quick --json >"$WORK/sip.json"'
 check "its calls end well, and are timed; users register" jq -e '.cps > 30 and .failed == 0 and .cpu_ms_per_call > 0 and .setup_p99_ms > 0 and
 	.held_calls == 50 and .registrations_failed == 0 and .registrations_per_s > 50' "$WORK/sip.json"
+# The guard: its stages in one process, a flood that is dropped, a flood beside flows that are known and clients that come.
+check "case guard-drop runs" eval '"$SL_ROOT/bench/compare" guard-drop --build "$BUILD" --systems stages,sluice --rounds 1 --seconds 0.5 --warmup 0.1 \
+	--stage-rounds 1 --sources 100000 --prefixes 1000 --json >"$WORK/guard-drop.json"'
+check "each stage ends as it should" jq -se 'map(select(.stage)) | (map(.stage) | contains(["shape", "prefix", "unknown"])) and
+	all(.added_cycles != null and .ended_as_meant > 0.95)' "$WORK/guard-drop.json"
+check "strangers are dropped by their total" jq -se 'map(select(.system == "sluice"))[0] | .mpps > 0 and .drops.guard_total_limit > 0' "$WORK/guard-drop.json"
+check "case guard-mixed runs" eval '"$SL_ROOT/bench/compare" guard-mixed --build "$BUILD" --flows turn --sessions 20 --rate 5000 --packets 5000 --seconds 1 \
+	--newcomers 10 --prefixes 1000 --json >"$WORK/guard-mixed.json"'
+check "known flows go on beside the flood" jq -se 'map(.phase) == ["idle", "80", "beyond"] and all(.received > 0) and
+	(.[1] | .flood_mpps > 0 and .newcomers == 10 and .drops.guard_total_limit > 0 and .lost_elsewhere != null)' "$WORK/guard-mixed.json"
 check_not "a case that there is not" "$SL_ROOT/bench/compare" no-such-case
 finish
