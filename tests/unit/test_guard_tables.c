@@ -340,17 +340,15 @@ static void lists_are_swapped_whole_or_not_at_all(void **state)
 
 static void an_entry_that_is_no_prefix_refuses_its_list(void **state)
 {
-	struct {
-		struct sl_guard_list head;
-		struct sl_prefix_entry e[2];
-	} bad = {.head = {.magic = SL_GUARD_LIST_MAGIC, .n = 2},
-	        .e = {{.ip = ip("10.0.0.0"), .prefix_len = 104, .verdict = SL_PREFIX_DENY},
-	                {.ip = ip("10.0.0.1"), .prefix_len = 104, .verdict = SL_PREFIX_DENY}}};
+	const struct sl_guard_list head = {.magic = SL_GUARD_LIST_MAGIC, .n = 2};
+	const struct sl_prefix_entry bad[2] = {{.ip = ip("10.0.0.0"), .prefix_len = 104, .verdict = SL_PREFIX_DENY},
+	        {.ip = ip("10.0.0.1"), .prefix_len = 104, .verdict = SL_PREFIX_DENY}};
 	struct sl_client c;
 	int fd = memfd_create("list", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	attach(&c, "main");
-	assert_int_equal(write(fd, &bad, sizeof bad), sizeof bad);
+	assert_int_equal(write(fd, &head, sizeof head), sizeof head);
+	assert_int_equal(write(fd, bad, sizeof bad), sizeof bad);
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, SEALS), 0);
 	assert_int_equal(offer(&c, 1, fd), -EINVAL);
 	assert_true(why[0]);
