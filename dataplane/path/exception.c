@@ -111,7 +111,6 @@ static void look_up_mark(struct sl_worker *w, struct sl_pkt *p, uint64_t hash)
 	case SL_GUARD_IS_FINAL:
 		p->guard_class = SL_GUARD_KNOWN;
 		p->banned = false; /* which is meant for strangers */
-		sl_count(w, SL_C_guard_known, 1);
 		break;
 	case SL_GUARD_IS_PROVISIONAL:
 		p->guard_class = SL_GUARD_PROVISIONAL;
@@ -134,6 +133,7 @@ static void judge(struct sl_worker *w, struct sl_vec *v)
 		if (p->guard_class == SL_GUARD_SIP)
 			look_up_mark(w, p, hash[i]);
 		charged[n++] = p;
+		sl_count(w, p->guard_class == SL_GUARD_KNOWN ? SL_C_guard_known : SL_C_guard_unknown, 1);
 	}
 	sl_guard_strangers(w, charged, n);
 }

@@ -265,7 +265,6 @@ void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
 	struct stranger s[SL_BURST];
 	if (!n || !w->policy->told.enabled)
 		return;
-	sl_count(w, SL_C_guard_unknown, n);
 	sl_limiter_now(&w->guard.limiter, w->now_us);
 	for (unsigned i = 0; i < n; i++)
 		locate(w, p[i], &s[i]);

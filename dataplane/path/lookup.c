@@ -228,6 +228,7 @@ static void judge(struct sl_worker *w, struct sl_pkt **own, unsigned n, const st
 		if (!others[i].known)
 			strangers[n_strangers++] = others[i].p;
 	sl_count(w, SL_C_guard_known, n + n_else - n_strangers);
+	sl_count(w, SL_C_guard_unknown, n_strangers);
 	if (unlikely(n_strangers))
 		sl_guard_strangers(w, strangers, n_strangers);
 }
