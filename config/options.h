@@ -180,7 +180,7 @@ struct sl_conf_sip {
 	unsigned overload_delay_ms;    /* new work is refused when messages wait longer than this */
 	unsigned overload_memory_mb;   /* or the process is larger; 0 = no such limit */
 	unsigned overload_retry_after_s;
-	unsigned auth_failures;        /* of a source or a user within auth_window, then blocked for auth_block */
+	unsigned auth_failures;        /* of a user within auth_window, then blocked for auth_block */
 	unsigned auth_window_s, auth_block_s;
 	unsigned t1_ms;                /* RFC 3261 17.1.1.1 */
 	unsigned n_nameservers;        /* 0 = those of /etc/resolv.conf */

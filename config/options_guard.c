@@ -14,14 +14,11 @@
 #include "config/guard_rules.h"
 #include "config/prefixes.h"
 #include "dataplane/abi/msg_guard.h"
+#include "dataplane/abi/validate.h"
 
 enum {
 	SOURCES_MIN = 1024,
 	SOURCES_MAX = 1 << 22,
-	REFLECTION_MAX = 10000,
-	SESSION_PPS_MAX = 1 << 22,   /* a bucket holds a second's worth, in thousandths of a packet, in 32 bits */
-	KBPS_MIN = 16,               /* a packet of 1500 bytes fits into a second's worth */
-	SESSION_KBPS_MAX = 10000000, /* and in bytes */
 	STATE_MAX = 1 << 22,
 	DELAY_MAX_MS = 10000,        /* within SIP's Timer B */
 	SCORE_MAX = 1000000,
@@ -48,10 +45,10 @@ const struct sl_opt sl_guard_options[] = {
 	{ "limits", SL_OPT_OTHER },
 	{ "sources", SL_OPT_UINT, GUARD(sources), .min = SOURCES_MIN, .max = SOURCES_MAX, .def = 131072, .restart = true },
 	{ "sip_sources", SL_OPT_UINT, GUARD(sip_sources), .min = SOURCES_MIN, .max = SOURCES_MAX, .def = 65536, .restart = true },
-	{ "reflection_percent", SL_OPT_UINT, GUARD(reflection_percent), .min = 1, .max = REFLECTION_MAX, .zero = "not bounded", .def = 300 },
+	{ "reflection_percent", SL_OPT_UINT, GUARD(reflection_percent), .min = 1, .max = SL_LIMIT_REFLECTION_PERCENT, .zero = "not bounded", .def = 300 },
 	{ "sessions", SL_OPT_OTHER },
-	{ "turn_pps", SL_OPT_UINT, GUARD(turn_pps), .min = 1, .max = SESSION_PPS_MAX, NO_LIMIT },
-	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_kbps), .min = KBPS_MIN, .max = SESSION_KBPS_MAX, NO_LIMIT },
+	{ "turn_pps", SL_OPT_UINT, GUARD(turn_pps), .min = 1, .max = SL_LIMIT_METER_PPS, NO_LIMIT },
+	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_kbps), .min = SL_LIMIT_METER_KBPS_MIN, .max = SL_LIMIT_METER_KBPS, NO_LIMIT },
 	{ "state", SL_OPT_OTHER },
 	{ "delay_ms", SL_OPT_UINT, GUARD(delay_ms), .min = 10, .max = DELAY_MAX_MS, .def = 1000 },
 	{ "reputation", SL_OPT_OTHER },
@@ -61,10 +58,10 @@ const struct sl_opt sl_guard_options[] = {
 const size_t sl_n_guard_options = sizeof sl_guard_options / sizeof sl_guard_options[0];
 
 static const struct sl_opt session_options[] = {
-	{ "turn_pps", SL_OPT_UINT, GUARD(turn_session_pps), .min = 1, .max = SESSION_PPS_MAX, NO_LIMIT },
-	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_session_kbps), .min = KBPS_MIN, .max = SESSION_KBPS_MAX, NO_LIMIT },
-	{ "media_pps", SL_OPT_UINT, GUARD(media_session_pps), .min = 1, .max = SESSION_PPS_MAX, NO_LIMIT },
-	{ "media_kbps", SL_OPT_UINT, GUARD(media_session_kbps), .min = KBPS_MIN, .max = SESSION_KBPS_MAX, NO_LIMIT },
+	{ "turn_pps", SL_OPT_UINT, GUARD(turn_session_pps), .min = 1, .max = SL_LIMIT_METER_PPS, NO_LIMIT },
+	{ "turn_kbps", SL_OPT_UINT, GUARD(turn_session_kbps), .min = SL_LIMIT_METER_KBPS_MIN, .max = SL_LIMIT_METER_KBPS, NO_LIMIT },
+	{ "media_pps", SL_OPT_UINT, GUARD(media_session_pps), .min = 1, .max = SL_LIMIT_METER_PPS, NO_LIMIT },
+	{ "media_kbps", SL_OPT_UINT, GUARD(media_session_kbps), .min = SL_LIMIT_METER_KBPS_MIN, .max = SL_LIMIT_METER_KBPS, NO_LIMIT },
 };
 
 static const struct sl_opt state_options[] = {
@@ -78,7 +75,7 @@ static const struct sl_opt state_options[] = {
 
 static const struct sl_opt reputation_options[] = {
 	{ "ban_score", SL_OPT_UINT, GUARD(reputation_ban), .min = 1, .max = SCORE_MAX, .zero = "nobody is banned", .def = 100 },
-	{ "half_life", SL_OPT_UINT, GUARD(reputation_half_life_s), .min = 1, .max = DAY_S, .def = 300 },
+	{ "half_life", SL_OPT_UINT, GUARD(reputation_half_life_s), .min = 1, .max = DAY_S, .def = 120 },
 	{ "ban", SL_OPT_UINT, GUARD(ban_s), .min = 1, .max = BAN_MAX_S, .def = 60 },
 	{ "ban_max", SL_OPT_UINT, GUARD(ban_max_s), .min = 1, .max = BAN_MAX_S, .def = 3600 },
 };
@@ -86,8 +83,8 @@ static const struct sl_opt reputation_options[] = {
 #define WEIGHT(name, signal, points) \
 	{ name, SL_OPT_UINT, GUARD(weight[SL_GUARD_SAW_##signal]), .min = 0, .max = WEIGHT_MAX, .def = points }
 static const struct sl_opt weight_options[] = {
-	WEIGHT("auth_failed", AUTH_FAILED, 5),
-	WEIGHT("unknown_user", UNKNOWN_USER, 5),
+	WEIGHT("auth_failed", AUTH_FAILED, 11),
+	WEIGHT("unknown_user", UNKNOWN_USER, 11),
 	WEIGHT("malformed", MALFORMED, 2),
 	WEIGHT("forbidden", FORBIDDEN, 2),
 	WEIGHT("fraud", FRAUD, 50),

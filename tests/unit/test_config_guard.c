@@ -77,9 +77,9 @@ static const struct config_edit wrong[] = {
 	{ "reflection_percent = 0", "reflection_percent = 10001", "17: option 'guard.reflection_percent': 10001 is out of range" },
 	{ "reflection_percent = 0", "reflection_percent = 150", "17: option 'guard.reflection_percent': 150 is too little for turn.realm: a client's first Allocate "
 		"(56 bytes) could not be answered (120 bytes); write at least 215, or a shorter realm" },
-	{ "turn_pps = 7", "turn_pps = 4194305", "17: option 'guard.turn_pps': 4194305 is out of range" },
-	{ "media_kbps = 40", "media_kbps = 15", "18: option 'guard.sessions.media_kbps': 15 is out of range; allowed 16..10000000 (or 0 for no limit)" },
-	{ "media_kbps = 40", "media_kbps = 10000001", "18: option 'guard.sessions.media_kbps': 10000001 is out of range" },
+	{ "turn_pps = 7", "turn_pps = 4000001", "17: option 'guard.turn_pps': 4000001 is out of range" },
+	{ "media_kbps = 40", "media_kbps = 15", "18: option 'guard.sessions.media_kbps': 15 is out of range; allowed 16..33554432 (or 0 for no limit)" },
+	{ "media_kbps = 40", "media_kbps = 33554433", "18: option 'guard.sessions.media_kbps': 33554433 is out of range" },
 	{ "calls_per_source = 5", "calls = 5", "20: option 'guard.state.calls': is not known here; known are allocations_per_source" },
 	{ "delay_ms = 500", "delay_ms = 5", "21: option 'guard.delay_ms': 5 is out of range; allowed 10..10000" },
 	{ "ban_max = 13", "ban_max = 11", "22: option 'guard.reputation.ban_max': 11 is less than ban, 12" },
