@@ -40,6 +40,16 @@ all_refuse
 edit 'max_legs = 1024' 'replay_window = 100' \
 	"option 'media.replay_window': 100 is no power of two; allowed 64, 128, 256, 512, 1024"
 all_refuse
+edit 'log_level = "info";' 'guard = { deny = [ "203.0.113.9/24" ]; };' \
+	"option 'guard.deny[0]': \"203.0.113.9/24\" has bits beyond its length; write \"203.0.113.0/24\", or the address alone"
+all_refuse
+edit 'log_level = "info";' 'guard = { limits = ( { class = "sip"; listener = "none"; } ); };' \
+	"option 'guard.limits[0].listener': \"none\" is no listener of class \"sip\"; there are "
+all_refuse
+printf '203.0.113.0/24\n203.0.113.1 203.0.113.2\n' >"$dir/deny.txt"
+edit 'log_level = "info";' 'guard = { deny_files = ( "deny.txt" ); };' \
+	"option 'guard.deny_files[0]': $dir/deny.txt:2: \"203.0.113.1 203.0.113.2\" is not a prefix; such as"
+all_refuse
 
 # What is provisioned is the control plane's alone.
 edit 'password = "bob-password"' 'pasword = "bob-password"' "option 'provision.users[1].pasword' (\"bob\"): is not known here; known are name, domain,"
