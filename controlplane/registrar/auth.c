@@ -262,7 +262,8 @@ static bool is_blocked(struct check *c, msg_t *msg)
 
 		left = user_left > left ? user_left : left;
 	}
-	if (left == 0 || place == OWN_FLOW)
+	/* A first request without credentials, over a flow that somebody is registered by: it is asked for them, ban or not. */
+	if (left == 0 || place == OWN_FLOW || (!c->p.username.p && sl_warden_knows(c->r->o.warden, c->flow)))
 		return false;
 	c->r->counts.blocked++;
 	if (!answer || !answer_user) {
