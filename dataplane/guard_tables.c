@@ -21,7 +21,7 @@ enum {
 	NOBODY = -1,
 	SHOWN_NOBODY = 0xff,
 	ALL_PERCENT = 100,
-	SWEEP_LINES = 64, /* a turn: all bans within a quarter of a second */
+	SWEEP_LINES = 16, /* of each table a turn, 2 us: all bans are looked through in about a second */
 };
 
 /* ---- what workers go by ---- */

@@ -13,7 +13,7 @@
 #include "dataplane/abi/validate.h"
 #include "dataplane/retire.h"
 
-enum { COMMANDS_PER_POLL = 256 };
+enum { COMMANDS_PER_POLL = 256, LEAST_PER_POLL = 16, POLL_MS = 1 };
 
 static uint64_t clock_ms(void)
 {
@@ -102,11 +102,18 @@ static void expire(struct sl_provision *p)
 		p->dp->abi->slots[slot].name, SL_EDITOR_SILENT_MS);
 }
 
+/* 32 bans come in one command: bounded by number alone, the rest of the housekeeper's work would wait for milliseconds. */
+static bool may_go_on(unsigned n, uint64_t began_ms)
+{
+	return n < LEAST_PER_POLL || (n < COMMANDS_PER_POLL && clock_ms() - began_ms < POLL_MS);
+}
+
 bool sl_provision_poll(struct sl_provision *p)
 {
 	struct sl_command cmd;
 	unsigned slot, n = 0;
-	for (; n < COMMANDS_PER_POLL && sl_abi_server_pop_command(p->dp->abi, &slot, &cmd); n++)
+	uint64_t began = clock_ms();
+	for (; may_go_on(n, began) && sl_abi_server_pop_command(p->dp->abi, &slot, &cmd); n++)
 		carry_out(p, slot, &cmd);
 	if (n)
 		explicit_bzero(&cmd, sizeof(cmd)); /* keys pass through it */
