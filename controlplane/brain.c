@@ -290,6 +290,8 @@ static void close_all(struct sl_brain *b)
 {
 	struct sl_brain_loop *l = b->loop;
 
+	if (b->warden)
+		sl_warden_leave(b->warden);
 	sl_brain_close_sip(b); /* what it has for the store is committed */
 	/* The store first: what it was asked is committed, and answered while there is somebody to tell. */
 	sl_store_close(b->store);

@@ -78,12 +78,13 @@ struct sl_warden_tell {
 	size_t n_marks, marks_capacity;
 	int64_t marks_since_ms;
 
-	unsigned meter_at; /* told up to here; SL_GUARD_MAX_METERS = all */
+	unsigned meter_at; /* none before it is due */
 };
 
 struct sl_warden_tenant {
 	char *name;
 	unsigned pps, kbps;
+	bool due;                  /* to be told */
 };
 
 struct sl_warden_query {
@@ -111,6 +112,7 @@ struct sl_warden {
 	const struct sl_config *config;
 	struct sl_conf_guard conf; /* in force; its prefixes are config's */
 	bool live;                 /* conf is not config's */
+	bool leaving;              /* marks stay as they are */
 	int64_t now_ms;            /* of the last tick or call */
 	int64_t clock_ms;          /* wall clock less now_ms, as of the last tick */
 

@@ -87,13 +87,18 @@ void sl_warden_trusts_peer(struct sl_warden *w, const struct sl_endpoint *remote
 
 void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms)
 {
-	if (!w || !sl_trust_release(&w->trust, &flow->remote, flow->listener))
+	if (!w || w->leaving || !sl_trust_release(&w->trust, &flow->remote, flow->listener))
 		return;
 	w->counts.marks_withdrawn++;
 	w->now_ms = now_ms > w->now_ms ? now_ms : w->now_ms;
 	tell(w, &flow->remote, flow->listener, SL_GUARD_NOBODY, 0);
 	if (w->tell.marks_anew)
 		w->tell.mark_at = 0;
+}
+
+void sl_warden_leave(struct sl_warden *w)
+{
+	w->leaving = true;
 }
 
 bool sl_warden_knows(const struct sl_warden *w, const struct sl_sip_flow *flow)

@@ -210,6 +210,10 @@ void sl_warden_tell_ban(struct sl_warden *w, const struct sl_entry *e, bool remo
 		sl_warden_op_done(op, 0, w->o.dp ? "stored; the dataplane is away and gets it when it is back" : "");
 		return;
 	}
+	if (t->owner == SL_TELL_STANDBY || t->owner == SL_TELL_REFUSED) { /* all are told once it is ours */
+		sl_warden_op_done(op, 0, "stored; another control plane owns the guard now");
+		return;
+	}
 	if (!make_room(t)) {
 		drop_queue(w, "stored, and being told");
 		bans_from_the_start(t);
@@ -315,7 +319,7 @@ void sl_warden_tell_list(struct sl_warden *w, struct sl_warden_op *op)
 		sl_warden_op_done(op, 0, w->o.dp ? "stored; the dataplane is away and gets it when it is back" : "");
 		return;
 	}
-	if (op && t->owner != SL_TELL_OWNER) {
+	if (op && (t->owner == SL_TELL_STANDBY || t->owner == SL_TELL_REFUSED)) {
 		sl_warden_op_done(op, 0, "stored; another control plane owns the guard now");
 	} else if (op) {
 		op->list = t->list;
@@ -420,19 +424,28 @@ static int pump_meters(struct sl_warden *w)
 	int rc = 0;
 
 	for (; rc == 0 && t->meter_at < w->n_tenants; t->meter_at += rc == 0) {
-		const struct sl_warden_tenant *x = &w->tenants[t->meter_at];
+		struct sl_warden_tenant *x = &w->tenants[t->meter_at];
 		struct sl_command cmd = {.h = {.type = SL_CMD_GUARD_METER}, .guard_meter = {t->meter_at, x->pps, x->kbps}};
 
-		rc = t->meter_at ? give(w, &cmd, sent, w) : 0;
+		rc = x->due ? give(w, &cmd, sent, w) : 0;
+		x->due = rc < 0;
 	}
 	return rc;
 }
 
 void sl_warden_tell_meter(struct sl_warden *w, unsigned meter)
 {
+	w->tenants[meter].due = true;
 	if (meter < w->tell.meter_at)
 		w->tell.meter_at = meter;
 	sl_warden_pump(w);
+}
+
+static void meters_from_the_start(struct sl_warden *w)
+{
+	for (unsigned i = 1; i < w->n_tenants; i++)
+		w->tenants[i].due = true;
+	w->tell.meter_at = 0;
 }
 
 /* ---- the link ---- */
@@ -465,7 +478,7 @@ static void attached(void *ctx, unsigned n_workers)
 	bans_from_the_start(t);
 	t->marks_anew = true;
 	t->mark_at = 0;
-	t->meter_at = 0;
+	meters_from_the_start(w);
 	t->pressure_due = w->percent != 100;
 	sl_watch_clear(&w->watch);
 	sl_warden_pump(w);
@@ -578,7 +591,7 @@ void sl_warden_tell_tick(struct sl_warden *w, int64_t now_ms)
 		t->retry_ms = now_ms + SL_WARDEN_RETRY_MS;
 		bans_from_the_start(t);
 		t->list_due = true;
-		t->meter_at = 0;
+		meters_from_the_start(w);
 	}
 	sl_warden_pump(w);
 }

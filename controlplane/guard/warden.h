@@ -31,6 +31,8 @@ struct sl_warden_options {
 /* What SIP, the registrar, calls and media ask and tell (from "reputation" to "tenants" below) works with w NULL, too: then nobody is limited. */
 struct sl_warden *sl_warden_new(const struct sl_warden_options *o);
 void sl_warden_free(struct sl_warden *w);
+/* We stop: marks of whoever goes from now on stay in the dataplane until their time, for the process after us. */
+void sl_warden_leave(struct sl_warden *w);
 void sl_warden_tick(struct sl_warden *w, int64_t now_ms);
 /* A reloaded configuration: policy and lists are told again. */
 void sl_warden_reconfigure(struct sl_warden *w, const struct sl_config *config);

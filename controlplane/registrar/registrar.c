@@ -50,7 +50,6 @@ void sl_registrar_close(struct sl_registrar *r)
 		return;
 	sl_registrar_set_sip(r, NULL);
 	sl_reg_store_close(r);
-	r->o.warden = NULL; /* bindings outlive us, and so do their marks: the next process holds them again */
 	sl_reg_table_free(r);
 	sl_nonces_free(&r->nonces);
 	sl_lockout_free(&r->lockout);

@@ -5,6 +5,8 @@
 
 #include "controlplane/sip/leg_internal.h"
 
+#include "controlplane/guard/warden.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,36 @@ struct sl_sip_leg_counts *sl_sip_leg_counts(void)
 size_t sl_sip_legs_n(void)
 {
 	return n_legs;
+}
+
+/* ---- the guard ---- */
+
+enum { DIALOG_TRUSTED_S = 86400 /* or until the leg ends */ };
+
+static void leave_guard(struct leg *l)
+{
+	struct sl_warden *w = sl_sip_options(l->sip)->warden;
+
+	if (l->held)
+		sl_warden_distrusts(w, &l->flow, sl_now_ms());
+	if (l->counted.q[0] | l->counted.q[1])
+		sl_warden_give(w, SL_WARDEN_CALL, &l->counted);
+}
+
+void sl_leg_sip_is_at(struct leg *l, const struct sl_sip_flow *flow)
+{
+	struct sl_warden *w = sl_sip_options(l->sip)->warden;
+	struct sl_sip_flow before = l->flow;
+	bool was_held = l->held, moves = memcmp(&before, flow, sizeof before) != 0;
+
+	l->flow = *flow;
+	if (was_held && !moves)
+		return;
+	l->held = flow->transport == SL_SIP_UDP || sl_sip_flow_is_open(l->sip, flow);
+	if (l->held)
+		sl_warden_holds(w, flow, DIALOG_TRUSTED_S, sl_now_ms());
+	if (was_held)
+		sl_warden_distrusts(w, &before, sl_now_ms());
 }
 
 static void leg_free(struct sl_leg *base)
@@ -78,6 +110,7 @@ static void leg_free(struct sl_leg *base)
 	free(l->sdp);
 	free(l->offer_sdp);
 	free(l->end_headers);
+	leave_guard(l);
 	free(l);
 	n_legs--;
 }
@@ -160,10 +193,11 @@ void sl_leg_sip_heard(struct leg *l, msg_t *msg, const sip_t *sip)
 	l->heard = true;
 	sl_sip_flow_of(l->sip, msg, sip, &flow);
 	sl_sip_trace(l->sip, l->base.call, &l->base, true, msg, &flow);
-	if (memcmp(&flow, &l->flow, sizeof flow) == 0)
-		return;
-	l->flow = flow;
-	if (l->base.state == SL_LS_UP) {
+	bool moves = memcmp(&flow, &l->flow, sizeof flow) != 0;
+
+	/* Whoever sends this has got our tag or branch. */
+	sl_leg_sip_is_at(l, &flow);
+	if (moves && l->base.state == SL_LS_UP) {
 		sl_leg_sip_aim(l);
 		sl_call_changed(l->base.call);
 	}

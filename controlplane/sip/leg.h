@@ -76,6 +76,7 @@ size_t sl_sip_legs_n(void);
 	X(incoming, "INVITEs that became legs")                                                                             \
 	X(outgoing, "INVITEs sent for new legs")                                                                            \
 	X(refused_timer, "INVITEs refused: session interval too small (422)")                                              \
+	X(refused_source, "INVITEs refused: too many calls of that address or its prefix (486)")                           \
 	X(refused_memory, "INVITEs refused: no memory or too many calls (503)")                                            \
 	X(forked_2xx, "further 2xx of a forked INVITE: acknowledged and ended")                                            \
 	X(late_2xx, "2xx that came after CANCEL: acknowledged and ended")                                                  \

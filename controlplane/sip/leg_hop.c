@@ -175,7 +175,7 @@ static bool find_new_flow(struct leg *l)
 			break;
 	}
 	if (best) {
-		l->flow = best->flow;
+		sl_leg_sip_is_at(l, &best->flow);
 		sl_sip_hop_back(&l->flow, &l->hop);
 		sl_call_changed(l->base.call);
 	}

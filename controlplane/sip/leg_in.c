@@ -5,6 +5,8 @@
 
 #include "controlplane/sip/leg_internal.h"
 
+#include "controlplane/guard/warden.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +103,12 @@ struct sl_leg *sl_sip_leg_incoming(struct sl_sip *s, msg_t *msg, const sip_t *si
 		sl_sip_refuse(s, msg, sip, SIP_422_SESSION_TIMER_TOO_SMALL, SIPTAG_MIN_SE_STR("90"), TAG_END());
 		return NULL;
 	}
+	/* Trunks have limits of their own. */
+	if (!who->trunk && !sl_warden_has_room(sl_sip_options(s)->warden, SL_WARDEN_CALL, &who->flow.remote.ip)) {
+		sl_sip_leg_counts()->refused_source++;
+		sl_sip_refuse(s, msg, sip, 486, "Too Many Calls From Your Address", TAG_END());
+		return NULL;
+	}
 	struct sl_call *c = sl_call_new(sl_sip_options(s)->calls, who->tenant ? who->tenant->name : "", address(sip->sip_from, from),
 	        address(sip->sip_to, to));
 
@@ -116,6 +124,10 @@ struct sl_leg *sl_sip_leg_incoming(struct sl_sip *s, msg_t *msg, const sip_t *si
 		return NULL;
 	}
 	l->flow = who->flow;
+	if (!who->trunk) {
+		l->counted = who->flow.remote.ip;
+		sl_warden_took(sl_sip_options(s)->warden, SL_WARDEN_CALL, &l->counted);
+	}
 	sl_sip_hop_back(&who->flow, &l->hop);
 	fill_cdr(l, sip);
 	sl_leg_sip_learn(l, sip);

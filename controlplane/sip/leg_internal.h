@@ -82,6 +82,8 @@ struct leg {
 	nta_leg_t *dialog;           /* of outgoing ones: that of the first early dialog, then of the one that answered */
 	struct sl_sip_hop hop;       /* where requests in the dialog go */
 	struct sl_sip_flow flow;     /* of the newest message from there */
+	struct sl_ip counted;        /* the caller's address, as the guard counts his calls; zero = it does not */
+	bool held;                   /* the guard knows the flow because of us */
 	nta_incoming_t *irq;         /* their INVITE: not answered yet, or our 2xx not acknowledged yet */
 	nta_outgoing_t *invite;      /* ours, under way */
 	struct leg_fork *forks;
@@ -164,6 +166,8 @@ const char *sl_leg_sip_user_agent(const struct leg *l); /* NULL = none is shown 
 /* A message from the other side: trace it, remember its flow; irq or orq's. */
 void sl_leg_sip_heard(struct leg *l, msg_t *msg, const sip_t *sip);
 void sl_leg_sip_trace_out(struct leg *l, msg_t *msg); /* takes the reference */
+/* It is at this flow from now on. The guard is told: who takes part in a dialog is no stranger. */
+void sl_leg_sip_is_at(struct leg *l, const struct sl_sip_flow *flow);
 /* What it says about itself: Allow, Supported, User-Agent. */
 void sl_leg_sip_learn(struct leg *l, const sip_t *sip);
 int sl_leg_sip_keep_sdp(char **to, uint32_t *len, struct sl_slice sdp);

@@ -8,6 +8,8 @@
 
 #include "controlplane/sip/leg_internal.h"
 
+#include "controlplane/guard/warden.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,7 +284,12 @@ struct sl_leg *sl_leg_sip_restore(void *ctx, struct sl_call *c, struct sl_blob_i
 	su_home_deinit(home);
 	if (!right)
 		return NULL; /* the call's: it is written off with it */
+	if (l->base.direction == SL_LEG_IN && l->base.cdr.trunk[0] == '\0') {
+		l->counted = l->flow.remote.ip;
+		sl_warden_took(sl_sip_options(l->sip)->warden, SL_WARDEN_CALL, &l->counted);
+	}
 	if (l->base.state == SL_LS_UP) {
+		sl_leg_sip_is_at(l, &l->flow);
 		sl_leg_sip_early_free(l);
 		session_timer(l);
 		sl_sip_leg_counts()->restored++;

@@ -14,6 +14,7 @@
 #include "tests/fuzz/media_link.h"
 
 #include "controlplane/brain.h"
+#include "controlplane/guard/warden.h"
 #include "controlplane/call/call.h"
 #include "controlplane/store/store.h"
 
@@ -34,6 +35,26 @@ static int caller = -1, called = -1;
 static char heard[65536], asked[65536]; /* last answer at the caller, last request at the called side */
 static unsigned cseq = 100;
 static bool ponged; /* it has answered the question of finish() */
+
+/* The guard's link: what it says must be something that the dataplane takes. */
+void sl_dp_set_guard(struct sl_dp *dp, const struct sl_dp_guard_ops *ops, void *ctx)
+{
+	if (ops)
+		ops->attached(ctx, LINK_WORKERS);
+}
+
+int sl_dp_guard_send(struct sl_dp *dp, struct sl_command *cmd, sl_dp_done done, void *ctx)
+{
+	char text[120];
+
+	SL_FUZZ_CHECK(sl_command_validate(cmd, text, sizeof text) == 0);
+	return 0;
+}
+
+int sl_dp_guard_list(struct sl_dp *dp, int memfd, sl_dp_done done, void *ctx)
+{
+	return 0;
+}
 
 int64_t sl_now_ms(void)
 {
@@ -121,6 +142,9 @@ static void set_up(void)
 	SL_FUZZ_CHECK(brain.media != NULL);
 	media_link_attach(1);
 	sl_media_tick(brain.media, sl_now_ms());
+	struct sl_warden_options guard = {.config = brain.config, .dp = (void *)&media_link, .store = brain.store};
+	brain.warden = sl_warden_new(&guard);
+	SL_FUZZ_CHECK(brain.warden != NULL);
 	SL_FUZZ_CHECK(sl_brain_open_sip(&brain, root) == 0 && brain.sip);
 	sl_store_flush(brain.store);
 	remove_folder(folder);
@@ -134,6 +158,7 @@ static void tick(void)
 
 	sl_mailbox_run(brain.mail, 1024);
 	sl_media_tick(brain.media, now);
+	sl_warden_tick(brain.warden, now);
 	sl_brain_tick_sip(&brain, now);
 	sl_calls_commit(brain.calls);
 }

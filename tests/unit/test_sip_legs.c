@@ -3,6 +3,7 @@
 
 /* SIP dialogs as legs: calls in both directions on the wire, and the nasty ones. */
 
+#include "tests/unit/fake_warden.h"
 #include "tests/unit/leg_rig.h"
 
 #include <errno.h>
@@ -24,6 +25,9 @@ static int teardown(void **state)
 {
 	(void)state;
 	rig_close();
+	/* Whatever happened to the legs: the guard counts and trusts nobody because of them. */
+	assert_int_equal(fake_warden.taken, 0);
+	assert_int_equal(fake_warden.held, 0);
 	return 0;
 }
 
@@ -175,6 +179,31 @@ static void in_answered_ended_both_ways(void **state)
 	rig_expect("SIP/2.0 200");
 	rig_event("ENDED");
 	assert_int_equal(sl_sip_leg_counts()->bye_glare > 0, 1);
+}
+
+/* The guard is told who takes part in a dialog, once he has shown that he gets what we send, and counts calls by their source. */
+static void dialogs_are_known_to_the_guard(void **state)
+{
+	(void)state;
+	rig_invite("known", "", rig_sdp);
+	assert_int_equal(fake_warden.taken, 1);
+	assert_int_equal(fake_warden.held, 0); /* an INVITE may come from anybody */
+	assert_int_equal(rig.leg->ops->answer(rig.leg, rig_slice(rig_sdp), NULL), 0);
+	rig.leg->state = SL_LS_UP;
+	rig_expect("SIP/2.0 200");
+	dialog_from_answer();
+	request("ACK", NULL, NULL);
+	rig_event("ACKED");
+	assert_int_equal(fake_warden.held, 1);
+	request("OPTIONS", NULL, NULL);
+	rig_expect("SIP/2.0 200");
+	assert_int_equal(fake_warden.held, 1);
+	rig_restart();
+	assert_int_equal(fake_warden.taken, 1);
+	assert_int_equal(fake_warden.held, 1);
+	request("BYE", NULL, NULL);
+	rig_expect("SIP/2.0 200");
+	rig_event("ENDED");
 }
 
 static void in_refused(void **state)
@@ -1016,6 +1045,7 @@ int main(void)
 		LEG(out_ended_by_them),
 		LEG(out_refused),
 		LEG(in_answered_ended_both_ways),
+		LEG(dialogs_are_known_to_the_guard),
 		LEG(in_refused),
 		LEG(in_cancelled),
 		LEG(repeated_2xx_gets_its_ack_again),
