@@ -76,6 +76,24 @@ static void put_pressure(struct sl_guard_tables *g)
 	atomic_store_explicit(&g->dp->guard_pressure, least, memory_order_relaxed);
 }
 
+/* ---- what clients see ---- */
+
+static void show(const struct sl_guard_tables *g)
+{
+	const struct sl_dataplane *dp = g->dp;
+	struct sl_region *r = dp->region;
+
+	r->guard_bans = atomic_load_explicit(&dp->bans.n, memory_order_relaxed);
+	r->guard_marks_final = atomic_load_explicit(&dp->marks.n_final, memory_order_relaxed);
+	r->guard_marks_provisional = atomic_load_explicit(&dp->marks.n_provisional, memory_order_relaxed);
+	r->guard_prefixes = (uint32_t)sl_prefixes_count(g->prefixes);
+	r->guard_bytes = g->fixed_bytes + sl_prefixes_bytes(g->prefixes);
+	r->guard_enabled = g->told.enabled;
+	r->guard_dry_run = g->told.dry_run;
+	r->guard_pressure = atomic_load_explicit(&dp->guard_pressure, memory_order_relaxed);
+	r->guard_owner = g->owner == NOBODY ? SHOWN_NOBODY : (uint8_t)g->owner;
+}
+
 /* ---- start ---- */
 
 static bool random_key(struct sl_hash_key *key)
@@ -138,6 +156,8 @@ int sl_guard_tables_init(struct sl_guard_tables *g, struct sl_dataplane *dp, uin
 		rc = sl_guard_lists_start(&g->lists);
 	if (rc < 0)
 		snprintf(err, err_len, "the guard: %s", strerror(-rc));
+	else
+		show(g); /* not what the working half before us left there */
 	return rc;
 }
 
@@ -280,22 +300,6 @@ static void put_list(struct sl_guard_tables *g, struct sl_guard_job *j)
 			j->text[0] ? j->text : strerror(-j->error));
 	if (j->of_client)
 		sl_abi_server_guard_ack(g->dp->abi, j->slot, j->client_generation, j->seq, j->error, j->error ? j->text : NULL);
-}
-
-static void show(const struct sl_guard_tables *g)
-{
-	const struct sl_dataplane *dp = g->dp;
-	struct sl_region *r = dp->region;
-
-	r->guard_bans = atomic_load_explicit(&dp->bans.n, memory_order_relaxed);
-	r->guard_marks_final = atomic_load_explicit(&dp->marks.n_final, memory_order_relaxed);
-	r->guard_marks_provisional = atomic_load_explicit(&dp->marks.n_provisional, memory_order_relaxed);
-	r->guard_prefixes = (uint32_t)sl_prefixes_count(g->prefixes);
-	r->guard_bytes = g->fixed_bytes + sl_prefixes_bytes(g->prefixes);
-	r->guard_enabled = g->told.enabled;
-	r->guard_dry_run = g->told.dry_run;
-	r->guard_pressure = atomic_load_explicit(&dp->guard_pressure, memory_order_relaxed);
-	r->guard_owner = g->owner == NOBODY ? SHOWN_NOBODY : (uint8_t)g->owner;
 }
 
 void sl_guard_tables_turn(struct sl_guard_tables *g, uint64_t now_ms)

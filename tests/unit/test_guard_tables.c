@@ -64,11 +64,11 @@ static int setup_guard(void **state)
 	node.config = &config;
 	node.n_workers = WORKERS;
 	mono_ms = START_MS;
-	if (sl_guard_tables_init(&tables, &node, mono_ms, NULL, text, sizeof text) < 0)
-		fail_msg("%s", text);
 	setup_with(0, &ops);
 	node.abi = &dp.server;
 	node.region = dp.region;
+	if (sl_guard_tables_init(&tables, &node, mono_ms, NULL, text, sizeof text) < 0)
+		fail_msg("%s", text);
 	return 0;
 }
 
@@ -229,7 +229,6 @@ static void the_configuration_is_in_force_from_the_start(void **state)
 	assert_int_equal(verdict("198.51.100.7"), SL_PREFIX_ALLOW);
 	assert_int_equal(verdict("203.0.113.1"), SL_PREFIX_NONE);
 	assert_int_equal(node.guard_pressure, 100);
-	housekeep(0);
 	assert_int_equal(dp.region->guard_owner, 0xff);
 	assert_int_equal(dp.region->guard_prefixes, 2);
 	assert_int_equal(dp.region->guard_enabled, 1);

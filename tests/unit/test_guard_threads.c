@@ -83,10 +83,10 @@ static void lists_change_under_readers(void **state)
 
 	node.config = &config;
 	node.n_workers = WORKERS;
-	assert_int_equal(sl_guard_tables_init(&tables, &node, 0, NULL, text, sizeof text), 0);
 	setup_with(0, &ops);
 	node.abi = &dp.server;
 	node.region = dp.region;
+	assert_int_equal(sl_guard_tables_init(&tables, &node, 0, NULL, text, sizeof text), 0);
 	attach(&c, "main");
 	for (unsigned i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&readers[i].thread, NULL, read_all_the_while, &readers[i]), 0);
