@@ -23,8 +23,11 @@ static void check_contradictions(struct sl_reader *r, const struct sl_conf_guard
 {
 	struct sl_conf_guard_prefix *sorted;
 	char text[SL_ADDR_TEXT_MAX];
+	unsigned n_allowed = 0;
 
-	if (g->n_prefixes == 0)
+	for (unsigned i = 0; i < g->n_prefixes; i++)
+		n_allowed += g->prefixes[i].allow;
+	if (n_allowed == 0 || n_allowed == g->n_prefixes)
 		return;
 	if ((sorted = malloc(g->n_prefixes * sizeof *sorted)) == NULL) {
 		sl_read_fail_at(r, "guard", "no memory left to look at %u prefixes", g->n_prefixes);

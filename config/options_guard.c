@@ -27,6 +27,7 @@ enum {
 	BAN_MAX_S = 30 * DAY_S,
 	LINES_MAX = 6000,
 	PATH_BYTES_MAX = 4095,
+	LIST_TEXT_MAX = 8192,
 };
 _Static_assert((int)SL_CONF_MAX_GUARD_RULES == (int)SL_GUARD_MAX_RULES, "a rule of the file is a rule of the message");
 _Static_assert(sizeof(((struct sl_conf_guard *)NULL)->weight) / sizeof(unsigned) == SL_GUARD_N_SIGNALS, "a weight for each signal");
@@ -113,24 +114,38 @@ static void add_prefixes(struct sl_reader *r, const config_setting_t *s, struct 
 		g->prefixes[g->n_prefixes++] = (struct sl_conf_guard_prefix){ .prefix = p[i], .allow = allow };
 }
 
+/* The prefixes of one text, with blanks between: the copy that is kept for a crash has a file's so. */
+static void read_texts(struct sl_reader *r, const config_setting_t *s, bool allow, struct sl_conf_guard *g)
+{
+	enum { BLANKS_BETWEEN = 2 };
+	const char *text = sl_read_text(r, s, 1, LIST_TEXT_MAX);
+	struct sl_prefix *p = text != NULL ? malloc((strlen(text) / BLANKS_BETWEEN + 1) * sizeof *p) : NULL;
+	char word[SL_ADDR_TEXT_MAX], why[200];
+	size_t n = 0;
+
+	if (text != NULL && p == NULL)
+		sl_read_fail(r, s, "no memory left to read it");
+	while (!r->failed && text != NULL && *(text += strspn(text, " ")) != '\0') {
+		size_t len = strcspn(text, " ");
+
+		snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), text);
+		if (sl_prefix_read(word, &p[n++], why, sizeof why) != 0)
+			sl_read_fail(r, s, "%s", why);
+		text += len;
+	}
+	if (!r->failed && n == 0)
+		sl_read_fail(r, s, "is blank; write a prefix, such as \"192.0.2.0/24\"");
+	add_prefixes(r, s, g, p, n, allow);
+	free(p);
+}
+
 static void read_list(struct sl_reader *r, const config_setting_t *group, const char *name, bool allow, struct sl_conf_guard *g)
 {
 	unsigned n;
 	const config_setting_t *list = sl_read_list(r, group, name, 0, SL_GUARD_LIST_MAX, "prefixes", &n);
-	struct sl_prefix *p = n > 0 ? malloc(n * sizeof *p) : NULL;
 
-	if (n > 0 && p == NULL)
-		sl_read_fail(r, list, "no memory left to read %u prefixes", n);
-	for (unsigned i = 0; i < n && !r->failed; i++) {
-		const config_setting_t *s = config_setting_get_elem(list, i);
-		const char *text = sl_read_text(r, s, 1, SL_ADDR_TEXT_MAX - 1);
-		char why[200];
-
-		if (text != NULL && sl_prefix_read(text, &p[i], why, sizeof why) != 0)
-			sl_read_fail(r, s, "%s", why);
-	}
-	add_prefixes(r, list, g, p, n, allow);
-	free(p);
+	for (unsigned i = 0; i < n && !r->failed; i++)
+		read_texts(r, config_setting_get_elem(list, i), allow, g);
 }
 
 static void read_list_file(struct sl_reader *r, const config_setting_t *s, bool allow, struct sl_conf_guard *g)

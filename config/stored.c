@@ -50,21 +50,36 @@ static void put_token(config_t *c, const char *token)
 		config_setting_set_string(control, token);
 }
 
+/* Prefixes in texts of a few with blanks between: a setting for each would take libconfig twice as long, and one of all of them, whose time grows with
+ * a text's length squared, a hundred times. */
+static bool put_prefixes(config_setting_t *texts, const struct sl_prefix *p, size_t n)
+{
+	enum { IN_A_TEXT = 64 };
+	char text[IN_A_TEXT * SL_ADDR_TEXT_MAX], one[SL_ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < n;) {
+		size_t used = 0;
+
+		for (unsigned k = 0; k < IN_A_TEXT && i < n; k++, i++)
+			used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", k > 0 ? " " : "", sl_prefix_text(&p[i], one));
+		if (config_setting_set_string_elem(texts, -1, text) == NULL)
+			return false;
+	}
+	return true;
+}
+
 /* One name of allow_files or deny_files: its prefixes into texts, or, when they cannot be read, the name by its whole path, so that whoever
  * loads the copy is told what is wrong. */
 static bool put_file(config_setting_t *texts, config_setting_t *name, const char *path)
 {
-	char file[PATH_MAX], why[PATH_MAX + 256], text[SL_ADDR_TEXT_MAX];
+	char file[PATH_MAX], why[PATH_MAX + 256];
 	struct sl_prefix *p = NULL;
 	size_t n = 0;
-	bool done = config_setting_type(name) == CONFIG_TYPE_STRING;
 
-	if (!done)
+	if (config_setting_type(name) != CONFIG_TYPE_STRING)
 		return false;
 	sl_beside(path, config_setting_get_string(name), file);
-	done = sl_prefixes_read_file(file, &p, &n, SL_GUARD_LIST_MAX, why, sizeof why) == 0;
-	for (size_t i = 0; done && i < n; i++)
-		done = config_setting_set_string_elem(texts, -1, sl_prefix_text(&p[i], text)) != NULL;
+	bool done = sl_prefixes_read_file(file, &p, &n, SL_GUARD_LIST_MAX, why, sizeof why) == 0 && put_prefixes(texts, p, n);
 	if (!done)
 		config_setting_set_string(name, file);
 	free(p);

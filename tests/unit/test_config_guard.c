@@ -48,6 +48,8 @@ static const struct config_edit wrong[] = {
 	/* lists */
 	{ "192.0.2.0/24\", \"2001", "192.0.2.1/24\", \"2001", "9: option 'guard.allow[0]': \"192.0.2.1/24\" has bits beyond its length; write \"192.0.2.0/24\"" },
 	{ "2001:db8::/48", "2001:db8::1/48", "9: option 'guard.allow[1]': \"2001:db8::1/48\" has bits beyond its length; write \"2001:db8::/48\"" },
+	{ "2001:db8::/48", "  ", "9: option 'guard.allow[1]': is blank" },
+	{ "2001:db8::/48", "2001:db8::/48 192.0.2.0/25 x", "9: option 'guard.allow[1]': \"x\" is not a prefix; such as" },
 	{ "2001:db8::/48", "example.com", "9: option 'guard.allow[1]': \"example.com\" is not a prefix; such as" },
 	{ "2001:db8::/48", "192.0.2.0/33", "9: option 'guard.allow[1]': \"192.0.2.0/33\" is not a prefix" },
 	{ "2001:db8::/48", "0.0.0.0/0", "9: option 'guard.allow': 0.0.0.0/0 would let everybody pass every limit" },
