@@ -337,6 +337,58 @@ static void lists_are_swapped_whole_or_not_at_all(void **state)
 	detach(&c);
 }
 
+static void send_offer(int sock, const struct sl_guard_offer *o, size_t bytes, const int *fds, unsigned n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	struct iovec iov = {(void *)o, bytes};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n_fds) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(h), fds, n_fds * sizeof(int));
+	}
+	assert_int_equal(sendmsg(sock, &msg, 0), bytes);
+}
+
+static void what_is_no_offer_cuts_a_client_off(void **state)
+{
+	const struct sl_guard_offer good = {.magic = SL_GUARD_OFFER_MAGIC, .seq = 1};
+	int fds[2] = {one("10.0.0.0/8"), one("10.0.0.0/8")};
+
+	for (unsigned wrong = 0; wrong < 6; wrong++) {
+		struct sl_guard_offer o = good;
+		size_t bytes = sizeof o;
+		unsigned n_fds = 1;
+		struct sl_client c;
+		switch (wrong) {
+		case 0: o.magic++; break;
+		case 1: o.seq = SL_GUARD_ACK_MASK + 1; break;
+		case 2: o.reserved = 1; break;
+		case 3: n_fds = 0; break;
+		case 4: n_fds = 2; break;
+		default: bytes--; break;
+		}
+		attach(&c, "main");
+		send_offer(c.sock, &o, bytes, fds, n_fds);
+		turn();
+		assert_int_equal(dp.region->clients[c.slot].attached, 0);
+		assert_int_equal(sl_client_guard_list(&c, 1, fds[0]), -ESTALE);
+		detach(&c);
+	}
+	housekeep(0);
+	assert_int_equal(verdict("10.1.2.3"), SL_PREFIX_NONE);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void an_entry_that_is_no_prefix_refuses_its_list(void **state)
 {
 	const struct sl_guard_list head = {.magic = SL_GUARD_LIST_MAGIC, .n = 2};
@@ -536,6 +588,7 @@ int main(void)
 	        T(the_first_policy_owns_the_guard),
 	        T(a_replay_changes_nothing),
 	        T(lists_are_swapped_whole_or_not_at_all),
+	        T(what_is_no_offer_cuts_a_client_off),
 	        T(an_entry_that_is_no_prefix_refuses_its_list),
 	        T(the_newest_list_wins),
 	        T(an_answer_finds_only_who_asked),
