@@ -59,4 +59,22 @@ refreshed() {
 	return $rc
 }
 check "clients whose nonce went stale refresh through it" refreshed
+
+# When no source of the flood is there twice, those who retransmit are told from it: half of the answers are kept for them.
+newcomers() {
+	local i rc=0
+	turn_client flood --rate 6000 --seconds 60 --frames 40000 --ready-file "$WORK/fresh.ready" >/dev/null &
+	flooding=$!
+	wait_ready "$WORK/fresh.ready" || return 1
+	sleep 1
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		turn_client allocate --patience 5 || rc=1
+	done
+	stop_client "$WORK/fresh.ready"
+	wait "$flooding"
+	return $rc
+}
+check "new clients get their allocations through a flood of sources that come once" newcomers
+check "because they came again" is "$(counter guard_came_again)" -gt 0
+check "what went back is within the budget" is "$(counter guard_challenge_bytes)" -le $(($(counter guard_challenged_bytes) * 3))
 finish

@@ -410,7 +410,7 @@ def command_flood(args):
     raw.bind((args.interface, 0))
     message = stun.Message(stun.ALLOCATE).add(stun.REQUESTED_TRANSPORT, struct.pack("!I", 17 << 24)).build()
     frames = []
-    for i in range(4096):
+    for i in range(args.frames):
         source = network.network_address + 2 + (i * 7919) % (network.num_addresses - 4)
         udp = struct.pack("!HHHH", 1024 + (i * 104729) % 60000, server[1], 8 + len(message), 0) + message
         ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), i, 0, 64, 17, 0, source.packed,
@@ -467,6 +467,7 @@ def parser():
     p.add_argument("--df", action="store_true", help="echo: set Don't Fragment")
     p.add_argument("--interface", default="eth0", help="flood: send on this")
     p.add_argument("--sources", default="198.18.0.0/15", help="flood: source addresses")
+    p.add_argument("--frames", type=int, default=4096, help="flood: addresses and ports until it begins with the first again")
     p.add_argument("--ready-file", help="written when everything is set up")
     p.add_argument("--report", help="also write the JSON line here")
     return p
