@@ -108,23 +108,24 @@ static enum sl_parse_verdict parse_v4(struct sl_worker *w, struct sl_pkt *p, uns
 	return sl_guard_source(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
 }
 
+static bool is_extension(unsigned header)
+{
+	return header == IPPROTO_HOPOPTS || header == IPPROTO_ROUTING || header == IPPROTO_DSTOPTS || header == IPPROTO_FRAGMENT;
+}
+
 /* Walk extension headers to what they carry; claimed UDP behind any of them is refused, so that Linux does not answer
- * for a port that it does not have. Returns the next header's number, with *at behind the last extension. */
+ * for a port that it does not have. Returns the next header's number, with *at behind the last extension; that of an extension when there are too many,
+ * or the packet ends before. */
 static unsigned skip_extensions(const uint8_t *l3, unsigned len, unsigned *at, bool *fragment)
 {
 	unsigned next = l3[6];
 	*at = sizeof(struct rte_ipv6_hdr);
 	*fragment = false;
 	for (unsigned i = 0; i < MAX_V6_EXTENSIONS && *at + 8 <= len; i++) {
-		unsigned ext = next, step;
-		if (ext == IPPROTO_FRAGMENT) {
-			*fragment = true;
-			step = 8;
-		} else if (ext == IPPROTO_HOPOPTS || ext == IPPROTO_ROUTING || ext == IPPROTO_DSTOPTS) {
-			step = (l3[*at + 1] + 1u) * 8;
-		} else {
+		if (!is_extension(next))
 			break;
-		}
+		*fragment = next == IPPROTO_FRAGMENT;
+		unsigned step = *fragment ? 8 : (l3[*at + 1] + 1u) * 8;
 		next = l3[*at];
 		*at += step;
 		if (*fragment)
@@ -138,7 +139,11 @@ static enum sl_parse_verdict parse_v6_extended(struct sl_worker *w, const struct
 {
 	unsigned at;
 	bool fragment;
-	if (skip_extensions(p->l3, total, &at, &fragment) != IPPROTO_UDP || at > total)
+	unsigned carried = skip_extensions(p->l3, total, &at, &fragment);
+	*why = SL_DROP_ip_options; /* more of them than anybody needs (RFC 8504 5.3) */
+	if (is_extension(carried) && !fragment)
+		return SL_PARSE_DROP;
+	if (carried != IPPROTO_UDP || at > total)
 		return SL_PARSE_EXCEPTION;
 	if (fragment) { /* librte_ip_frag wants the fragment header right behind the fixed one */
 		*why = SL_DROP_bad_source;

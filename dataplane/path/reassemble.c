@@ -163,6 +163,26 @@ static struct rte_mbuf *flatten(struct sl_worker *w, struct rte_mbuf *chain, con
 	return m;
 }
 
+/* Offset 0 and no more to come: RFC 6946 4 wants it taken by itself, beside whatever else has its identification. The library would wait for the rest. */
+static bool is_atomic(const struct sl_pkt *p)
+{
+	const struct rte_ipv6_fragment_ext *f = (const struct rte_ipv6_fragment_ext *)(p->l3 + sizeof(struct rte_ipv6_hdr));
+	return p->v6 && (f->frag_data & RTE_BE16(RTE_IPV6_EHDR_FO_MASK | RTE_IPV6_EHDR_MF_MASK)) == 0;
+}
+
+/* Take the fragment header out. */
+static void strip(struct sl_pkt *p)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)p->l3;
+	struct rte_ipv6_fragment_ext f;
+	uint8_t *frame = rte_pktmbuf_mtod(p->m, uint8_t *);
+	memcpy(&f, ip + 1, sizeof f);
+	ip->proto = f.next_header;
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip->payload_len) - sizeof f));
+	memmove(frame + sizeof f, frame, (size_t)(p->l3 + sizeof *ip - frame));
+	rte_pktmbuf_adj(p->m, sizeof f);
+}
+
 /* Fragments have no ports: the addresses decide who puts them together. */
 static bool hand_over(struct sl_worker *w, struct sl_pkt *p)
 {
@@ -182,6 +202,12 @@ void sl_reassemble(struct sl_worker *w, struct sl_pkt *p)
 	if (hand_over(w, p))
 		return;
 	sl_count(w, SL_C_fragments_in, 1);
+	if (is_atomic(p)) {
+		strip(p);
+		sl_count(w, SL_C_reassembled, 1);
+		sl_path_reassembled(w, p->m, w->dp->interfaces[p->interface].port, SL_FROM_PORT);
+		return;
+	}
 	r->last_ms = w->now.ms;
 	if (!admit(w, r, datagram_key(r, p), &p->src.ip, &entry, &why)) {
 		sl_drop(w, p->m, why);
