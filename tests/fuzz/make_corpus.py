@@ -122,6 +122,9 @@ FRAME = {
     "no_checksum6": ip6(udp(3478, cksum=0)), "hop_by_hop6": ip6(bytes((17, 0)) + bytes(6) + udp(3478), proto=0),
     "fragment6": ip6(bytes((17, 0, 0, 1)) + bytes(4) + udp(3478), proto=44),
     "late_fragment6": ip6(bytes((44, 0)) + bytes(6) + bytes((17, 0, 0, 1)) + bytes(4) + udp(3478), proto=60),
+    "atomic6": ip6(bytes((17, 0, 0, 0)) + bytes(4) + udp(3478), proto=44),
+    "chain6": ip6(bytes((60, 0)) + bytes(6) + (bytes((60, 0)) + bytes(6)) * 7 + bytes((17, 0)) + bytes(6) + udp(3478), proto=60),
+    "cut_chain6": ip6(bytes((60, 0)) + bytes(6), proto=60),
     "mapped6": ip6(udp(3478), dst=bytes(10) + b"\xff\xff" + SERVICE4),
 }
 

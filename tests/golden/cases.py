@@ -19,17 +19,20 @@ SERVICE4, CLIENT4, VLAN_CLIENT4 = "192.0.2.1", "192.0.2.10", "198.51.100.10"
 SERVICE6, CLIENT6 = "2001:db8:1::1", "2001:db8:1::10"
 TURN_PORT, CLIENT_PORT = 3478, 40000
 FRAGMENTS_PER_SOURCE = 4
+REALM = b"a.realm.of.some.length.for.golden.packets.test"
 TRANSACTION, OTHER = bytes(range(12)), bytes(range(12, 24))
 
 
 class Case:
-    """out: frames expected, in order; or a function over the frames seen, which returns what is wrong or None.
-    drops, counters: names and by how much they grow; drops not named must not move. settle: seconds to wait beyond what
-    the counters tell."""
+    """frames: what goes in; or a function that makes them when their turn has come. out: frames expected, in order; or a
+    function over the frames seen, which returns what is wrong or None. drops, counters: names and by how much they grow (a
+    tuple: one of these); drops not named must not move. settle: seconds to wait beyond what the counters tell. before: a
+    function of the World, called first; wait: seconds after it."""
 
-    def __init__(self, name, frames, out=(), drops=None, counters=None, settle=0.0):
+    def __init__(self, name, frames, out=(), drops=None, counters=None, settle=0.0, before=None, wait=0.0):
         self.name, self.frames, self.out = name, frames, out
         self.drops, self.counters, self.settle = drops or {}, counters or {}, settle
+        self.before, self.wait = before, wait
 
 
 def from_client(packet, kind=IPV4, vlan=None, dst=PORT_MAC):
@@ -150,8 +153,10 @@ def answered_cases():
         Case("Allocate without credentials: 401 with the realm", [frame4(
             stun.Message(stun.ALLOCATE, transaction=TRANSACTION)
             .add(stun.REQUESTED_TRANSPORT, struct.pack("!I", 17 << 24)).build())],
-            refused(401, stun.REALM, b"lab.test"), counters={"stun_errors": 1}),
-        Case("the same: with a nonce of RFC 8489", [frame4(stun.Message(stun.ALLOCATE, transaction=TRANSACTION).build())],
+            refused(401, stun.REALM, REALM), counters={"stun_errors": 1}),
+        Case("the same: with a nonce of RFC 8489", [frame4(
+            stun.Message(stun.ALLOCATE, transaction=TRANSACTION)
+            .add(stun.REQUESTED_TRANSPORT, struct.pack("!I", 17 << 24)).build())],
              refused(401, stun.NONCE, stun.NONCE_COOKIE), counters={"stun_errors": 1}),
         Case("an unknown attribute that must be understood: 420 names it", [frame4(message.add(0x7FFE, b"what").build())],
              refused(420, stun.UNKNOWN_ATTRIBUTES, b"\x7f\xfe"), counters={"stun_errors": 1}),
