@@ -47,6 +47,16 @@ static void *map_crash_page(int fd)
 	return page == MAP_FAILED ? NULL : page;
 }
 
+/* Other limits of a tenant's media are in force at once, for calls that stand as well. */
+static void tenants_changed(void *ctx)
+{
+	struct sl_brain *b = ctx;
+	const struct sl_prov_snapshot *s = sl_prov_now(b->prov);
+
+	for (unsigned i = 0; i < s->n_tenants; i++)
+		sl_warden_meter(b->warden, s->tenants[i].name, s->tenants[i].media_pps, s->tenants[i].media_kbps);
+}
+
 /* What knows nothing of SIP messages. */
 static int open_below(struct sl_brain *b, char *text, size_t text_len)
 {
@@ -63,6 +73,8 @@ static int open_below(struct sl_brain *b, char *text, size_t text_len)
 	struct sl_prov_options prov = {.config = b->config, .store = b->store, .events = b->events};
 	if (!(b->prov = sl_prov_open(&prov, text, text_len)) ||
 	        !(b->cdrs = sl_cdrs_open(b->store, conf->cdr_retention_days, text, text_len)))
+		return -1;
+	if (sl_prov_watch(b->prov, tenants_changed, b) < 0)
 		return -1;
 	struct sl_calls_options calls = {.timers = b->timers,
 	        .asks = b->asks,
@@ -98,6 +110,7 @@ static int open_above(struct sl_brain *b, su_root_t *root, char *text, size_t te
 	        .registrar = b->registrar,
 	        .media = b->media,
 	        .events = b->events,
+	        .warden = b->warden,
 	        .asks = b->asks};
 	if (!(b->b2bua = sl_b2bua_open(&b2bua)))
 		return -1;

@@ -20,6 +20,7 @@ struct sl_b2bua_options {
 	struct sl_registrar *registrar;
 	struct sl_media *media;
 	struct sl_call_events *events;
+	struct sl_warden *warden; /* guard/warden.h; NULL = nobody guards */
 	struct sl_asks *asks;
 };
 struct sl_b2bua;

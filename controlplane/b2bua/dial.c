@@ -105,6 +105,15 @@ static void failed(struct dial *d)
 	sl_trunk_end(tc, NULL, &cause, d->best_headers);
 }
 
+/* Somebody calls what he may not. Trunks carry many people's calls and are not judged by one. */
+static void report_forbidden(const struct trunk_call *tc)
+{
+	const struct side *s = tc->caller;
+
+	if (s && s->user && !s->trunk && s->leg && s->leg->ops && sl_leg_is_sip(s->leg))
+		sl_warden_report_flow(tc->b->o.warden, sl_sip_leg_flow(s->leg), SL_GUARD_SAW_FORBIDDEN, true, sl_b2bua_now_ms());
+}
+
 static void routed(void *ctx, int error, const void *result)
 {
 	struct trunk_call *tc = ctx;
@@ -137,6 +146,8 @@ static void routed(void *ctx, int error, const void *result)
 	if (r->n == 0) {
 		sl_cause_set(&d->best, r->status ? r->status : 404, SL_BY_US, r->reason[0] ? r->reason : NULL);
 		d->best.retry_after_s = r->retry_after_s;
+		if (r->status == 403)
+			report_forbidden(tc);
 		failed(d);
 		return;
 	}

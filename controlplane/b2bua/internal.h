@@ -13,6 +13,7 @@
 #include "controlplane/b2bua/look.h"
 #include "controlplane/b2bua/numbers.h"
 #include "controlplane/b2bua/verdict.h"
+#include "controlplane/guard/warden.h"
 #include "controlplane/sip/resolve.h"
 #include "dataplane/wire/siphash.h"
 
@@ -225,6 +226,8 @@ void sl_decision_complete(struct trunk_call *tc);                       /* attem
 /* Each puts the text for the other side, with that side's origin, into b->sdp2: valid until the next. On error *cause says what to answer. */
 int sl_media_pass_offer(struct side *from, struct side *to, struct sl_slice sdp, bool plain, struct sl_slice *out, struct sl_cause *cause);
 /* The first offer to a side that is no leg yet: it will leave by hop. */
+/* Found again after a restart: its media counts for the tenant again. */
+void sl_media_restored(struct trunk_call *tc);
 int sl_media_offer_new(struct side *from, struct side *to, const struct sl_sip_hop *hop, bool plain, struct sl_slice *out, struct sl_cause *cause);
 int sl_media_pass_answer(struct side *from, struct side *to, struct sl_slice sdp, struct sl_slice *out, struct sl_cause *cause);
 /* May this side's own offer or answer be as it is, by its SRTP policy? */

@@ -135,6 +135,21 @@ static struct sl_slice interface_of(const struct side *s)
 	return f ? hop_interface(s->tc->b, f->listener) : (struct sl_slice){0};
 }
 
+/* What the tenant's media may have altogether. */
+static unsigned meter_of(const struct trunk_call *tc)
+{
+	const struct sl_b2bua *b = tc->b;
+	const struct sl_prov_tenant *t = b->o.prov ? sl_prov_tenant(sl_prov_now(b->o.prov), tc->call->tenant) : NULL;
+
+	return t ? sl_warden_meter(b->o.warden, t->name, t->media_pps, t->media_kbps) : 0;
+}
+
+void sl_media_restored(struct trunk_call *tc)
+{
+	if (tc->bridge)
+		sl_media_set_meter(tc->b->o.media, slice(tc->bridge->media_id), meter_of(tc));
+}
+
 /* ---- through the engine ---- */
 
 static int failed(struct side *s, const struct sl_media_error *e, struct sl_cause *cause)
@@ -208,6 +223,7 @@ static int offer(struct side *from, struct side *to, const struct sl_sip_hop *ho
 	q.options.to_interface = hop ? hop_interface(from->tc->b, hop->listener) : interface_of(to);
 	if (hop)
 		q.options.address_family = sl_ip_is_v4(&hop->to.ip) ? AF_INET : AF_INET6;
+	q.options.meter = meter_of(from->tc);
 	transport(to, sdp, plain, &q.options);
 	codecs(from, to, &q.options);
 	if (from->leg->bridge != from->tc->bridge)

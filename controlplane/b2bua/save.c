@@ -166,6 +166,7 @@ int sl_trunk_restore_in(struct sl_b2bua *b, struct sl_call *c, struct sl_blob_in
 		error = restore_side(tc, in);
 	tc->up = up;
 	tc->bridge = c->n_bridges ? c->bridges[0] : NULL;
+	sl_media_restored(tc);
 	if (error == 0 && (in->bad || (up && (!tc->caller || !tc->callee))))
 		error = -EINVAL;
 	if (error) {

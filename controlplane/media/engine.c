@@ -150,6 +150,19 @@ size_t sl_media_n_sessions(const struct sl_media *m)
 	return m->n_sessions;
 }
 
+void sl_media_set_meter(struct sl_media *m, struct sl_slice call_id, unsigned meter)
+{
+	struct session *s = sl_session_find(m, call_id);
+
+	if (!s || s->meter == meter)
+		return;
+	s->meter = (uint16_t)meter;
+	for (unsigned k = 0; k < s->pub.n_parties; k++) {
+		for (unsigned i = 0; i < party_at(s, k)->pub.n_sections; i++)
+			sl_leg_post(m, s, SL_CMD_LEG_SET, section_at(party_at(s, k), i), 0);
+	}
+}
+
 const struct sl_media_session *sl_media_find(const struct sl_media *m, struct sl_slice call_id)
 {
 	const struct session *s = sl_session_find(m, call_id);

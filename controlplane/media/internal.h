@@ -72,6 +72,7 @@ struct session {
 	uint32_t index; /* in media->sessions */
 	int64_t slot;   /* in the journal; -1 = none */
 	uint32_t epoch; /* of the attachment that knows it */
+	uint16_t meter; /* of its tenant; not in the journal */
 	uint8_t worker;
 	bool on_hold;
 	bool checking; /* nobody is heard: the dataplane was asked whether that is true */

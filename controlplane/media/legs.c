@@ -183,6 +183,8 @@ void sl_leg_post(
 		cmd.leg = x->pub.leg.set;
 	else
 		cmd.leg_ref = x->pub.leg.ref;
+	if (type == SL_CMD_LEG_SET)
+		cmd.leg.meter = s->meter;
 	sl_leg_command(m, s, &cmd, &x->pub.leg.ref, seq);
 	if (type == SL_CMD_LEG_SET)
 		OPENSSL_cleanse(&cmd.leg, sizeof cmd.leg);

@@ -86,6 +86,7 @@ struct sl_media_options {
 	unsigned n_strip, n_except, n_offer;
 	struct sl_slice strip[SL_MEDIA_MAX_FILTER], except[SL_MEDIA_MAX_FILTER], offer[SL_MEDIA_MAX_FILTER]; /* codec names, "all" */
 	int delete_delay_s;         /* -1 = the configured one */
+	unsigned meter;             /* the tenant's token buckets in the dataplane (guard/warden.h); 0 = none */
 	struct sl_slice label;
 	struct sl_slice metadata;
 };
@@ -170,6 +171,8 @@ struct sl_media_session {
 };
 
 size_t sl_media_n_sessions(const struct sl_media *m);
+/* Its legs' token buckets, after a restart: numbers are not kept. A session that is not there is fine. */
+void sl_media_set_meter(struct sl_media *m, struct sl_slice call_id, unsigned meter);
 const struct sl_media_session *sl_media_find(const struct sl_media *m, struct sl_slice call_id);
 /* Sessions in a stable order: *cursor 0 at first; NULL at the end. */
 const struct sl_media_session *sl_media_next(const struct sl_media *m, uint32_t *cursor);

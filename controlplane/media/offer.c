@@ -280,6 +280,7 @@ enum sl_media_result sl_media_offer(struct sl_media *m, const struct sl_media_re
 		return rc;
 	}
 	join(m, plan);
+	plan->session->meter = (uint16_t)q->options.meter;
 	if (plan->fresh)
 		m->counts.sessions_total++;
 	if (q->options.flags & SL_MF_ALWAYS_TRANSCODE)

@@ -68,6 +68,7 @@ struct sl_prov_tenant {
 	unsigned n_emergency;
 	char emergency[8][16];       /* prefixes that pass all limits: "112" */
 	unsigned max_duration_s;     /* of a call; 0 = none */
+	unsigned media_pps, media_kbps; /* of all its calls' media together, each direction apart; 0 = no limit */
 	unsigned ring_s;             /* until a call that rings ends with 408; 0 = 180 */
 	uint8_t early_media;         /* enum sl_prov_early */
 	uint8_t forking;             /* 0 parallel by equal q, then serial; 1 all parallel; 2 serial */

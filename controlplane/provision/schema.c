@@ -5,6 +5,7 @@
 
 #include "controlplane/provision/checks.h"
 #include "controlplane/provision/kinds.h"
+#include "dataplane/abi/validate.h"
 
 #include <string.h>
 
@@ -72,6 +73,8 @@ static const struct sl_field tenant_fields[] = {
         {"limits", GROUP(T, limits, limits)},
         {"emergency", TEXTS(T, emergency, n_emergency), FITS(T, emergency), .check = sl_check_number},
         {"max_duration", UINT(T, max_duration_s, 1, 7 * DAY, 0), .zero_ok = true},
+        {"media_pps", UINT(T, media_pps, 50, SL_LIMIT_METER_PPS, 0), .zero_ok = true},
+        {"media_kbps", UINT(T, media_kbps, SL_LIMIT_METER_KBPS_MIN, SL_LIMIT_METER_KBPS, 0), .zero_ok = true},
         {"ring_time", UINT(T, ring_s, 1, 3600, 180)},
         {"early_media", CHOICE(T, early_media, early_names, SL_EARLY_FIRST)},
         {"forking", CHOICE(T, forking, fork_names, 0)},

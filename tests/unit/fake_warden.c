@@ -46,3 +46,19 @@ void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, in
 	(void)now_ms;
 	fake_warden.held--;
 }
+
+void sl_warden_report_flow(struct sl_warden *w, const struct sl_sip_flow *flow, enum sl_guard_signal what, bool proven, int64_t now_ms)
+{
+	(void)w;
+	(void)flow;
+	(void)proven;
+	(void)now_ms;
+	fake_warden.reported[what]++;
+}
+
+unsigned sl_warden_meter(struct sl_warden *w, const char *tenant, unsigned pps, unsigned kbps)
+{
+	(void)w;
+	(void)tenant;
+	return pps || kbps ? 1 : 0;
+}
