@@ -162,6 +162,7 @@ struct sl_guard {
 	} total[SL_GUARD_MAX_RULES];
 	uint32_t total_told_s[SL_GUARD_MAX_RULES]; /* when it was last told that a total is exceeded */
 	struct sl_bucket events;
+	struct sl_guard_rule rules[SL_GUARD_MAX_RULES]; /* that the totals above are of */
 	unsigned until_top;  /* packets until the next one is sampled */
 	uint64_t top_s;
 	unsigned sampling;   /* clients that want samples, bit per slot */
@@ -327,8 +328,10 @@ static inline bool sl_guard_source(const struct sl_worker *w, const struct sl_pk
 	bool possible = likely(!p->v6) ? first - 1 < 223 && first != 127 : sl_guard_source6(&p->src.ip);
 	return likely(possible) && (p->looped || likely(!sl_local_find(w, &p->src.ip)));
 }
-/* Claimed packets: find their sessions, charge strangers unless judged, hand over what other workers own, and act on the rest. */
-void sl_lookup(struct sl_worker *w, struct sl_vec *v, bool judged);
+/* Claimed packets: where their sessions will be found, if they are this worker's; those lines are fetched meanwhile. */
+void sl_lookup_ahead(struct sl_worker *w, struct sl_vec *v);
+/* After that: find the sessions, charge strangers from a port, hand over what other workers own, and act on the rest. */
+void sl_lookup(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin);
 
 void sl_channel_to_peer(struct sl_worker *w, struct sl_pkt *p);
 /* The common end of ChannelData and Send: o carries payload and destination; counts, checks hairpins, sends. */

@@ -178,6 +178,10 @@ void sl_guard_command(struct sl_worker *w, unsigned slot, const struct sl_comman
 void sl_guard_tick(struct sl_worker *w)
 {
 	struct sl_guard *g = &w->guard;
+	if (unlikely(memcmp(g->rules, w->policy->told.rules, sizeof g->rules) != 0)) {
+		memcpy(g->rules, w->policy->told.rules, sizeof g->rules);
+		memset(g->total, 0, sizeof g->total); /* new ones begin full */
+	}
 	g->sampling &= w->abi.attached;
 	for (unsigned bits = g->sampling; bits; bits &= bits - 1)
 		if (w->now.ms >= g->samples[__builtin_ctz(bits)].until_ms)

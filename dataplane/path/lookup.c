@@ -126,20 +126,23 @@ static bool is_known(const struct sl_worker *w, const struct sl_pkt *p, unsigned
 }
 
 /* First pass: where will the allocation be found? Bring those lines in. */
-static void locate(struct sl_worker *w, struct sl_pkt **v, unsigned n)
+static inline void locate(struct sl_worker *w, struct sl_pkt *p)
 {
 	struct sl_sessions *s = &w->sessions;
-	for (unsigned i = 0; i < n; i++) {
-		struct sl_pkt *p = v[i];
-		if (p->media != SL_NO_MEDIA) {
-			sl_media_locate(w, p);
-		} else if (p->relay != SL_NO_RELAY) {
-			rte_prefetch0(&s->ports.alloc[(size_t)p->relay << 16 | ntohs(p->dst.port_be)]);
-		} else {
-			p->hash = sl_hash_flow(&s->hash_key, &p->flow);
-			sl_flow_prefetch(&s->flows, p->hash);
-		}
+	if (p->media != SL_NO_MEDIA) {
+		sl_media_locate(w, p);
+	} else if (p->relay != SL_NO_RELAY) {
+		rte_prefetch0(&s->ports.alloc[(size_t)p->relay << 16 | ntohs(p->dst.port_be)]);
+	} else {
+		p->hash = sl_hash_flow(&s->hash_key, &p->flow);
+		sl_flow_prefetch(&s->flows, p->hash);
 	}
+}
+
+void sl_lookup_ahead(struct sl_worker *w, struct sl_vec *v)
+{
+	for (unsigned i = 0; i < v->n; i++)
+		locate(w, &v->p[i]);
 }
 
 /* Second pass: the allocation itself. */
@@ -254,7 +257,7 @@ static void act(struct sl_worker *w, struct sl_pkt **own, unsigned n)
 		sl_media_input(w, media, n_media);
 }
 
-void sl_lookup(struct sl_worker *w, struct sl_vec *v, bool judged)
+void sl_lookup(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin)
 {
 	struct sl_pkt *own[SL_BURST];
 	struct elsewhere others[SL_BURST];
@@ -264,10 +267,9 @@ void sl_lookup(struct sl_worker *w, struct sl_vec *v, bool judged)
 	else
 		for (unsigned i = 0; i < n; i++)
 			own[i] = &v->p[i];
-	locate(w, own, n);
 	find(w, own, n);
 	prefetch_peers(w, own, n);
-	if (likely(!judged))
+	if (likely(origin == SL_FROM_PORT))
 		judge(w, own, n, others, n_else);
 	for (unsigned i = 0; i < n_else; i++)
 		if (others[i].p->m)

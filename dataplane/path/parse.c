@@ -406,6 +406,7 @@ void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16
 			p++;
 	}
 	mine.n = (unsigned)(p - mine.p);
+	sl_lookup_ahead(w, &mine);
 	if (likely(origin == SL_FROM_PORT)) {
 		sl_guard_lists(w, &mine);
 		if (unlikely(others.n))
@@ -413,8 +414,9 @@ void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16
 	}
 	if (unlikely(others.n))
 		sl_exceptions(w, &others, origin);
+	sl_lookup_ahead(w, &mine);
 	if (mine.n)
-		sl_lookup(w, &mine, origin == SL_FROM_WORKER);
+		sl_lookup(w, &mine, origin);
 	sl_guard_flush(w);
 }
 
@@ -430,8 +432,9 @@ void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port,
 		mine.p[i].df = false;
 	}
 	sl_exceptions(w, &others, origin);
+	sl_lookup_ahead(w, &mine);
 	if (mine.n)
-		sl_lookup(w, &mine, origin == SL_FROM_WORKER);
+		sl_lookup(w, &mine, origin);
 	sl_guard_flush(w);
 }
 
@@ -474,7 +477,8 @@ void sl_path_looped(struct sl_worker *w, struct rte_mbuf **m, unsigned n)
 	v.n = 0;
 	for (unsigned i = 0; i < n; i++)
 		looped(w, m[i], &v);
+	sl_lookup_ahead(w, &v);
 	if (v.n)
-		sl_lookup(w, &v, true);
+		sl_lookup(w, &v, SL_FROM_WORKER);
 	sl_guard_flush(w);
 }
