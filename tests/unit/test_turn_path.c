@@ -192,6 +192,32 @@ static void answers_on_the_wire(void **state)
 	assert_int_equal(rig_drops(SL_DROP_reflection_limit), 1);
 }
 
+/* The one message that is sent without a request: to a peer with a permission whose packet may not be cut and grew over the MTU. */
+static void too_big_is_shorter_than_what_it_answers(void **state)
+{
+	struct sl_worker *w = rig_worker(0);
+	struct sl_endpoint relayed[2] = {rig_allocation(CLIENT, CHANNEL, PEER), rig_allocation(CLIENT_V6, CHANNEL, PEER_V6)};
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		static const uint8_t data[RIG_FRAME_MAX];
+		unsigned header = 8 + (v6 ? 40 : 20);
+		struct rig_packet p = rig_datagram(v6 ? PEER_V6 : PEER, &relayed[v6], data, 1500 - header);
+		p.df = true;
+		rig_in(0, &p, 1);
+		assert_int_equal(w->tx[0].n, 1);
+		unsigned len = w->tx[0].m[0]->pkt_len - 14;
+		print_message("| too big for the way on (%s) | %u | %u | %.2f |\n", v6 ? "IPv6" : "IPv4", 1500, len, len / 1500.0);
+		assert_true(len <= (v6 ? 1280 : 576));
+		rte_pktmbuf_free(w->tx[0].m[0]);
+		w->tx[0].n = 0;
+		/* To a stranger there is none. */
+		p = rig_datagram(v6 ? "[2001:db8:1::99]:9" : STRANGER, &relayed[v6], data, 1500 - header);
+		p.df = true;
+		rig_in(0, &p, 1);
+		assert_int_equal(w->tx[0].n, 0);
+	}
+	assert_int_equal(w->counters[SL_C_too_big_sent], 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
@@ -206,6 +232,7 @@ int main(void)
 		TEST(the_next_one_begins_anew),
 		TEST(malformed_is_noted),
 		TEST(answers_on_the_wire),
+		TEST(too_big_is_shorter_than_what_it_answers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
