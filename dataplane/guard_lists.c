@@ -175,18 +175,22 @@ static int copy_config(const struct sl_conf_guard *g, struct sl_prefix_entry **o
 	return 0;
 }
 
-int sl_guard_lists_offer_config(struct sl_guard_lists *l, const struct sl_conf_guard *g)
+struct sl_guard_job *sl_guard_job_of_config(const struct sl_conf_guard *g)
 {
 	struct sl_guard_job *j = calloc(1, sizeof *j);
 
 	if (!j || copy_config(g, &j->entries) < 0) {
 		free(j);
-		return -ENOMEM;
+		return NULL;
 	}
 	j->memfd = -1;
 	j->n = g->n_prefixes;
+	return j;
+}
+
+void sl_guard_lists_offer_config(struct sl_guard_lists *l, struct sl_guard_job *j)
+{
 	submit(l, j);
-	return 0;
 }
 
 struct sl_guard_job *sl_guard_lists_finished(struct sl_guard_lists *l)

@@ -48,8 +48,9 @@ void sl_guard_lists_stop(struct sl_guard_lists *l); /* waits for the list that i
 /* Housekeeper. The memfd is duplicated. 0, or negative errno with words. */
 int sl_guard_lists_offer(struct sl_guard_lists *l, unsigned slot, uint32_t client_generation, uint32_t seq, int memfd, size_t bytes,
 	char *text, size_t text_len);
-/* The configuration's prefixes, copied. 0 or -ENOMEM. */
-int sl_guard_lists_offer_config(struct sl_guard_lists *l, const struct sl_conf_guard *g);
+/* The configuration's prefixes, as a list that is yet to be offered, in two steps since copying many takes a while. NULL: no memory. Any thread. */
+struct sl_guard_job *sl_guard_job_of_config(const struct sl_conf_guard *g);
+void sl_guard_lists_offer_config(struct sl_guard_lists *l, struct sl_guard_job *j);
 /* The next list that was built or refused, in the order in which they were offered, or canceled (-ECANCELED); NULL = none. The caller takes what
  * was built and frees the rest. */
 struct sl_guard_job *sl_guard_lists_finished(struct sl_guard_lists *l);

@@ -161,15 +161,15 @@ int sl_guard_tables_init(struct sl_guard_tables *g, struct sl_dataplane *dp, uin
 	return rc;
 }
 
-void sl_guard_tables_reconfigure(struct sl_guard_tables *g, const struct sl_config *c)
+void sl_guard_tables_reconfigure(struct sl_guard_tables *g, const struct sl_cmd_guard_policy *policy, struct sl_guard_job *list)
 {
-	struct sl_cmd_guard_policy told;
-
-	if (g->owner != NOBODY)
-		return; /* it reads the same file, and tells */
-	sl_guard_policy_of(c, &told);
-	if (put_policy(g, &told) < 0 || sl_guard_lists_offer_config(&g->lists, &c->guard) < 0)
-		sl_log(SL_LOG_ERROR, "no memory for the reloaded configuration of the guard: the old one stays in force");
+	if (g->owner != NOBODY) {
+		sl_guard_job_free(list);
+		return;
+	}
+	if (put_policy(g, policy) < 0)
+		sl_log(SL_LOG_ERROR, "no memory for the reloaded policy of the guard: the old one stays in force");
+	sl_guard_lists_offer_config(&g->lists, list);
 }
 
 /* ---- commands ---- */

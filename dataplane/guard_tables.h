@@ -39,8 +39,9 @@ int sl_guard_tables_apply(struct sl_guard_tables *g, unsigned slot, const struct
 int sl_guard_tables_offer(struct sl_guard_tables *g, unsigned slot, uint32_t seq, int memfd, size_t bytes, char *text, size_t text_len);
 /* A client was attached or went away. */
 void sl_guard_tables_client_changed(struct sl_guard_tables *g, unsigned slot);
-/* A reloaded configuration: in force now unless a control plane owns the guard. */
-void sl_guard_tables_reconfigure(struct sl_guard_tables *g, const struct sl_config *c);
+/* A reloaded configuration's policy and list: in force now, unless a control plane owns the guard, which reads the same file and tells. The list is
+ * taken either way. */
+void sl_guard_tables_reconfigure(struct sl_guard_tables *g, const struct sl_cmd_guard_policy *policy, struct sl_guard_job *list);
 /* Once a millisecond or so: lists that were built come into force, a part of the bans and marks is looked through, the region's figures.
  * A thread registered with RCU that is offline. */
 void sl_guard_tables_turn(struct sl_guard_tables *g, uint64_t now_ms);

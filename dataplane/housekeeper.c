@@ -21,7 +21,6 @@
 #include "dataplane/abi/log.h"
 #include "dataplane/exceptions.h"
 #include "dataplane/linux/fib_build.h"
-#include "dataplane/live.h"
 #include "dataplane/retire.h"
 
 enum {
@@ -50,7 +49,7 @@ static void take_signals(struct sl_housekeeper *h)
 	struct signalfd_siginfo si;
 	while (read(h->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGHUP)
-			sl_live_reload(h->dp, &h->started->guard, h->config_path, h->stored_config_fd);
+			sl_live_reload(&h->live);
 		else
 			atomic_store_explicit(&h->dp->stop, true, memory_order_relaxed);
 	}
@@ -186,6 +185,7 @@ static void turn(struct sl_housekeeper *h)
 	publish_fib(h);
 	sl_abi_server_poll(&h->server, h->now_ms);
 	sl_provision_poll(&h->provision);
+	sl_live_turn(&h->live);
 	sl_guard_tables_turn(&h->started->guard, h->now_ms);
 	sl_abi_server_kick(&h->server);
 	watch_workers(h);
@@ -303,8 +303,7 @@ int sl_housekeeper_init(struct sl_housekeeper *h, struct sl_started *started, co
 {
 	h->started = started;
 	h->dp = &started->dp;
-	h->config_path = config_path;
-	h->stored_config_fd = handed->config;
+	sl_live_init(&h->live, h->dp, &started->guard, config_path, handed->config);
 	h->now_ms = clock_ms();
 	if (sl_provision_init(&h->provision, h->dp, &started->guard) < 0) {
 		snprintf(err, err_len, "no memory for TURN's configuration");

@@ -11,6 +11,7 @@
 #include "dataplane/abi/server.h"
 #include "dataplane/clips.h"
 #include "dataplane/linux/mirror.h"
+#include "dataplane/live.h"
 #include "dataplane/provision.h"
 #include "dataplane/start.h"
 #include "dataplane/watchdog.h"
@@ -18,8 +19,7 @@
 struct sl_housekeeper {
 	struct sl_started *started;
 	struct sl_dataplane *dp; /* = &started->dp */
-	const char *config_path;
-	int stored_config_fd;
+	struct sl_live live;
 	struct sl_abi_server server;
 	struct sl_mirror *mirror;
 	struct sl_provision provision;

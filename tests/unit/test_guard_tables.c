@@ -9,6 +9,7 @@
 
 #include <urcu-qsbr.h>
 
+#include "config/guard_policy.h"
 #include "dataplane/abi/log.h"
 #include "dataplane/abi/validate.h"
 #include "dataplane/guard/meter.h"
@@ -551,6 +552,16 @@ static void wait_for(unsigned prefixes)
 	assert_int_equal(dp.region->guard_prefixes, prefixes);
 }
 
+static void reload(const struct sl_config *c)
+{
+	struct sl_cmd_guard_policy p;
+	struct sl_guard_job *list = sl_guard_job_of_config(&c->guard);
+
+	assert_non_null(list);
+	sl_guard_policy_of(c, &p);
+	sl_guard_tables_reconfigure(&tables, &p, list);
+}
+
 static void a_reload_counts_while_nobody_owns_the_guard(void **state)
 {
 	struct sl_conf_guard_prefix other = prefix("203.0.113.0/24", false);
@@ -561,7 +572,7 @@ static void a_reload_counts_while_nobody_owns_the_guard(void **state)
 	reloaded.guard.dry_run = true;
 	reloaded.guard.n_prefixes = 1;
 	reloaded.guard.prefixes = &other;
-	sl_guard_tables_reconfigure(&tables, &reloaded);
+	reload(&reloaded);
 	assert_int_equal(node.guard->told.dry_run, 1);
 	wait_for(1);
 	assert_int_equal(dp.region->guard_dry_run, 1);
@@ -570,12 +581,12 @@ static void a_reload_counts_while_nobody_owns_the_guard(void **state)
 
 	attach(&c, "main");
 	assert_int_equal(tell(&c, &p), 0);
-	sl_guard_tables_reconfigure(&tables, &config);
+	reload(&config);
 	housekeep(0);
 	assert_int_equal(node.guard->told.rules[0].pps[0], 10);
 	assert_int_equal(dp.region->guard_prefixes, 1);
 	detach(&c);
-	sl_guard_tables_reconfigure(&tables, &config);
+	reload(&config);
 	wait_for(2);
 	assert_int_equal(node.guard->told.rules[0].pps[0], 50);
 }
