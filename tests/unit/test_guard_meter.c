@@ -6,6 +6,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "dataplane/guard/meter.h"
@@ -237,6 +239,44 @@ static void tenant_clock(void **state)
 	sl_meters_free(m, NULL);
 }
 
+/* Two workers that are threads: together they get the burst and the rate, and nothing is handed out twice. */
+static struct {
+	struct sl_meters *m;
+	_Atomic uint64_t clock_us;
+	_Atomic unsigned passed;
+} shared;
+enum { THREADS_PPS = 100000, THREADS_US = SECOND };
+
+static void *worker(void *arg)
+{
+	unsigned w = *(const unsigned *)arg, n = 0;
+	uint64_t now;
+	while ((now = atomic_load(&shared.clock_us)) < START + THREADS_US)
+		n += sl_meters_take(shared.m, w, 5, 0, LEN, now);
+	atomic_fetch_add(&shared.passed, n);
+	return NULL;
+}
+
+static void tenant_threads(void **state)
+{
+	static const unsigned number[2] = {0, 1};
+	pthread_t threads[2];
+	shared.m = meters(2);
+	atomic_store(&shared.clock_us, START);
+	sl_meters_set(shared.m, 5, &(struct sl_meter_rate){THREADS_PPS, 0});
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, worker, (void *)&number[i]), 0);
+	for (unsigned t = 0; t < THREADS_US; t += 100) {
+		atomic_fetch_add(&shared.clock_us, 100);
+		sched_yield();
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	/* What nobody asked for in time is lost with the burst; never is there more. */
+	assert_in_range(shared.passed, THREADS_PPS, 2 * THREADS_PPS + THREADS_PPS / 100);
+	sl_meters_free(shared.m, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +290,7 @@ int main(void)
 		cmocka_unit_test(tenant_burst),
 		cmocka_unit_test(tenant_none),
 		cmocka_unit_test(tenant_clock),
+		cmocka_unit_test(tenant_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
