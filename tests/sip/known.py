@@ -91,6 +91,8 @@ def parse_arguments():
     p.add_argument("--seconds", type=float, default=5)
     p.add_argument("--newcomers", default="carol", help="user whom newcomers register as; %%d counts them, modulo --users")
     p.add_argument("--users", type=int, default=1)
+    p.add_argument("--caller", default="alice")
+    p.add_argument("--callee", default="bob", help="the carrier calls bob's number, whoever this is: say --no-trunk with another")
     p.add_argument("--no-trunk", action="store_true", help="users call each other only")
     p.add_argument("--ready-file")
     p.add_argument("--report")
@@ -98,7 +100,7 @@ def parse_arguments():
 
 
 def live(lab, args, tallies):
-    alice, bob = registered(lab, "alice"), registered(lab, "bob", ip="192.0.2.11")
+    alice, bob = registered(lab, args.caller), registered(lab, args.callee, ip="192.0.2.11")
     trunk = None if args.no_trunk else lab.trunk()
     if args.ready_file:
         with open(args.ready_file, "w", encoding="ascii") as f:
@@ -107,8 +109,10 @@ def live(lab, args, tallies):
     while not stopping and time.monotonic() < end:
         kind = n % 4
         if kind == 0:
-            tallies["calls"].take(lambda: one_call(alice, bob, "sip:bob@lab.test", "alice"))
-        elif kind == 1 and trunk:
+            tallies["calls"].take(lambda: one_call(alice, bob, f"sip:{args.callee}@lab.test", args.caller))
+        elif kind == 1 and not trunk:
+            tallies["calls"].take(lambda: one_call(bob, alice, f"sip:{args.caller}@lab.test", args.callee))
+        elif kind == 1:
             tallies["calls"].take(lambda: one_call(trunk, bob, "sip:+4930101@198.51.100.1", "carrier"))
         elif kind == 2:
             tallies["refreshes"].take(lambda: (alice if n % 8 == 2 else bob).register(seconds=PATIENCE_S))
@@ -132,6 +136,7 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     lab = Lab(read_env(args.env))
     lab.look_for_leaks = False
+    lab.nobody_is_registered = lambda: None  # others may use the lab, too
     tallies = {"calls": Tally(), "refreshes": Tally(), "newcomers": Tally()}
     try:
         live(lab, args, tallies)
