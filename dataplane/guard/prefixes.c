@@ -3,8 +3,8 @@
 
 #include "dataplane/guard/prefixes.h"
 
-#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/guard/prefixes_internal.h"
 
@@ -94,21 +94,20 @@ void sl_prefixes_look4(const struct sl_prefixes *p, const uint32_t *be, unsigned
 	*allow = w.allow;
 }
 
-/* One step down from node for the address key; *depth: the byte that decides there, then that of the child *next. */
-static unsigned step6(const struct prefix_trie *t, uint32_t node, const uint64_t key[2], uint8_t *depth, uint32_t *next)
+/* One step down from node for the address ip; *depth: the byte that decides there, then that of the child *next. */
+static inline unsigned step6(const struct prefix_trie *t, uint32_t node, const struct sl_ip *ip, uint8_t *depth, uint32_t *next)
 {
 	const union prefix_line *l = &t->line[node];
 	uint32_t base = t->base[node];
 
 	if (base & PREFIX_SKIP) {
 		const struct prefix_skip *s = &l->skip;
-		bool same = (((key[0] ^ s->want[0]) & s->mask[0]) | ((key[1] ^ s->want[1]) & s->mask[1])) == 0;
+		bool same = (((ip->q[0] ^ s->want[0]) & s->mask[0]) | ((ip->q[1] ^ s->want[1]) & s->mask[1])) == 0;
 		*depth = s->depth;
 		*next = base & ~PREFIX_SKIP;
 		return same ? s->inside : s->outside;
 	}
-	unsigned b = (unsigned)(key[*depth / 8] >> (56 - 8 * (*depth % 8))) & 0xff;
-	unsigned found = prefix_entry(l, b);
+	unsigned b = ip->b[*depth], found = prefix_entry(l, b);
 	if (found == PREFIX_CHILD)
 		*next = base + prefix_rank(l, b);
 	++*depth;
@@ -119,22 +118,18 @@ void sl_prefixes_look6(const struct sl_prefixes *p, const struct sl_ip *const *i
 {
 	const struct prefix_trie *t = &p->trie[PREFIX_V6];
 	struct walk w = {.n = 0};
-	uint64_t key[BURST][2];
 	uint8_t depth[BURST];
 
-	for (unsigned i = 0; t->root && i < n; i++) {
-		key[i][0] = be64toh(ip[i]->q[0]);
-		key[i][1] = be64toh(ip[i]->q[1]);
-		depth[i] = PREFIX_ROOT_BYTES;
-		settle_root(&w, t, i, t->root[key[i][0] >> (64 - PREFIX_ROOT_BITS)]);
-	}
+	for (unsigned i = 0; t->root && i < n; i++)
+		settle_root(&w, t, i, t->root[ip[i]->b[0] << 8 | ip[i]->b[1]]);
+	memset(depth, PREFIX_ROOT_BYTES, sizeof depth);
 	while (w.n > 0) {
 		unsigned pending = w.n;
 		w.n = 0;
 		for (unsigned j = 0; j < pending; j++) {
 			unsigned who = w.who[j];
 			uint32_t next = 0;
-			unsigned found = step6(t, w.node[j], key[who], &depth[who], &next);
+			unsigned found = step6(t, w.node[j], ip[who], &depth[who], &next);
 			settle(&w, t, who, found, next);
 		}
 	}

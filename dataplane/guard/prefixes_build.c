@@ -176,8 +176,8 @@ static int fill_skip(struct maker *mk, uint32_t node, struct item *e, size_t m, 
 	}
 	struct prefix_skip s = {.outside = (uint8_t)inherited, .inside = (uint8_t)(whole ? verdict : PREFIX_CHILD), .depth = (uint8_t)(bits / 8)};
 	for (unsigned i = 0; i < 2; i++) {
-		s.mask[i] = mask_word(bits, 64 * i);
-		s.want[i] = e[0].key[i] & s.mask[i];
+		s.mask[i] = htobe64(mask_word(bits, 64 * i));
+		s.want[i] = htobe64(e[0].key[i]) & s.mask[i];
 	}
 	t->line[node].skip = s;
 	t->base[node] = PREFIX_SKIP | (uint32_t)child;

@@ -21,7 +21,7 @@ enum {
 /* IPv6 lists are sparse: where a subtree begins with a run of bits that all of it shares, one line compares them at once, instead of one node for
  * each byte. mask has the run's bits; outside is the verdict of what differs; inside that of what does not, or PREFIX_CHILD. */
 struct prefix_skip {
-	uint64_t want[2], mask[2]; /* host order, the address's first byte on top */
+	uint64_t want[2], mask[2]; /* in network order, as the address */
 	uint8_t outside, inside;
 	uint8_t depth;             /* the byte that the child decides by */
 	uint8_t pad[29];
