@@ -17,3 +17,6 @@ int sl_config_stored_write(int fd, const char *path, const char *token);
 
 /* Load what fd holds, as sl_config_load() would; errors name it as path, (*out)->path is path. */
 int sl_config_stored_load(int fd, const char *path, struct sl_config **out, char *err, size_t err_len);
+
+/* What from holds into to, whatever it held. 0 or negative errno. */
+int sl_config_stored_copy(int to, int from);

@@ -290,6 +290,7 @@ static void close_all(struct sl_brain *b)
 {
 	struct sl_brain_loop *l = b->loop;
 
+	sl_brain_reload_close(b);
 	if (b->warden)
 		sl_warden_leave(b->warden);
 	sl_brain_close_sip(b); /* what it has for the store is committed */

@@ -61,6 +61,7 @@ struct sl_brain {
 	struct sl_api_keyed *keyed;  /* requests with an Idempotency-Key under way (http/api_once.c) */
 
 	bool reload_wanted, reload_runs;
+	struct sl_reload *reading;   /* its file is being read by a thread (reload.c) */
 	char last_reload[240]; /* outcome of the last reload, empty = none yet */
 
 	int64_t start_ms; /* CLOCK_MONOTONIC */
@@ -87,6 +88,8 @@ int64_t sl_now_ms(void); /* CLOCK_MONOTONIC */
  * the file or the dataplane refuses it (text names the option), -EBUSY. What was in force goes on in every
  * such case. */
 void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx);
+/* Wait for the thread that reads the file, if there is one: what it read is not taken over any more. Before the mailbox ends. */
+void sl_brain_reload_close(struct sl_brain *b);
 /* What the dataplane shall have, by this configuration. 0 or -ENOMEM. config_users: filled from config. */
 int sl_brain_config_users(const struct sl_config *config, struct sl_users *out);
 int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,

@@ -7,6 +7,7 @@
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,13 @@ int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
 
 /* ---- reload ---- */
 
-struct reload {
+struct sl_reload {
 	struct sl_brain *b;
+	pthread_t thread; /* reads the file: with long lists of prefixes that takes longer than calls may wait */
+	const char *path;
+	int rc;           /* of reading */
+	char text[400];
+	bool cancelled;
 	struct sl_config *config;
 	int copy_fd; /* the text it was read from; -1 = none yet */
 	struct sl_users users;
@@ -70,14 +76,11 @@ struct reload {
 };
 
 /* Every step of it succeeds: what is refused was refused before. */
-static void take_over(struct reload *r)
+static void take_over(struct sl_reload *r)
 {
 	struct sl_brain *b = r->b;
 	struct sl_config *old = b->config;
-	char copy[32];
-
-	snprintf(copy, sizeof copy, "/proc/self/fd/%d", r->copy_fd);
-	int rc = b->stored_fd < 0 ? 0 : sl_config_stored_write(b->stored_fd, copy, NULL);
+	int rc = b->stored_fd < 0 ? 0 : sl_config_stored_copy(b->stored_fd, r->copy_fd);
 
 	if (rc < 0)
 		sl_log(SL_LOG_WARNING, "the new configuration is lost at the next crash: %s", strerror(-rc));
@@ -98,7 +101,7 @@ static void take_over(struct reload *r)
 	sl_log(SL_LOG_INFO, "configuration reloaded from %s", b->config->path);
 }
 
-static void conclude(struct reload *r, int error, const char *text)
+static void conclude(struct sl_reload *r, int error, const char *text)
 {
 	struct sl_brain *b = r->b;
 
@@ -106,7 +109,7 @@ static void conclude(struct reload *r, int error, const char *text)
 	if (error == 0) {
 		take_over(r);
 	} else {
-		snprintf(b->last_reload, sizeof b->last_reload, "refused: %s", text);
+		snprintf(b->last_reload, sizeof b->last_reload, "refused: %.*s", (int)(sizeof b->last_reload - sizeof "refused: "), text);
 		sl_log(SL_LOG_ERROR, "configuration not reloaded, the old one goes on: %s", text);
 	}
 	sl_users_clear(&r->users);
@@ -165,9 +168,9 @@ static const char *control_changed(const struct sl_conf_control *a, const struct
 
 /* Take a copy of the file, so that what is judged, provisioned and kept for a crash is one text even while somebody
  * edits it. The file itself is read first: its lines are what a message must name. */
-static int load(struct reload *r, char *text, size_t text_len)
+static int load(struct sl_reload *r, char *text, size_t text_len)
 {
-	const char *path = r->b->config->path;
+	const char *path = r->path;
 	int rc = sl_config_load(path, &r->config, text, text_len);
 
 	if (rc < 0)
@@ -182,7 +185,7 @@ static int load(struct reload *r, char *text, size_t text_len)
 	return sl_config_stored_load(r->copy_fd, path, &r->config, text, text_len);
 }
 
-static bool needs_restart(const struct reload *r, char *text, size_t text_len)
+static bool needs_restart(const struct sl_reload *r, char *text, size_t text_len)
 {
 	const char *option = control_changed(&r->b->config->control, &r->config->control);
 	char what[64];
@@ -207,22 +210,14 @@ static void give_up(struct sl_desired *d)
 	free(d->users);
 }
 
-void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx)
+/* On the brain again, with what was read. */
+static void bring_in(struct sl_reload *r)
 {
-	struct reload *r = calloc(1, sizeof *r);
+	struct sl_brain *b = r->b;
 	struct sl_desired desired = {0};
-	char text[400] = "no memory";
 
-	if (!r || b->reload_runs) {
-		free(r);
-		if (done)
-			done(ctx, -EBUSY, "another reload is under way");
-		return;
-	}
-	*r = (struct reload){.b = b, .copy_fd = -1, .done = done, .ctx = ctx};
-	b->reload_runs = true;
-	if (load(r, text, sizeof text) < 0 || needs_restart(r, text, sizeof text)) {
-		conclude(r, -EINVAL, text);
+	if (r->rc < 0 || needs_restart(r, r->text, sizeof r->text)) {
+		conclude(r, -EINVAL, r->text);
 		return;
 	}
 	if (sl_brain_config_users(r->config, &r->users) < 0 ||
@@ -234,6 +229,60 @@ void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx)
 	if (rc == 0)
 		return;
 	give_up(&desired);
+	if (rc == -EBUSY && !r->done) /* a signal asked for it, and nobody would ask again */
+		b->reload_wanted = true;
 	/* Away, or provisioned by another control plane: it gets the new one when its time comes. */
 	conclude(r, rc == -ENOTCONN ? 0 : rc, "the dataplane is being provisioned; try again");
+}
+
+static void was_read(void *arg)
+{
+	struct sl_reload *r = arg;
+
+	pthread_join(r->thread, NULL);
+	r->b->reading = NULL;
+	if (r->cancelled)
+		conclude(r, -EBUSY, "the control plane stops");
+	else
+		bring_in(r);
+}
+
+static void *read_it(void *arg)
+{
+	struct sl_reload *r = arg;
+
+	r->rc = load(r, r->text, sizeof r->text);
+	while (sl_mailbox_post(r->b->mail, was_read, r) < 0)
+		usleep(1000);
+	return NULL;
+}
+
+void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx)
+{
+	struct sl_reload *r = calloc(1, sizeof *r);
+
+	if (!r || b->reload_runs) {
+		free(r);
+		if (done)
+			done(ctx, -EBUSY, "another reload is under way");
+		return;
+	}
+	/* Nothing but a reload changes b->config. */
+	*r = (struct sl_reload){.b = b, .path = b->config->path, .copy_fd = -1, .done = done, .ctx = ctx};
+	b->reload_runs = true;
+	b->reading = r;
+	if (pthread_create(&r->thread, NULL, read_it, r) == 0)
+		return;
+	b->reading = NULL;
+	conclude(r, -ENOMEM, "cannot start a thread that reads it");
+}
+
+void sl_brain_reload_close(struct sl_brain *b)
+{
+	if (b->reading)
+		b->reading->cancelled = true;
+	while (b->reading) {
+		sl_mailbox_run(b->mail, 1);
+		usleep(1000);
+	}
 }

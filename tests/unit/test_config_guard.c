@@ -299,6 +299,13 @@ static void the_kept_copy_holds_the_files(void **state)
 	assert_false(c->guard.prefixes[1].allow);
 	assert_int_equal(c->guard.prefixes[2].prefix.len, 48);
 	sl_config_free(c);
+	int copy = sl_config_stored_new(config_path, NULL);
+	assert_int_equal(sl_config_stored_copy(copy, fd), 0);
+	if (sl_config_stored_load(copy, config_path, &c, err, sizeof err) != 0)
+		fail_msg("%s", err);
+	assert_int_equal(c->guard.n_prefixes, 3);
+	sl_config_free(c);
+	close(copy);
 	/* What cannot be read is left for whoever loads the copy to complain about. */
 	assert_int_equal(sl_config_stored_write(fd, config_path, NULL), 0);
 	assert_int_equal(sl_config_stored_load(fd, config_path, &c, err, sizeof err), -EINVAL);
