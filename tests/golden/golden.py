@@ -233,10 +233,23 @@ def run_file(golden):
 
 
 class World:
-    """What a case may ask for before its frames: the API, and the ng protocol as a proxy speaks it."""
+    """What a case may ask for before its frames: the API, the ng protocol as a proxy speaks it, an answer from the port."""
 
-    def __init__(self, api, ng_client):
-        self.api, self.ng = api, ng_client
+    def __init__(self, api, ng_client, wire, out):
+        self.api, self.ng, self.wire, self.out = api, ng_client, wire, out
+
+    def exchange(self, frame, is_answer):
+        """Send a frame; the first new one to come out of which is_answer says something."""
+        before = len(frames.read_pcap(self.out))
+        self.wire.send(frame)
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            for seen in frames.read_pcap(self.out)[before:]:
+                answer = is_answer(seen)
+                if answer:
+                    return answer
+            time.sleep(0.01)
+        raise RuntimeError("no answer to " + frame.hex())
 
     def change(self, method, target, body=None):
         status, answer = self.api.ask(method, target, body)
@@ -312,7 +325,7 @@ def run_live(golden):
         proxy = ng.Ng()
         set_namespace(old.fileno())
     time.sleep(0.2)  # Linux's first words on the TAPs
-    todo, world = cases.live() + guard_cases.live(), World(api, proxy)
+    todo, world = cases.live() + guard_cases.live(), World(api, proxy, wire, golden.out)
     wrongs, sent = [], [api.counters()[0]["tx_packets"]]
     for case in todo:
         if case.before:

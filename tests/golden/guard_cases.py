@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 import stun  # noqa: E402
+import turn  # noqa: E402
 from cases import (ANSWER4, ANSWER6, ANSWERED, CLIENT4, CLIENT6, CLIENT_PORT, SERVICE4, SERVICE6, TRANSACTION, TURN_PORT, VLAN_ID,  # noqa: E402
                    Case, answer4, binding, binding_answer, frame4, frame6, from_client, request4)
 from frames import HOP_BY_HOP, IPV4, IPV6, UDP, VLAN, ipv4, ipv6, mac, udp  # noqa: E402
@@ -18,7 +19,6 @@ from cases import CLIENT_MAC, PORT_MAC  # noqa: E402
 QINQ, ROUTING, FRAGMENT, DESTINATION = 0x88A8, 43, 44, 60
 SIP_PORT, MEDIA_PORT_FREE = 5060, 30400
 BY_SOURCE, BY_PREFIX, BY_WIDE, BY_TOTAL = 3479, 3480, 3481, 3482  # listeners of golden.conf, four packets a second each
-ONE_MORE = (0, 1)  # a count runs back with time: one more may pass
 
 
 def one(name, frame, drop, **more):
@@ -222,6 +222,79 @@ def limit_cases():
     ]
 
 
+class Client(turn.Turn):
+    """A TURN client in frames."""
+
+    def __init__(self, world, port):
+        self.world, self.port = world, port
+        self.user, self.password, self.sha256, self.use_userhash = "alice", "golden", False, False
+        self.realm = self.nonce = self.algorithms = None
+        self.algorithm = stun.ALGORITHM_MD5
+
+    def frame(self, payload):
+        return from_client(ipv4(CLIENT4, SERVICE4, udp(CLIENT4, SERVICE4, self.port, TURN_PORT, payload)))
+
+    def exchange(self, message, raw):
+        def is_answer(frame):
+            try:
+                m = stun.parse(frame[42:])
+            except stun.Malformed:
+                return None
+            return m if m.transaction == message.transaction and m.klass in (stun.SUCCESS, stun.ERROR) else None
+        return self.world.exchange(self.frame(raw), is_answer)
+
+
+class Sessions:
+    """TURN sessions, made while the cases run."""
+
+    PEER = (CLIENT4, 9000)
+
+    def __init__(self):
+        self.clients = []
+
+    def make(self, world):
+        c = Client(world, 41000 + len(self.clients))
+        c.allocate()
+        c.request(stun.CHANNEL_BIND, [(stun.CHANNEL_NUMBER, b"\x40\x00\0\0"),
+                                      (stun.XOR_PEER_ADDRESS, lambda transaction: stun.xor_address(*self.PEER, transaction))])
+        self.clients.append(c)
+
+    def to_peer(self, n, per_client):
+        return lambda: [c.frame(stun.channel_data(0x4000, b"data")) for c in self.clients[:n] for _ in range(per_client)]
+
+    def from_peer(self, n, src=PEER):
+        def make():
+            port = self.clients[0].relay[1]
+            return [from_client(ipv4(src[0], SERVICE4, udp(src[0], SERVICE4, src[1], port, b"data")))] * n
+        return make
+
+    def forged(self):
+        return [from_client(ipv4(CLIENT4, SERVICE4, udp(CLIENT4, SERVICE4, 41999, TURN_PORT, stun.channel_data(0x4000, b"data"))))]
+
+
+def session_cases():
+    s = Sessions()
+    return [
+        Case("TURN: a session's packets are charged nowhere", s.to_peer(1, 8), anything, counters={"guard_unknown": 0, "guard_known": 8}, before=s.make, wait=1.2),
+        Case("TURN: a session over its limit", s.to_peer(1, 14), anything, drops={"session_limit": (4, 5, 6)}, counters={"guard_unknown": 0}, wait=1.5),
+        Case("TURN: the way from the peer has a limit of its own", s.from_peer(14), anything, drops={"session_limit": (4, 5, 6)},
+             counters={"guard_unknown": 0}),
+        Case("TURN: all sessions together over their limit", s.to_peer(2, 8), anything, drops={"tenant_limit": (2, 3, 4, 5)}, before=s.make, wait=1.5),
+        Case("TURN: a stranger to the session's relay port", s.from_peer(1, ("198.18.9.8", 9000)), drops={"no_permission": 1},
+             counters={"guard_unknown": 1}),
+        Case("TURN: the session's channel from another port", s.forged, drops={"no_allocation": 1}, counters={"guard_unknown": 1}),
+    ]
+
+
+def dry_run_cases():
+    return [
+        Case("dry run: what is denied passes", [indication("203.0.113.8")], before=lambda world: world.put("/v1/guard/policy", {"dry_run": True}), wait=0.3),
+        Case("dry run: who is over a limit passes", [indication("198.18.0.5", BY_SOURCE)] * 16),
+        one("after the dry run: what is denied does not", indication("203.0.113.8"), "guard_denied",
+            before=lambda world: world.delete("/v1/guard/policy"), wait=0.3),
+    ]
+
+
 class Call:
     """A call through the relay, made by ng while the cases run: its ports are known only then."""
 
@@ -279,4 +352,5 @@ def media_cases():
 
 
 def live():
-    return ethernet_cases() + ip_cases() + source_cases() + listener_cases() + sip_cases() + list_cases() + limit_cases() + media_cases()
+    return ethernet_cases() + ip_cases() + source_cases() + listener_cases() + sip_cases() + list_cases() + limit_cases() + dry_run_cases() + session_cases() \
+        + media_cases()
