@@ -214,10 +214,13 @@ static const char *judge(const struct facts *f, char words[WORDS])
 		snprintf(words, WORDS, "the dataplane has it in a list or ban of another control plane");
 		return "denied";
 	}
-	if (json_array_size(f->overs))
-		return by_over(f, words);
-	if (f->top.rule)
-		return by_load(f, words);
+	if (json_array_size(f->overs) || f->top.rule) {
+		const char *verdict = json_array_size(f->overs) ? by_over(f, words) : by_load(f, words);
+
+		if (known)
+			strncat(words, "; packets of its sessions pass all the same", WORDS - strlen(words) - 1);
+		return verdict;
+	}
 	snprintf(words, WORDS, known ? "it has sessions here, whose packets are charged nowhere; nothing else is held against it"
 	                             : "in no list, not banned, below every limit");
 	return "passes";
