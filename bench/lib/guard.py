@@ -53,10 +53,13 @@ class GuardSluice(Sluice):
     target = f"{RELAY}:3478"
     kind = "stun"
 
+    def more_sessions(self):
+        return self.host.args.newcomers
+
     def flows(self, options, sessions=None):
         """A generator of known flows (sessions 0: none) with these options."""
         return Generator(self.host, f"net_memif0,role=client,socket={self.memif},socket-abstract=no", [
-            "--server", f"{RELAY}:3478", "--clients", CLIENTS, "--peers", PEERS, "--no-release",
+            "--server", f"{RELAY}:3478", "--clients", CLIENTS, "--peers", PEERS,
             *([] if sessions is None else ["--sessions", str(sessions)]), *options])
 
 

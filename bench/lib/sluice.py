@@ -78,6 +78,10 @@ class Sluice:
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text)
 
+    def more_sessions(self):
+        """Allocations beside those of --sessions."""
+        return 0
+
     def common(self):
         """What every configuration fills in."""
         host = self.host
@@ -86,7 +90,7 @@ class Sluice:
                 "memif": self.memif}
 
     def configuration(self):
-        sessions = self.host.args.sessions
+        sessions = self.host.args.sessions + self.more_sessions()
         self.relays += [MORE_RELAYS.format(i) for i in range(1, -(-sessions // (PORTS_PER_ADDRESS - 1024)))]
         return CONFIG.format(
             **self.common(), relay=RELAY, relay_addresses=", ".join(f'"{ip}"' for ip in self.relays),
