@@ -4,6 +4,8 @@
 """Stop one thread of a process for a while, as a debugger would: kill -STOP always stops them all.
 
 stop_thread.py THREAD-ID [--seconds N]
+
+Says when it did (seconds, Unix).
 """
 
 import argparse
@@ -27,6 +29,7 @@ def main():
         if libc.ptrace(request, args.thread, None, None) < 0:
             print("stop_thread.py: %d: %s" % (args.thread, os.strerror(ctypes.get_errno())), file=sys.stderr)
             return 1
+    print("%.3f" % time.time(), flush=True)
     time.sleep(args.seconds)
     libc.ptrace(PTRACE_DETACH, args.thread, None, None)
     return 0

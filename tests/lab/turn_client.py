@@ -7,6 +7,7 @@
   turn_client.py pair       the same between two allocations on the server (hairpin)
   turn_client.py allocate   allocate only; --hold SECONDS keeps it, --expect CODE wants an error
   turn_client.py churn      --count allocations one after another, each given back
+  turn_client.py probe      Binding requests at a rate: how many were answered, and when the last one
   turn_client.py permission CreatePermission and ChannelBind towards each --peer, report the codes
   turn_client.py scenario   a rule of the protocol: reservation, retransmission, mismatch, stale, transport, unknown
   turn_client.py echo       the peer: sends back what comes, whole
@@ -257,6 +258,28 @@ def command_churn(args):
     return finish(args, out, refused == 0 and unanswered * 100 <= tried)
 
 
+def command_probe(args):
+    """Binding requests, --rate a second, none sent twice: when was which answered? first_unix and last_unix are of answers; SIGTERM ends it."""
+    client, due, times, sent = new_client(args), time.monotonic(), [], 0
+    say_ready(args)
+    end = due + args.seconds
+    while not stopping and time.monotonic() < end:
+        if time.monotonic() >= due:
+            try:
+                client.socket.send(stun.Message(stun.BINDING).build())
+                sent += 1
+            except OSError:
+                pass
+            due += 1 / args.rate
+        readable, _, _ = select.select([client.socket], [], [], max(0, due - time.monotonic()))
+        try:
+            if readable and client.socket.recv(65535):
+                times.append(round(time.time(), 3))
+        except OSError:
+            pass
+    return finish(args, {"sent": sent, "answered": len(times), "first_unix": times[0] if times else 0, "last_unix": times[-1] if times else 0}, True)
+
+
 def refusal(action, *args, **named):
     """The error code that an action meets; 0 = none."""
     try:
@@ -434,7 +457,7 @@ def command_flood(args):
 
 def parser():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("command", choices=("stream", "pair", "allocate", "churn", "permission", "echo", "flood", "scenario"))
+    p.add_argument("command", choices=("stream", "pair", "allocate", "churn", "permission", "probe", "echo", "flood", "scenario"))
     p.add_argument("scenario", nargs="?", default="", help="scenario: which (see the functions scenario_*)")
     p.add_argument("--server", help="ADDRESS:PORT of the TURN server")
     p.add_argument("--local", help="own ADDRESS[:PORT]")
