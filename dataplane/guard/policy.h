@@ -19,7 +19,7 @@ struct sl_guard_policy {
 	struct sl_limiter_rate rates[SL_GUARD_MAX_RULES];
 	/* Index of the rule, or SL_GUARD_NO_RULE, by class and the listener's index. */
 	uint8_t rule[SL_GUARD_N_CLASSES][SL_CONF_MAX_RELAY];
-	const struct sl_prefixes *prefixes; /* NULL = none; freed with the policy that had it last (guard.c of the housekeeper) */
+	const struct sl_prefixes *prefixes; /* NULL = none; freed a grace period after the last policy that has it (../guard_tables.c) */
 };
 
 /* Compile cmd (already validated). out->prefixes is left alone. */
