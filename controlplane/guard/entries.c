@@ -164,14 +164,78 @@ void sl_entries_remove(struct sl_entries *es, struct sl_entry *e)
 	es->n--;
 }
 
-void sl_entries_remove_config(struct sl_entries *es)
+static void drop_config(struct sl_entries *es)
 {
 	for (unsigned kind = 0; kind < SL_ENTRY_KINDS; kind++) {
 		struct sl_entry_shelf *s = &es->shelves[shelf_of(kind, true)];
 
-		while (s->n)
-			sl_entries_remove(es, &s->all[s->n - 1]);
+		es->n -= s->n;
+		free(s->all);
+		*s = (struct sl_entry_shelf){0};
 	}
+}
+
+static void index_fill(struct sl_entries *es)
+{
+	for (unsigned shelf = 0; shelf < N_SHELVES; shelf++) {
+		for (size_t i = 0; i < es->shelves[shelf].n; i++)
+			es->index[locate(es, shelf, &es->shelves[shelf].all[i].prefix)] = shelf << SHELF_SHIFT | (uint32_t)(i + 1);
+	}
+}
+
+static void index_in_place(struct sl_entries *es)
+{
+	if (es->index)
+		memset(es->index, 0, es->index_size * sizeof *es->index);
+	index_fill(es);
+}
+
+/* An index of what is left, with room for n more. */
+static int index_anew(struct sl_entries *es, size_t n)
+{
+	size_t size = SMALLEST;
+
+	while (size < 2 * (es->n + n + 1))
+		size *= 2;
+	uint32_t *index = calloc(size, sizeof *index);
+	if (!index)
+		return -ENOMEM;
+	free(es->index);
+	es->index = index;
+	es->index_size = size;
+	index_fill(es);
+	return 0;
+}
+
+static int add_config(struct sl_entries *es, const struct sl_conf_guard_prefix *p)
+{
+	unsigned kind = p->allow ? SL_WARDEN_ALLOW : SL_WARDEN_DENY, shelf = shelf_of(kind, true);
+	struct sl_entry_shelf *s = &es->shelves[shelf];
+	size_t at = locate(es, shelf, &p->prefix);
+
+	if (es->index[at])
+		return 0; /* said twice */
+	if (make_room(es, s) < 0)
+		return -ENOMEM;
+	s->all[s->n] = (struct sl_entry){.prefix = p->prefix, .kind = (uint8_t)kind, .origin = SL_WARDEN_CONFIG};
+	es->index[at] = shelf << SHELF_SHIFT | (uint32_t)++s->n;
+	s->lengths[p->prefix.len]++;
+	es->n++;
+	return 0;
+}
+
+int sl_entries_set_config(struct sl_entries *es, const struct sl_conf_guard_prefix *prefixes, size_t n)
+{
+	int rc;
+
+	drop_config(es);
+	/* The index knows places that are empty now: in memory that is there it is made anew at any rate. */
+	rc = index_anew(es, n);
+	if (rc < 0)
+		index_in_place(es);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_config(es, &prefixes[i]);
+	return rc;
 }
 
 /* ---- looking ---- */

@@ -50,7 +50,8 @@ int sl_entries_put(struct sl_entries *es, const struct sl_entry *e);
 /* config: of the configuration, or of the others. NULL = none. */
 struct sl_entry *sl_entries_find(const struct sl_entries *es, unsigned kind, bool config, const struct sl_prefix *p);
 void sl_entries_remove(struct sl_entries *es, struct sl_entry *e);
-void sl_entries_remove_config(struct sl_entries *es);
+/* Those of the configuration are these from now on: hundreds of thousands in one go. 0, -ENOMEM (then there are none of them). */
+int sl_entries_set_config(struct sl_entries *es, const struct sl_conf_guard_prefix *prefixes, size_t n);
 /* The entry that decides about an address: an allow, else a deny, else a ban, each by the longest prefix. NULL = none. */
 const struct sl_entry *sl_entries_decides(const struct sl_entries *es, const struct sl_ip *ip);
 /* Does an allow hold all of p? */

@@ -145,13 +145,27 @@ void sl_warden_turn(struct sl_warden *w, int64_t now_ms)
 
 /* ---- policy ---- */
 
+static bool same_prefixes(const struct sl_conf_guard *a, const struct sl_conf_guard *b)
+{
+	bool same = a->n_prefixes == b->n_prefixes;
+
+	for (unsigned i = 0; same && i < a->n_prefixes; i++)
+		same = a->prefixes[i].allow == b->prefixes[i].allow && a->prefixes[i].prefix.len == b->prefixes[i].prefix.len &&
+		       sl_ip_eq(&a->prefixes[i].prefix.ip, &b->prefixes[i].prefix.ip);
+	return same;
+}
+
+/* The old configuration is there until we are done. */
 void sl_warden_reconfigure(struct sl_warden *w, const struct sl_config *config)
 {
+	bool same = same_prefixes(&w->config->guard, &config->guard);
+
 	w->config = config;
 	w->conf = config->guard;
 	w->live = false;
 	sl_watch_clear(&w->watch); /* what they were over may be another limit now */
-	sl_warden_entries_config(w);
+	if (!same)
+		sl_warden_entries_config(w);
 	sl_warden_tell_policy(w);
 }
 

@@ -253,17 +253,10 @@ void sl_warden_entries_config(struct sl_warden *w)
 {
 	const struct sl_conf_guard *g = &w->config->guard;
 
-	sl_entries_remove_config(&w->entries);
-	for (unsigned i = 0; i < g->n_prefixes; i++) {
-		const struct sl_entry e = {.prefix = g->prefixes[i].prefix,
-			.kind = g->prefixes[i].allow ? SL_WARDEN_ALLOW : SL_WARDEN_DENY,
-			.origin = SL_WARDEN_CONFIG};
-
-		if (sl_entries_put(&w->entries, &e) < 0) {
-			sl_log(SL_LOG_ERROR, "guard: no memory for all prefixes of the configuration");
-			break;
-		}
-	}
+	if (sl_entries_set_config(&w->entries, g->prefixes, g->n_prefixes) < 0)
+		sl_log(SL_LOG_ERROR, "guard: no memory for all prefixes of the configuration");
+	if (w->tell.bans_anew)
+		w->tell.ban_at = 0; /* places are others */
 	sl_warden_tell_list(w, NULL);
 }
 

@@ -85,6 +85,12 @@ static int refuse_for_now(struct sl_sip *s, msg_t *msg, const sip_t *sip, uint64
 	return 0;
 }
 
+static bool is_trunk(struct sl_sip *s, const struct sl_sip_caller *who)
+{
+	return s->listeners[who->flow.listener].role != SL_SIP_ACCESS &&
+	       sl_prov_trunk_of(sl_prov_now(s->o.prov), &who->flow.remote, who->tls_identity) != NULL;
+}
+
 /* How is somebody answered who exceeds a limit of the guard? Emergency calls and trunks are not judged. */
 static enum sl_warden_answer judge(struct sl_sip *s, const sip_t *sip, const struct sl_sip_caller *who)
 {
@@ -94,14 +100,13 @@ static enum sl_warden_answer judge(struct sl_sip *s, const sip_t *sip, const str
 		return a;
 	if (sip->sip_request->rq_method == sip_method_invite && sl_sip_is_emergency(s, sip))
 		return SL_WARDEN_PASS;
-	if (s->listeners[who->flow.listener].role != SL_SIP_ACCESS &&
-		sl_prov_trunk_of(sl_prov_now(s->o.prov), &who->flow.remote, who->tls_identity))
-		return SL_WARDEN_PASS;
-	return a;
+	return is_trunk(s, who) ? SL_WARDEN_PASS : a;
 }
 
-static bool is_admitted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_flow *flow)
+/* Trunks wait for no stranger, but when there are none left to be squeezed it is they who overload us. */
+static bool is_admitted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_caller *who)
 {
+	const struct sl_sip_flow *flow = &who->flow;
 	enum sl_overload_class class = SL_OVERLOAD_STRANGER;
 
 	sl_sip_overload_look(s, flow);
@@ -109,7 +114,7 @@ static bool is_admitted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_
 		return true;
 	if (sip->sip_request->rq_method == sip_method_invite && sl_sip_is_emergency(s, sip))
 		class = SL_OVERLOAD_ALWAYS;
-	else if (sl_sip_is_registered(s, sip, flow))
+	else if (sl_sip_is_registered(s, sip, flow) || (sl_warden_can_squeeze(s->o.warden) && is_trunk(s, who)))
 		class = SL_OVERLOAD_REGISTERED;
 	return sl_overload_admits(&s->overload, class);
 }
@@ -225,7 +230,7 @@ static int dispatch(struct sl_sip *s, msg_t *msg, sip_t *sip)
 	take_off_flow(msg, sip);
 	if (sl_warden_denies(s->o.warden, &who.flow))
 		return drop(s, msg);
-	if (!is_admitted(s, sip, &who.flow))
+	if (!is_admitted(s, sip, &who))
 		return refuse_for_now(s, msg, sip, &s->counts.refused_overload);
 	enum sl_warden_answer answer = judge(s, sip, &who);
 	if (answer == SL_WARDEN_REFUSE)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -319,6 +320,50 @@ static void the_configuration_is_not_removed(void **state)
 	assert_int_equal(decides("198.51.100.1"), 'd'); /* the operator's */
 	assert_int_equal(decides("198.51.100.200"), '-');
 	assert_int_equal(decides("203.0.113.1"), '-');
+}
+
+/* As many as there may be, beside an operator's: put, found, taken out again, and told once. */
+static void a_large_configuration(void **state)
+{
+	enum { N = 250000 };
+	struct sl_conf_guard_prefix *all = calloc(N, sizeof *all);
+	struct sl_config other = t.config;
+	struct timespec from, to;
+	char text[32];
+
+	(void)state;
+	assert_non_null(all);
+	for (unsigned i = 0; i < N; i++) {
+		sl_ip_set_v4(&all[i].prefix.ip, htonl(10u << 24 | i << 4));
+		all[i].prefix.len = 124;
+	}
+	assert_int_equal(put(SL_WARDEN_BAN, "203.0.113.1", 0), 0);
+	attach();
+	unsigned lists = fake_link.n_lists;
+	other.guard.prefixes = all;
+	other.guard.n_prefixes = N;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	sl_warden_reconfigure(t.w, &other);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	printf("%u prefixes: %ld us\n", N, (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
+	assert_int_equal(fake_link.n_lists, lists + 1);
+	assert_int_equal(fake_link.list->n, N);
+	fake_link_answer_list(0, "");
+	assert_int_equal(sl_warden_count(t.w, SL_WARDEN_DENY), N);
+	for (unsigned i = 0; i < N; i += 997) {
+		snprintf(text, sizeof text, "10.%u.%u.%u", i >> 12, i >> 4 & 255, (i << 4 & 255) + 5);
+		assert_int_equal(decides(text), 'd');
+	}
+	assert_int_equal(decides("203.0.113.1"), 'b');
+	assert_int_equal(decides("11.0.0.1"), '-');
+	sl_warden_reconfigure(t.w, &other); /* the same: not told again */
+	assert_int_equal(fake_link.n_lists, lists + 1);
+	sl_warden_reconfigure(t.w, &t.config);
+	assert_int_equal(sl_warden_count(t.w, SL_WARDEN_DENY), 0);
+	assert_int_equal(decides("10.0.0.5"), '-');
+	assert_int_equal(decides("203.0.113.1"), 'b');
+	fake_link_answer(0, 0, "");
+	free(all);
 }
 
 static void entries_end(void **state)
@@ -1000,6 +1045,7 @@ int main(void)
 		TEST(both_families),
 		TEST(wrong_entries_change_nothing),
 		TEST(the_configuration_is_not_removed),
+		TEST(a_large_configuration),
 		TEST(entries_end),
 		TEST(the_wall_clock_frees_nobody),
 		TEST(a_restart_brings_back_what_is_left),
