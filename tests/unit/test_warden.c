@@ -342,10 +342,10 @@ static void a_large_configuration(void **state)
 	unsigned lists = fake_link.n_lists;
 	other.guard.prefixes = all;
 	other.guard.n_prefixes = N;
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
 	sl_warden_reconfigure(t.w, &other);
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	printf("%u prefixes: %ld us\n", N, (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	printf("%u prefixes: %ld us of CPU\n", N, (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
 	assert_int_equal(fake_link.n_lists, lists + 1);
 	assert_int_equal(fake_link.list->n, N);
 	fake_link_answer_list(0, "");
