@@ -254,6 +254,34 @@ static void a_loop_is_left_alone(void **state)
 	assert_null(session("c2"));
 }
 
+/* The tenant's token buckets go with every LEG_SET; a restart forgets their number until somebody says it again. */
+static void legs_carry_their_tenants_meter(void **state)
+{
+	struct sl_media_options o = rig_options();
+	unsigned a, b;
+
+	o.meter = 7;
+	assert_int_equal(rig_offer(&r, "c1", "a", NULL, NULL, SDP_A, &o), SL_MEDIA_OK);
+	b = rig_port(&r, 0);
+	assert_int_equal(rig_answer(&r, "c1", "a", "b", NULL, SDP_B, NULL), SL_MEDIA_OK);
+	a = rig_port(&r, 0);
+	assert_int_equal(rig_leg(&r, (uint16_t)a)->meter, 7);
+	assert_int_equal(rig_leg(&r, (uint16_t)b)->meter, 7);
+	rig_detach(&r);
+	rig_kill_engine(&r);
+	rig_open_engine(&r);
+	rig_clear(&r);
+	sl_media_set_meter(r.m, rig_slice("c1"), 3);
+	sl_media_set_meter(r.m, rig_slice("nobody's"), 3);
+	rig_attach(&r, 0);
+	assert_int_equal(rig_leg(&r, (uint16_t)a)->meter, 3);
+	rig_clear(&r);
+	sl_media_set_meter(r.m, rig_slice("c1"), 3); /* as it is */
+	assert_int_equal(r.link.n_commands, 0);
+	sl_media_set_meter(r.m, rig_slice("c1"), 4);
+	assert_int_equal(rig_leg(&r, (uint16_t)b)->meter, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +294,7 @@ int main(void)
 	        TEST(bad_requests_change_nothing),
 	        TEST(an_sdp_that_does_not_fit_leaves_nothing),
 	        TEST(a_loop_is_left_alone),
+	        TEST(legs_carry_their_tenants_meter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

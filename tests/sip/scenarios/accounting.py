@@ -146,6 +146,46 @@ def brief(lab, name):
     return a
 
 
+def s_media_limit(lab):
+    """A tenant's limit of packets holds for the media of all its calls together, and another one is in force at once"""
+    lab.put("tenants", "brief", media_pps=100)
+    lab.put("domains", "brief.test", tenant="brief", min_expires=2)
+    for name in ("ann", "ben", "cat", "dan"):
+        lab.put("users", f"{name}@brief.test", domain="brief.test", password="lab-password")
+    calls = []
+    for one, other in (("ann", "ben"), ("cat", "dan")):
+        a, b = brief(lab, one), brief(lab, other)
+        c = a.call(f"sip:{other}@brief.test")
+        i = b.ringing()
+        i.answer()
+        c.up()
+        media_path(a, c.answer.sdp, b, i.sdp)
+        calls.append((a, c, b, i))
+
+    def heard(seconds, rate):
+        for a, _, b, _ in calls:
+            b.media().heard.clear()
+        end, n, start = time.monotonic() + seconds, 0, time.monotonic()
+        while (now := time.monotonic()) < end:
+            while n < (now - start) * rate:
+                for a, c, _, _ in calls:
+                    a.media().send(c.answer.sdp.address)
+                n += 1
+            lab.world.pump(0.005)
+        lab.world.run(0.2)
+        return sum(b.media().heard_of(a.media()) for a, _, b, _ in calls), 2 * n
+
+    got, sent = heard(4, 200)
+    expect(sent > 1200 and 380 < got < 620, f"{got} of {sent} packets passed in 4 s, a second's worth at once and 100 a second")
+    lab.put("tenants", "brief", media_pps=0)
+    lab.world.run(0.3)
+    got, sent = heard(2, 100)
+    expect(got > sent * 0.98, f"{got} of {sent} packets passed without a limit")
+    for _, c, _, i in calls:
+        c.bye()
+        i.expect_bye()
+
+
 def s_ring_time(lab):
     """Nobody answers: after the ring time the callee is cancelled and the caller gets 480 or 408"""
     lab.put("tenants", "brief", max_duration=2, ring_time=2)
