@@ -51,7 +51,7 @@ void sl_relay_to_peer(struct sl_worker *w, struct sl_out *o, struct sl_alloc *a,
 	a->last_seen_s = w->now.s;
 	unsigned bytes = o->payload_len;
 	enum sl_drop why;
-	if (sl_turn_is_limited(w) && !sl_limit_turn(w, (uint32_t)(a - w->sessions.allocs), SL_METER_IN, bytes, &why)) {
+	if (sl_turn_is_limited(w) && !sl_limit_turn(w, (uint32_t)(a - w->sessions.allocs), SL_METER_IN, bytes, o->in, &why)) {
 		sl_drop(w, o->m, why);
 		return;
 	}
@@ -142,7 +142,7 @@ void sl_channel_to_client(struct sl_worker *w, struct sl_pkt *p)
 	why = SL_DROP_no_permission;
 	if (unlikely(at == SL_NONE || s->peers[at].permission_expires_s <= w->now.s))
 		goto drop;
-	if (sl_turn_is_limited(w) && !sl_limit_turn(w, p->alloc, SL_METER_OUT, p->payload_len, &why))
+	if (sl_turn_is_limited(w) && !sl_limit_turn(w, p->alloc, SL_METER_OUT, p->payload_len, p, &why))
 		goto drop;
 	const struct sl_peer *peer = &s->peers[at];
 	struct sl_out o = {.m = p->m,

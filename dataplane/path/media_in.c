@@ -171,7 +171,7 @@ static void accepted(struct sl_worker *w, struct arrival *a, bool first, bool de
 	struct sl_leg_rx *rx = &m->rx[a->leg];
 	uint8_t pt = sl_rtp_pt(a->rtp);
 	enum sl_drop why;
-	if (sl_leg_in_is_limited(w, a->leg) && !sl_limit_leg(w, a->leg, SL_METER_IN, a->len, &why)) {
+	if (sl_leg_in_is_limited(w, a->leg) && !sl_limit_leg(w, a->leg, SL_METER_IN, a->len, a->p, &why)) {
 		sl_media_refuse(w, a->leg, a->p->m, why);
 		return;
 	}
@@ -237,7 +237,7 @@ static void accept_raw(struct sl_worker *w, struct arrival *a)
 {
 	struct sl_leg_rx *rx = &w->media->tables->rx[a->leg];
 	enum sl_drop why;
-	if (sl_leg_in_is_limited(w, a->leg) && !sl_limit_leg(w, a->leg, SL_METER_IN, a->len, &why)) {
+	if (sl_leg_in_is_limited(w, a->leg) && !sl_limit_leg(w, a->leg, SL_METER_IN, a->len, a->p, &why)) {
 		sl_media_refuse(w, a->leg, a->p->m, why);
 		return;
 	}

@@ -280,7 +280,7 @@ static void map_pt(const struct sl_leg_more *more, struct sl_media_out *o)
 static inline bool within_limits(struct sl_worker *w, const struct sl_media_out *o)
 {
 	enum sl_drop why;
-	if (!sl_leg_out_is_limited(w, o->leg) || sl_limit_leg(w, o->leg, SL_METER_OUT, o->len, &why))
+	if (!sl_leg_out_is_limited(w, o->leg) || sl_limit_leg(w, o->leg, SL_METER_OUT, o->len, o->in, &why))
 		return true;
 	sl_drop(w, o->m, why);
 	return false;

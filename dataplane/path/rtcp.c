@@ -179,11 +179,11 @@ void sl_rtcp_input(struct sl_worker *w, struct sl_pkt *p, uint32_t leg)
 		sl_media_refuse(w, leg, p->m, why);
 		return;
 	}
-	if (sl_leg_in_is_limited(w, leg) && !sl_limit_leg(w, leg, SL_METER_IN, len, &why)) {
+	p->opened = (m->rx[leg].state & SL_RX_SECURE) != 0;
+	if (sl_leg_in_is_limited(w, leg) && !sl_limit_leg(w, leg, SL_METER_IN, len, p, &why)) {
 		sl_media_refuse(w, leg, p->m, why);
 		return;
 	}
-	p->opened = (m->rx[leg].state & SL_RX_SECURE) != 0;
 	sl_media_rtcp_learn(w, leg, &p->src);
 	sl_count(w, SL_C_rtcp_in_packets, 1);
 	more->rtcp_state.packets_in++;
@@ -263,7 +263,7 @@ void sl_rtcp_send(struct sl_worker *w, uint32_t leg, struct rte_mbuf *m, uint8_t
 	why = forbids(w, leg);
 	if (why != SL_N_DROPS)
 		goto drop;
-	if (sl_leg_out_is_limited(w, leg) && !sl_limit_leg(w, leg, SL_METER_OUT, len, &why))
+	if (sl_leg_out_is_limited(w, leg) && !sl_limit_leg(w, leg, SL_METER_OUT, len, in, &why))
 		goto drop;
 	why = SL_DROP_media_blocked; /* nothing but the BYE of a source whose place another takes */
 	o.payload_len = (uint16_t)sl_rtcp_to_leg(t, leg, rtcp, len);

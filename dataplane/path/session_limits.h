@@ -8,10 +8,12 @@
 #include "dataplane/path/context.h"
 #include "dataplane/path/media.h"
 
-/* May len bytes of application data of allocation `alloc` pass in this direction (SL_METER_IN: from the client)? False: *why. */
-bool sl_limit_turn(struct sl_worker *w, uint32_t alloc, enum sl_meter_direction direction, unsigned len, enum sl_drop *why);
+/* May len bytes of application data of allocation `alloc` pass in this direction (SL_METER_IN: from the client)? False: *why. p: what they came
+ * as, for samples; NULL = they were made here. */
+bool sl_limit_turn(struct sl_worker *w, uint32_t alloc, enum sl_meter_direction direction, unsigned len, const struct sl_pkt *p,
+	enum sl_drop *why);
 /* The same of a leg: SL_METER_IN is what its remote end sends. */
-bool sl_limit_leg(struct sl_worker *w, uint32_t leg, enum sl_meter_direction direction, unsigned len, enum sl_drop *why);
+bool sl_limit_leg(struct sl_worker *w, uint32_t leg, enum sl_meter_direction direction, unsigned len, const struct sl_pkt *p, enum sl_drop *why);
 
 static inline bool sl_turn_is_limited(const struct sl_worker *w)
 {

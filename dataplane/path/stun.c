@@ -10,6 +10,7 @@
 #include <rte_ip.h>
 
 #include "dataplane/path/cksum.h"
+#include "dataplane/path/guard_watch.h"
 
 enum { REPLY_TTL = 64 };
 
@@ -64,14 +65,21 @@ static void relay_send(struct sl_worker *w, struct sl_pkt *p, const struct sl_tu
 	sl_relay_to_peer(w, &o, &w->sessions.allocs[v->alloc], peer);
 }
 
+/* An operator who asks for samples sees what strangers send. */
+static void refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
+{
+	sl_guard_show(w, p, why);
+	sl_drop(w, p->m, why);
+}
+
 void sl_stun_input(struct sl_worker *w, struct sl_pkt *p)
 {
 	if (p->payload_len < SL_STUN_HEADER_BYTES || !sl_stun_looks_like(p->udp + 8)) {
-		sl_drop(w, p->m, SL_DROP_not_stun);
+		refuse(w, p, SL_DROP_not_stun);
 		return;
 	}
 	if (!checksum_ok(p)) {
-		sl_drop(w, p->m, SL_DROP_bad_l4_checksum);
+		refuse(w, p, SL_DROP_bad_l4_checksum);
 		return;
 	}
 	struct sl_turn_verdict v =
@@ -89,7 +97,7 @@ void sl_stun_input(struct sl_worker *w, struct sl_pkt *p)
 		if (v.drop == SL_N_DROPS)
 			rte_pktmbuf_free(p->m); /* a keep-alive indication: consumed, not dropped */
 		else
-			sl_drop(w, p->m, v.drop);
+			refuse(w, p, v.drop);
 		break;
 	}
 }
