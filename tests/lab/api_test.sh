@@ -83,7 +83,7 @@ check "a wrong method is 405" http_status 405 /v1/status -X DELETE
 check "a body that is not JSON is 400" http_status 400 /v1/turn/users -X POST -d '{"name": '
 check "an unknown member is 400" http_status 400 /v1/turn/users -X POST -d '{"name": "x", "password": "y", "admin": true}'
 check "config check: the good file" ctl config check "$CONFIG"
-sed 's/memory_mb = 128/memory_mb = 1/' "$CONFIG" >"$WORK/bad.conf"
+sed 's/memory_mb = 160/memory_mb = 1/' "$CONFIG" >"$WORK/bad.conf"
 check "config check: a wrong one names line and option" \
 	shows "bad.conf:[0-9]*: option 'dataplane.memory_mb'" bash -c "'$BUILD/controlplane/sluicectl' config check '$WORK/bad.conf' 2>&1 || true"
 check "without a control plane: exit code 3" status_is 3 "$BUILD/controlplane/sluicectl" --socket "$WORK/none.sock" status

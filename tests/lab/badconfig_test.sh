@@ -33,7 +33,7 @@ refused() { # SED-EXPRESSION OPTION: changed so, both programs refuse, name the 
 }
 
 check "the unchanged file is good" "$BUILD/dataplane/sluice-dataplane" --config <(good) --check
-check "a value out of range" refused 's/memory_mb = 128/memory_mb = 1/' memory_mb
+check "a value out of range" refused 's/memory_mb = 160/memory_mb = 1/' memory_mb
 check "a value of the wrong type" refused 's/max_lifetime = 3600/max_lifetime = "long"/' max_lifetime
 check "an unknown option" refused 's/idle = "adaptive"/idel = "adaptive"/' idel
 check "an unknown word" refused 's/idle = "adaptive"/idle = "lazy"/' idle
@@ -56,5 +56,5 @@ check "a port that is not there is named" missing 's/net_null0/net_af_packet0,if
 check "a core that is not there is named" missing 's/workers = \[ 1 \]/workers = [ 63 ]/' 63
 # More than any machine of ours has: 1 TB.
 check "hugepages that are not there are named" \
-	missing 's/hugepages = "auto"/hugepages = "yes"/; s/memory_mb = 128/memory_mb = 1048576/' hugepages
+	missing 's/hugepages = "auto"/hugepages = "yes"/; s/memory_mb = 160/memory_mb = 1048576/' hugepages
 finish

@@ -57,7 +57,7 @@ check "dave is not there" turn_client allocate --user dave --password c4rol-pass
 cp "$WORK/good.conf" "$CONFIG"
 
 mark_log
-change 's/memory_mb = 128/memory_mb = 256/; s/carol/dave/'
+change 's/memory_mb = 160/memory_mb = 256/; s/carol/dave/'
 hang_up
 check "a change that needs a restart is refused by name" sl_wait_for 5 log_says "$CONTROLPLANE_LOG" memory_mb
 check "as a whole" accepts carol c4rol-password
