@@ -379,7 +379,8 @@ static int pump_marks(struct sl_warden *w)
 		done += rc == 0 ? n : 0;
 	}
 	t->n_marks -= done;
-	memmove(t->marks, t->marks + done, t->n_marks * sizeof *t->marks);
+	if (done > 0) /* there may be no array yet */
+		memmove(t->marks, t->marks + done, t->n_marks * sizeof *t->marks);
 	return rc;
 }
 
