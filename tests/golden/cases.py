@@ -27,7 +27,7 @@ class Case:
     """frames: what goes in; or a function that makes them when their turn has come. out: frames expected, in order; or a
     function over the frames seen, which returns what is wrong or None. drops, counters: names and by how much they grow (a
     tuple: one of these); drops not named must not move. settle: seconds to wait beyond what the counters tell. before: a
-    function of the World, called first; wait: seconds after it."""
+    function of the World, called first, which may say what is wrong; wait: seconds after it."""
 
     def __init__(self, name, frames, out=(), drops=None, counters=None, settle=0.0, before=None, wait=0.0):
         self.name, self.frames, self.out = name, frames, out

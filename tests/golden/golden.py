@@ -256,6 +256,9 @@ class World:
         if status not in (200, 201, 204):
             raise RuntimeError("%s %s: status %d %s" % (method, target, status, answer))
 
+    def get(self, target):
+        return self.api.get(target)[1]
+
     def put(self, target, body):
         self.change("PUT", target, body)
 
@@ -328,10 +331,9 @@ def run_live(golden):
     todo, world = cases.live() + guard_cases.live(), World(api, proxy, wire, golden.out)
     wrongs, sent = [], [api.counters()[0]["tx_packets"]]
     for case in todo:
-        if case.before:
-            case.before(world)
+        wrong = case.before(world) if case.before else None
         time.sleep(case.wait)
-        wrongs.append(run_case(api, wire, case))
+        wrongs.append(([wrong] if wrong else []) + run_case(api, wire, case))
         sent.append(api.counters()[0]["tx_packets"])
     wire.close()
     golden.alive()
