@@ -174,11 +174,6 @@ void sl_warden_pressure(struct sl_warden *w, unsigned level, int64_t now_ms)
 	sl_warden_pump(w);
 }
 
-bool sl_warden_can_squeeze(const struct sl_warden *w)
-{
-	return w && w->conf.enabled && !w->conf.dry_run && w->percent > PERCENT_LEAST;
-}
-
 unsigned sl_warden_pressure_percent(const struct sl_warden *w)
 {
 	return w->percent;

@@ -131,8 +131,6 @@ void sl_warden_took(struct sl_warden *w, enum sl_warden_state what, const struct
 unsigned sl_warden_has(const struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
 /* The overload controller's word, every 200 ms or so: 0 none, 1 some, 2 severe. Lets fewer strangers through while it lasts. */
 void sl_warden_pressure(struct sl_warden *w, unsigned level, int64_t now_ms);
-/* While it lasts: can strangers still be squeezed? If not, it is somebody else who overloads us. */
-bool sl_warden_can_squeeze(const struct sl_warden *w);
 
 /* ---- tenants ---- */
 

@@ -103,18 +103,39 @@ static enum sl_warden_answer judge(struct sl_sip *s, const sip_t *sip, const str
 	return is_trunk(s, who) ? SL_WARDEN_PASS : a;
 }
 
-/* Trunks wait for no stranger, but when there are none left to be squeezed it is they who overload us. */
+/* Whose work is it mostly? *trunks: trunks' own; then it is they who overload us, if somebody does. */
+static void count_load(struct sl_sip *s, bool trunk, bool *trunks)
+{
+	uint32_t second = (uint32_t)(sl_now_ms() / 1000);
+	unsigned now = second & 1;
+
+	if (s->load_second != second) {
+		bool gap = s->load_second + 1 != second;
+
+		s->load_second = second;
+		s->load_trunks[now] = s->load_all[now] = 0;
+		if (gap)
+			s->load_trunks[!now] = s->load_all[!now] = 0;
+	}
+	s->load_all[now]++;
+	s->load_trunks[now] += trunk;
+	*trunks = 2 * (s->load_trunks[0] + s->load_trunks[1]) > s->load_all[0] + s->load_all[1];
+}
+
+/* Trunks wait for no flood of others. */
 static bool is_admitted(struct sl_sip *s, const sip_t *sip, const struct sl_sip_caller *who)
 {
 	const struct sl_sip_flow *flow = &who->flow;
 	enum sl_overload_class class = SL_OVERLOAD_STRANGER;
+	bool trunk = is_trunk(s, who), trunks;
 
+	count_load(s, trunk, &trunks);
 	sl_sip_overload_look(s, flow);
 	if (s->overload.level == SL_OVERLOAD_NONE)
 		return true;
 	if (sip->sip_request->rq_method == sip_method_invite && sl_sip_is_emergency(s, sip))
 		class = SL_OVERLOAD_ALWAYS;
-	else if (sl_sip_is_registered(s, sip, flow) || (sl_warden_can_squeeze(s->o.warden) && is_trunk(s, who)))
+	else if (sl_sip_is_registered(s, sip, flow) || (trunk && !trunks))
 		class = SL_OVERLOAD_REGISTERED;
 	return sl_overload_admits(&s->overload, class);
 }

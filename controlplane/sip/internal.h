@@ -78,6 +78,8 @@ struct sl_sip {
 	int64_t tick_ms, second_ms, sample_ms, patience_ms;
 	uint32_t stranger_second[SL_SIP_STRANGERS]; /* seconds << 8 | answers in that second */
 	uint32_t strangers_second;
+	/* Requests outside dialogs in this second and the one before: of trunks, of everybody. */
+	uint32_t load_second, load_trunks[2], load_all[2];
 	/* The guard's word about the message that is being dispatched. */
 	bool distrust;                  /* credentials, also of who is registered */
 	unsigned hold_ms;               /* answers wait so long; 0 = they do not */
