@@ -12,9 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import stun  # noqa: E402
 import turn  # noqa: E402
 from cases import (ANSWER4, ANSWER6, ANSWERED, CLIENT4, CLIENT6, CLIENT_PORT, SERVICE4, SERVICE6, TRANSACTION, TURN_PORT, VLAN_ID,  # noqa: E402
-                   Case, answer4, binding, binding_answer, frame4, frame6, from_client, request4)
+                   CLIENT_MAC, PORT_MAC, Case, binding, frame4, from_client, request4)
 from frames import HOP_BY_HOP, IPV4, IPV6, UDP, VLAN, ipv4, ipv6, mac, udp  # noqa: E402
-from cases import CLIENT_MAC, PORT_MAC  # noqa: E402
 
 QINQ, ROUTING, FRAGMENT, DESTINATION = 0x88A8, 43, 44, 60
 SIP_PORT, MEDIA_PORT_FREE = 5060, 30400
