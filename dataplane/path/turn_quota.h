@@ -2,9 +2,10 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Allocations per user across workers, and in a table of its own per source address and prefix (turn_guard.c): a fixed table of one-word counters, looked at in a bounded number of places.
- * Writers and readers: all workers (compare and exchange, relaxed: each word stands for itself). When two workers count
- * the same new user in the same instant, the user may get a second word and so up to twice the quota until both go. */
+/* Allocations per user across workers, and in a table of its own per source address and prefix (turn_guard.c): a fixed table of
+ * one-word counters, looked at in a bounded number of places. Writers and readers: all workers (compare and exchange, relaxed:
+ * each word stands for itself). When two workers count the same new user in the same instant, the user may get a second word and
+ * so up to twice the quota until both go. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
