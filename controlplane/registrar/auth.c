@@ -254,7 +254,9 @@ static bool is_blocked(struct check *c, msg_t *msg)
 	bool answer = true, answer_user = true;
 	enum place place = c->p.username.p ? place_of(c) : ELSEWHERE;
 	char retry[32];
-	unsigned left = sl_warden_blocks(c->r->o.warden, &c->flow->remote.ip, sl_now_ms(), &answer);
+	/* A first request without credentials, over a flow that somebody is registered by: it is asked for them, ban or not. */
+	bool known = place == OWN_FLOW || (!c->p.username.p && sl_warden_knows(c->r->o.warden, c->flow));
+	unsigned left = known ? 0 : sl_warden_blocks(c->r->o.warden, &c->flow->remote.ip, sl_now_ms(), &answer);
 
 	if (c->p.username.p && place == ELSEWHERE) {
 		size_t len = c->p.username.n < SL_PROV_NAME_MAX ? c->p.username.n : SL_PROV_NAME_MAX;
@@ -262,8 +264,7 @@ static bool is_blocked(struct check *c, msg_t *msg)
 
 		left = user_left > left ? user_left : left;
 	}
-	/* A first request without credentials, over a flow that somebody is registered by: it is asked for them, ban or not. */
-	if (left == 0 || place == OWN_FLOW || (!c->p.username.p && sl_warden_knows(c->r->o.warden, c->flow)))
+	if (left == 0)
 		return false;
 	c->r->counts.blocked++;
 	if (!answer || !answer_user) {

@@ -331,6 +331,10 @@ static void guessing_is_slowed(void **state)
 	assert_int_equal(rig.events[SL_CE_AUTH_BLOCKED], 1); /* the user; the source is the guard's */
 	assert_int_equal(sl_warden_counts(rig.warden)->bans_automatic, 1);
 	rig.n_challenges = 0;
+	/* Over a flow that somebody is registered by one is asked who one is; from anywhere else of that address there is no way in. */
+	assert_int_equal(rig_send("carol", "x", 19, CONTACT), 401);
+	rig.n_challenges = 0;
+	rig.flow.remote.port_be = htons(40001);
 	assert_int_equal(rig_send("carol", "x", 20, CONTACT), 403);
 	assert_true(rig_has("Retry-After: 30"));
 	assert_int_equal(rig_send("carol", "x", 21, CONTACT), 0); /* dropped */
