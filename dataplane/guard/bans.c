@@ -25,8 +25,8 @@ enum {
 	ADDRESS_BITS = 128,
 	NET_BITS = 64, /* of an IPv6 address: what one customer has */
 	FILTER_MIN_BITS = 1 << 13,
-	FILTER_MAX_BITS = 1 << 20,
-	FILTER_BITS_A_BAN = 16,
+	FILTER_MAX_BITS = 1 << 22,
+	FILTER_BITS_A_BAN = 64,
 };
 _Static_assert(SL_GUARD_BANS_MAX * FILTER_BITS_A_BAN <= FILTER_MAX_BITS, "a full table's filter");
 #define STRANGERS_ONLY UINT64_C(1) /* in a print */

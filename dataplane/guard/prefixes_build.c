@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "dataplane/guard/hash.h"
 #include "dataplane/guard/memory.h"
@@ -18,7 +19,8 @@
 enum {
 	V4_BITS = 96,        /* of the 16-byte form, before IPv4's own */
 	IP_BITS = 128,
-	FIRST_NODES = 256,
+	FIRST_NODES = 256, /* a power of two: so are all capacities */
+	HUGE_PAGE = 2 << 20,
 	FEW = 24,            /* up to so many are sorted by insertion */
 	ROOT_ENTRIES = 1 << PREFIX_ROOT_BITS,
 };
@@ -51,6 +53,16 @@ static uint64_t mask_word(unsigned len, unsigned from)
 	return len >= from + 64 ? ~UINT64_C(0) : ~(~UINT64_C(0) >> (len - from));
 }
 
+/* Large ones in huge pages where there are any: a look-up goes to a random line of each level. */
+static union prefix_line *new_lines(size_t n)
+{
+	size_t bytes = n * sizeof(union prefix_line), huge = bytes >= HUGE_PAGE ? HUGE_PAGE : sizeof(union prefix_line);
+	union prefix_line *line = aligned_alloc(huge, bytes);
+	if (line && huge == HUGE_PAGE)
+		(void)madvise(line, bytes, MADV_HUGEPAGE);
+	return line;
+}
+
 /* n nodes in a row; the index of the first, or -ENOMEM. */
 static int64_t new_nodes(struct prefix_trie *t, unsigned n)
 {
@@ -58,7 +70,7 @@ static int64_t new_nodes(struct prefix_trie *t, unsigned n)
 		uint32_t capacity = t->capacity ? t->capacity : FIRST_NODES;
 		while (capacity - t->n < n)
 			capacity *= 2;
-		union prefix_line *line = aligned_alloc(sizeof *line, capacity * sizeof *line);
+		union prefix_line *line = new_lines(capacity);
 		uint32_t *base = line ? realloc(t->base, capacity * sizeof *base) : NULL;
 		if (!base) {
 			free(line);

@@ -262,13 +262,17 @@ static inline enum sl_drop charge(struct sl_worker *w, const struct sl_pkt *p, c
 
 void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
 {
+	enum { AHEAD = 6 };
 	struct stranger s[SL_BURST];
 	if (!n || !w->policy->told.enabled)
 		return;
 	sl_limiter_now(&w->guard.limiter, w->now_us);
-	for (unsigned i = 0; i < n; i++)
+	/* A processor has room for some twenty lines on their way: those of a few packets, while others are charged. */
+	for (unsigned i = 0; i < RTE_MIN(n, (unsigned)AHEAD); i++)
 		locate(w, p[i], &s[i]);
 	for (unsigned i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			locate(w, p[i + AHEAD], &s[i + AHEAD]);
 		enum sl_drop why = charge(w, p[i], &s[i]);
 		watch(w, p[i], why);
 		if (why != SL_N_DROPS)
