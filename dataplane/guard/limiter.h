@@ -34,7 +34,7 @@ struct sl_limiter {
 	uint64_t random; /* for prices below one: rounded up as often as they should be */
 };
 
-/* What a packet of a rule costs at each level: 65536 * 65536 / pps, so 16 bits are the fraction; 0 = not counted. mark: a load from which on
+/* What a packet of a rule costs at each level: about 65536 * 65536 / pps, so 16 bits are the fraction; 0 = not counted. mark: a load from which on
  * the control plane is told (for its own answers, or of a source that is over). */
 struct sl_limiter_rate {
 	uint32_t price[SL_GUARD_N_LEVELS];

@@ -105,6 +105,22 @@ static void a_second_s_worth_may_come_at_once(void **state)
 	assert_in_range(passed, 990, 1001);
 }
 
+static void slow_rates_are_limits_too(void **state)
+{
+	static const uint32_t pps[] = {1, 2, 3, 4, 10};
+
+	(void)state;
+	for (unsigned c = 0; c < SL_COUNT(pps); c++) {
+		struct sl_limiter_rate r = rate(pps[c], 0, 0, SL_GUARD_DO_LIMIT);
+		struct sl_ip ip = v4(0xc0000300 + c);
+		unsigned burst = 0;
+		for (unsigned i = 0; i < 100; i++)
+			burst += passes(&r, &ip);
+		assert_int_equal(burst, pps[c]);
+		assert_in_range(flow(&r, &ip, 100, 60), pps[c] * 54, pps[c] * 61);
+	}
+}
+
 static void rates_beyond_one_price_unit_are_exact_too(void **state)
 {
 	struct sl_limiter_rate r = rate(0, 0, 200000, SL_GUARD_DO_LIMIT);
@@ -260,6 +276,7 @@ int main(void)
 		T(who_stays_below_is_never_limited),
 		T(who_exceeds_keeps_his_rate),
 		T(a_second_s_worth_may_come_at_once),
+		T(slow_rates_are_limits_too),
 		T(rates_beyond_one_price_unit_are_exact_too),
 		T(drop_keeps_dropping_until_the_source_slows_down),
 		T(prefixes_are_counted_over_their_addresses),
