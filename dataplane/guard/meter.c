@@ -18,9 +18,12 @@ enum {
 
 /* ---- sessions ---- */
 
+/* At most a full bucket is used up: what was used at a higher rate does not have to run back at this one. */
 static inline uint64_t run_back(uint64_t used, uint64_t elapsed_us, uint32_t rate)
 {
-	uint64_t back = elapsed_us * rate;
+	uint64_t back = elapsed_us * rate, full = (uint64_t)SECOND_US * rate;
+	if (used > full)
+		used = full;
 	return used > back ? used - back : 0;
 }
 

@@ -72,6 +72,15 @@ static void session_burst(void **state)
 	assert_int_equal(n, 100);
 }
 
+/* Who had used up a high rate is not cut off for as long as that would take at a low one. */
+static void session_lowered(void **state)
+{
+	struct sl_meter m = {0};
+	const struct sl_meter_rate high = {5000, 100000}, low = {50, 800};
+	passing(&m, &high, LEN, START, 2, 100);
+	assert_in_range(passing(&m, &low, LEN, START + 2 * SECOND, 2, 1000), 99, 101);
+}
+
 static void session_large_packet(void **state)
 {
 	struct sl_meter m = {0};
@@ -282,6 +291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(session_rates),
 		cmocka_unit_test(session_burst),
+		cmocka_unit_test(session_lowered),
 		cmocka_unit_test(session_large_packet),
 		cmocka_unit_test(session_free),
 		cmocka_unit_test(session_clock),
