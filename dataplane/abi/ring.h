@@ -65,6 +65,14 @@ static inline int sl_ring_push(struct sl_ring *r, const void *msg, uint32_t len)
 	return 0;
 }
 
+/* Producer: how many messages fit now; 0 as well when the consumer's index is absurd. */
+static inline uint32_t sl_ring_room(struct sl_ring *r)
+{
+	uint32_t other = atomic_load_explicit(&r->shm->cons, memory_order_acquire), used = r->own - other;
+
+	return used > r->n_slots ? 0 : r->n_slots - used;
+}
+
 /* Copy one message (slot_bytes) out, so that it can be validated where nobody can change it any more.
  * 1, 0 when empty, -EPROTO when the producer's index is absurd. */
 static inline int sl_ring_pop(struct sl_ring *r, void *out)

@@ -199,3 +199,5 @@ int sl_abi_worker_offer(struct sl_abi_worker *w, unsigned slot, const struct sl_
 /* Copy a packet into the bulk ring of one client: the first bytes of *b, SL_BULK_HEADER_BYTES + b->len, are all that is
  * read. 0, -ENOTCONN, -ENOBUFS (the caller counts it), -EPROTO (counted, the client will be cut off). */
 int sl_abi_worker_bulk(struct sl_abi_worker *w, unsigned slot, const struct sl_bulk *b, uint32_t bytes);
+/* Is half of that ring free? What strangers send leaves the rest of it to copies of calls. */
+bool sl_abi_worker_bulk_has_room(struct sl_abi_worker *w, unsigned slot);

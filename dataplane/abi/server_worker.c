@@ -112,3 +112,8 @@ int sl_abi_worker_bulk(struct sl_abi_worker *w, unsigned slot, const struct sl_b
 		give_up(w, slot);
 	return rc;
 }
+
+bool sl_abi_worker_bulk_has_room(struct sl_abi_worker *w, unsigned slot)
+{
+	return slot < SL_MAX_CLIENTS && (w->attached & 1u << slot) && sl_ring_room(&w->bulk[slot]) > SL_BULK_SLOTS / 2;
+}

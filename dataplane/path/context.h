@@ -214,7 +214,8 @@ struct sl_worker {
 	uint32_t held_generation;
 
 	struct sl_reassembly *reassembly;
-	struct sl_bucket exception_bucket, icmp_bucket, neighbour_bucket[SL_MAX_INTERFACES];
+	struct sl_bucket exception_bucket[2]; /* strangers to SIP, and all else for Linux: half of the rate each */
+	struct sl_bucket icmp_bucket, neighbour_bucket[SL_MAX_INTERFACES];
 	uint16_t ip_id;
 	unsigned empty_rounds;
 
@@ -302,6 +303,9 @@ void sl_path_run_loops(struct sl_worker *w);
 enum sl_parse_verdict { SL_PARSE_CLAIMED, SL_PARSE_EXCEPTION, SL_PARSE_FRAGMENT, SL_PARSE_DROP };
 /* Parse the IP packet at l3 (len bytes available) of p->m into *p. On SL_PARSE_DROP *why says the reason. */
 enum sl_parse_verdict sl_parse_ip(struct sl_worker *w, struct sl_pkt *p, uint8_t *l3, unsigned len, enum sl_drop *why);
+
+/* Where what an IP packet carries begins: room bytes of *protocol. NULL: in another fragment. */
+uint8_t *sl_upper_layer(const struct sl_pkt *p, unsigned *protocol, unsigned *room);
 
 /* Enter the configured listeners, relay and media addresses, and where SIP listens. 0 or -ENOSPC: more ports on one address than fit. */
 int sl_locals_init(struct sl_worker *w, const struct sl_config *c);

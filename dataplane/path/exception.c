@@ -18,10 +18,11 @@ enum {
 	/* ARP and neighbour discovery have a budget of their own on each interface: without them relaying stops, so no other
 	 * traffic may use it up, and they may not use up the others'. */
 	NEIGHBOUR_PPS = 2000,
+	ND_HOPS = 255,
 	CLASS_NEIGHBOUR = SL_GUARD_N_CLASSES,
 };
 
-/* ARP, or ICMPv6 router and neighbour messages (RFC 4861 4): 133..136. */
+/* ARP, or ICMPv6 router and neighbour messages (RFC 4861 4): 133..136, from this link (6.1, 7.1: what a router passed on has fewer hops left). */
 static bool is_neighbour_protocol(const struct sl_pkt *p)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
@@ -33,7 +34,8 @@ static bool is_neighbour_protocol(const struct sl_pkt *p)
 	}
 	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)p->l3;
 	const uint8_t *type = (const uint8_t *)(ip + 1);
-	return p->v6 && p->l3_len > sizeof *ip && ip->proto == IPPROTO_ICMPV6 && *type >= ND_ROUTER_SOLICIT && *type <= ND_NEIGHBOR_ADVERT;
+	return p->v6 && p->l3_len > sizeof *ip && ip->proto == IPPROTO_ICMPV6 && ip->hop_limits == ND_HOPS && *type >= ND_ROUTER_SOLICIT &&
+		*type <= ND_NEIGHBOR_ADVERT;
 }
 
 /* ---- SIP ---- */
@@ -41,20 +43,20 @@ static bool is_neighbour_protocol(const struct sl_pkt *p)
 /* The SIP listener that p goes to: fills ports and listener. False: none. */
 static bool is_sip(const struct sl_worker *w, struct sl_pkt *p, unsigned *protocol)
 {
-	unsigned header = p->v6 ? sizeof(struct rte_ipv6_hdr) : (p->l3[0] & 15) * 4u;
 	const struct sl_local *l = p->kind == SL_PKT_LINUX ? sl_local_find(w, &p->dst.ip) : NULL;
-	if (!l || !l->n_sip || p->l3_len < header + sizeof(struct rte_udp_hdr))
+	unsigned room;
+	uint8_t *upper = l && l->n_sip ? sl_upper_layer(p, protocol, &room) : NULL;
+	if (!upper || room < sizeof(struct rte_udp_hdr))
 		return false;
-	*protocol = p->v6 ? p->l3[6] : p->l3[9];
 	uint16_t ports[2]; /* where they are, UDP and TCP agree */
-	memcpy(ports, p->l3 + header, sizeof ports);
+	memcpy(ports, upper, sizeof ports);
 	for (unsigned i = 0; i < l->n_sip; i++) {
 		if (l->sip[i].port_be != ports[1] || l->sip[i].ip_protocol != *protocol)
 			continue;
 		p->src.port_be = ports[0];
 		p->dst.port_be = ports[1];
-		p->udp = p->l3 + header;
-		p->payload_len = (uint16_t)(p->l3_len - header - sizeof(struct rte_udp_hdr));
+		p->udp = upper;
+		p->payload_len = (uint16_t)(room - sizeof(struct rte_udp_hdr));
 		p->listener = l->sip[i].listener;
 		return true;
 	}
@@ -132,6 +134,8 @@ static void judge(struct sl_worker *w, struct sl_vec *v)
 			continue;
 		if (p->guard_class == SL_GUARD_SIP)
 			look_up_mark(w, p, hash[i]);
+		if (p->kind == SL_PKT_FRAGMENT)
+			p->banned = false; /* whether it is a stranger's will be seen when it is whole */
 		charged[n++] = p;
 		sl_count(w, p->guard_class == SL_GUARD_KNOWN ? SL_C_guard_known : SL_C_guard_unknown, 1);
 	}
@@ -140,16 +144,30 @@ static void judge(struct sl_worker *w, struct sl_vec *v)
 
 /* ---- to Linux ---- */
 
+/* A token of all strangers together. Half of the rate is for those to SIP and half for all else (ping, TCP, what nobody wants), so that neither
+ * uses up the other's; what one leaves, the other may have, down to half of its bucket. */
+static bool take_exception(struct sl_worker *w, unsigned guard_class)
+{
+	uint32_t half = (atomic_load_explicit(&w->dp->live_exception_pps, memory_order_relaxed) + 1) / 2;
+	struct sl_bucket *own = &w->exception_bucket[guard_class == SL_GUARD_OTHER];
+	struct sl_bucket *others = &w->exception_bucket[guard_class != SL_GUARD_OTHER];
+	if (sl_bucket_take(own, w->now.ms, half))
+		return true;
+	sl_bucket_fill(others, w->now.ms, half);
+	if (others->tokens_m < (uint64_t)half * 500 + 1000)
+		return false;
+	others->tokens_m -= 1000;
+	return true;
+}
+
 /* The budgets that no class may exceed; a quarter of a ring is kept for whom it is meant. */
 static bool may_pass(struct sl_worker *w, const struct sl_pkt *p, struct rte_ring *ring, enum sl_drop *why)
 {
 	*why = SL_DROP_not_claimed_limit;
 	if (p->guard_class == CLASS_NEIGHBOUR)
 		return sl_bucket_take(&w->neighbour_bucket[p->interface], w->now.ms, NEIGHBOUR_PPS);
-	if (p->guard_class != SL_GUARD_KNOWN) {
-		uint32_t pps = atomic_load_explicit(&w->dp->live_exception_pps, memory_order_relaxed);
-		return sl_bucket_take(&w->exception_bucket, w->now.ms, pps);
-	}
+	if (p->guard_class != SL_GUARD_KNOWN)
+		return take_exception(w, p->guard_class);
 	*why = SL_DROP_exception_ring_full;
 	return rte_ring_free_count(ring) > SL_EXCEPTION_RING / 4; /* the rest is for ARP and neighbour discovery */
 }

@@ -77,6 +77,11 @@ static void copy_to(struct sl_worker *w, unsigned slot, struct sl_guard_sampling
 {
 	unsigned len = p->m->data_len, fits = RTE_MIN(len, (unsigned)SL_BULK_DATA_MAX);
 	struct sl_bulk b;
+	if (!sl_abi_worker_bulk_has_room(&w->abi, slot)) {
+		s->lost++;
+		sl_count(w, SL_C_guard_samples_lost, 1);
+		return;
+	}
 	memset(&b, 0, SL_BULK_HEADER_BYTES);
 	b.kind = SL_BULK_GUARD;
 	b.reason = (uint16_t)why;

@@ -113,8 +113,7 @@ static bool is_extension(unsigned header)
 	return header == IPPROTO_HOPOPTS || header == IPPROTO_ROUTING || header == IPPROTO_DSTOPTS || header == IPPROTO_FRAGMENT;
 }
 
-/* Walk extension headers to what they carry; claimed UDP behind any of them is refused, so that Linux does not answer
- * for a port that it does not have. Returns the next header's number, with *at behind the last extension; that of an extension when there are too many,
+/* Walk extension headers to what they carry. Returns the next header's number, with *at behind the last extension; that of an extension when there are too many,
  * or the packet ends before. */
 static unsigned skip_extensions(const uint8_t *l3, unsigned len, unsigned *at, bool *fragment)
 {
@@ -134,6 +133,26 @@ static unsigned skip_extensions(const uint8_t *l3, unsigned len, unsigned *at, b
 	return next;
 }
 
+uint8_t *sl_upper_layer(const struct sl_pkt *p, unsigned *protocol, unsigned *room)
+{
+	unsigned at;
+	bool fragment;
+	if (p->v6) {
+		*protocol = skip_extensions(p->l3, p->l3_len, &at, &fragment);
+	} else {
+		const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)p->l3;
+		*protocol = ip->next_proto_id;
+		at = (ip->version_ihl & 15) * 4u;
+		fragment = ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_OFFSET_MASK);
+	}
+	if (fragment || at > p->l3_len)
+		return NULL;
+	*room = p->l3_len - at;
+	return p->l3 + at;
+}
+
+/* Claimed UDP behind any of them is refused, so that Linux does not answer for a port that it does not have; so are fragments behind others, or with more
+ * of them in front of UDP: Linux would put together what nobody has looked at. */
 static enum sl_parse_verdict parse_v6_extended(struct sl_worker *w, const struct sl_local *local, struct sl_pkt *p,
 	unsigned total, enum sl_drop *why)
 {
@@ -141,15 +160,15 @@ static enum sl_parse_verdict parse_v6_extended(struct sl_worker *w, const struct
 	bool fragment;
 	unsigned carried = skip_extensions(p->l3, total, &at, &fragment);
 	*why = SL_DROP_ip_options; /* more of them than anybody needs (RFC 8504 5.3) */
-	if (is_extension(carried) && !fragment)
+	if (is_extension(carried))
 		return SL_PARSE_DROP;
 	if (carried != IPPROTO_UDP || at > total)
 		return SL_PARSE_EXCEPTION;
-	if (fragment) { /* librte_ip_frag wants the fragment header right behind the fixed one */
-		*why = SL_DROP_bad_source;
-		if (!sl_guard_source(w, p))
+	if (fragment) {
+		if (at != sizeof(struct rte_ipv6_hdr) + 8) /* librte_ip_frag wants the fragment header right behind the fixed one */
 			return SL_PARSE_DROP;
-		return at == sizeof(struct rte_ipv6_hdr) + 8 ? SL_PARSE_FRAGMENT : SL_PARSE_EXCEPTION;
+		*why = SL_DROP_bad_source;
+		return sl_guard_source(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
 	}
 	if (!parse_udp(p, p->l3 + at, total - at) || !sl_lookup_local(w, local, p))
 		return SL_PARSE_EXCEPTION;
@@ -414,13 +433,12 @@ void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16
 	}
 	if (unlikely(others.n))
 		sl_exceptions(w, &others, origin);
-	sl_lookup_ahead(w, &mine);
 	if (mine.n)
 		sl_lookup(w, &mine, origin);
 	sl_guard_flush(w);
 }
 
-/* What was put together was looked up in the lists as its first fragment came. */
+/* Its fragments have passed the lists; here it is seen who of them is allowed, or banned unless he is known. */
 void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port, enum sl_origin origin)
 {
 	struct sl_vec mine, others;
@@ -431,8 +449,12 @@ void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port,
 		mine.p[i].fragmented = true;
 		mine.p[i].df = false;
 	}
-	sl_exceptions(w, &others, origin);
 	sl_lookup_ahead(w, &mine);
+	if (origin == SL_FROM_PORT) {
+		sl_guard_lists(w, &mine);
+		sl_guard_lists(w, &others);
+	}
+	sl_exceptions(w, &others, origin);
 	if (mine.n)
 		sl_lookup(w, &mine, origin);
 	sl_guard_flush(w);

@@ -13,7 +13,7 @@ import stun  # noqa: E402
 import turn  # noqa: E402
 from cases import (ANSWER4, ANSWER6, ANSWERED, CLIENT4, CLIENT6, CLIENT_PORT, SERVICE4, SERVICE6, TRANSACTION, TURN_PORT, VLAN_ID,  # noqa: E402
                    CLIENT_MAC, PORT_MAC, Case, binding, frame4, from_client, request4)
-from frames import HOP_BY_HOP, IPV4, IPV6, UDP, VLAN, ipv4, ipv6, mac, udp  # noqa: E402
+from frames import HOP_BY_HOP, IPV4, IPV6, UDP, VLAN, ipv4, ipv4_fragments, ipv6, mac, udp  # noqa: E402
 
 QINQ, ROUTING, FRAGMENT, DESTINATION = 0x88A8, 43, 44, 60
 SIP_PORT, MEDIA_PORT_FREE = 5060, 30400
@@ -102,11 +102,12 @@ def ip_cases():
         one("IPv6: a chain of eight headers", chain(*behind), "ip_options"),
         one("IPv6: a chain of a hundred headers", chain(*[(DESTINATION, PAD)] * 100), "ip_options"),
         one("IPv6: a fragment behind a chain of eight", chain(*behind + [(FRAGMENT, WHOLE)]), "ip_options"),
-        linux("IPv6: an atomic fragment in an atomic fragment", chain((FRAGMENT, WHOLE), (FRAGMENT, WHOLE))),
-        linux("IPv6: a fragment behind destination options", chain((DESTINATION, PAD), (FRAGMENT, WHOLE))),
+        # Linux would put them together and serve what nobody has looked at.
+        one("IPv6: an atomic fragment in an atomic fragment", chain((FRAGMENT, WHOLE), (FRAGMENT, WHOLE)), "ip_options"),
+        one("IPv6: a fragment behind destination options", chain((DESTINATION, PAD), (FRAGMENT, WHOLE)), "ip_options"),
         one("IPv6: a chain that ends beyond the packet", chain((DESTINATION, PAD), payload=b"", last=DESTINATION), "ip_options"),
         Case("an atomic fragment is a datagram (RFC 6946)", [chain((FRAGMENT, WHOLE))], [ANSWER6], counters=dict(ANSWERED, fragments_in=1)),
-        linux("IPv6: destination options behind an atomic fragment", chain((FRAGMENT, WHOLE), (DESTINATION, PAD))),
+        one("IPv6: destination options behind an atomic fragment", chain((FRAGMENT, WHOLE), (DESTINATION, PAD)), "ip_options"),
     ]
 
 
@@ -156,13 +157,20 @@ def sip_cases():
              ("HTML", b"<html><body>"), ("a blank first", b" INVITE sip:a@192.0.2.1 SIP/2.0\r\n"), ("binary", bytes(range(128, 255))),
              ("RTP", RTP), ("STUN", binding()), ("DTLS", DTLS), ("many zero bytes", bytes(40)), ("one word", b"INVITE"),
              ("a method of a hundred letters", b"A" * 100 + b" sip:a@192.0.2.1 SIP/2.0\r\n"), ("a comma in the method", b"INV,ITE sip:a@b SIP/2.0\r\n")]
-    return [Case("SIP: a request is answered", [to(("OPTIONS sip:192.0.2.1 SIP/2.0\r\n" + head % (1, 1)).encode())], answered,
+    behind = lambda payload: chain((DESTINATION, PAD), (ROUTING, ROUTE), payload=udp(CLIENT6, SERVICE6, SIP_PORT, SIP_PORT, payload))  # noqa: E731
+    return [one("not SIP: binary, behind IPv6 extension headers", behind(bytes(range(128, 255))), "sip_malformed"),
+            linux("SIP: a keep-alive behind IPv6 extension headers", behind(b"\r\n\r\n")),
+            Case("SIP: a request is answered", [to(("OPTIONS sip:192.0.2.1 SIP/2.0\r\n" + head % (1, 1)).encode())], answered,
                  counters={"exception_out": 1}, settle=0.2)] \
         + [linux("SIP: " + name, to(payload)) for name, payload in passes] \
         + [one("not SIP: " + name, to(payload), "sip_malformed") for name, payload in fails]
 
 
 INDICATION = stun.Message(stun.BINDING, stun.INDICATION, TRANSACTION).build()  # costs what a request costs, and is not answered
+
+
+LONG_INDICATION = udp("203.0.113.9", SERVICE4, CLIENT_PORT, BY_SOURCE,
+                      stun.Message(stun.BINDING, stun.INDICATION, TRANSACTION).add(stun.SOFTWARE, b"x" * 60).build())
 
 
 def indication(src, port=TURN_PORT, dst=SERVICE4, sport=CLIENT_PORT):
@@ -208,6 +216,9 @@ def limit_cases():
         Case("addresses of one customer are one source, IPv6", [indication("2001:db8:5:5::%x" % (i + 1), BY_SOURCE) for i in range(16)],
              drops={"guard_source_limit": (11, 12, 13)}),
         Case("who is allowed has no limit", [indication("203.0.113.9", BY_SOURCE)] * 16),
+        Case("who is allowed has no limit, in fragments either",
+             [from_client(f) for ident in range(12) for f in ipv4_fragments("203.0.113.9", SERVICE4, LONG_INDICATION, 64, ident)],
+             counters={"reassembled": 12}),
         Case("a prefix over its limit", [indication("198.18.1.%d" % (i + 1), BY_PREFIX) for i in range(16)], drops={"guard_prefix_limit": (11, 12, 13)}),
         Case("the prefix beside it is not", [indication("198.18.2.1", BY_PREFIX)] * 3),
         Case("a wide prefix over its limit", [indication("198.19.%d.1" % i, BY_WIDE) for i in range(16)], drops={"guard_wide_limit": (11, 12, 13)}),
