@@ -78,9 +78,7 @@ everybody_ends quiet
 check "without a flood: SIP" known_says quiet.sip
 
 TO="$SERVICE_IP4,$SERVICE_IP6"
-# What a flood can touch is touched once before memory is looked at.
-flood 1 --to "$TO" --kind stun,allocate,forged,rtp,peer,register,invite,malformed
-before=$(resident_kb dataplane) half=$(working_half dataplane) control=$(working_half controlplane)
+half=$(working_half dataplane) control=$(working_half controlplane)
 everybody loud 20
 attack "STUN and Allocate, random sources" unauthenticated_limit stun,allocate,forged --to "$TO"
 attack "STUN, four sources" guard_source_limit stun --to "$SERVICE_IP4" --from 203.0.113.0/30 --sources 4
@@ -91,6 +89,9 @@ attack "malformed" "truncated bad_ip_checksum stun_malformed sip_malformed" malf
 attack "TCP SYN and ICMP" "guard_source_limit guard_prefix_limit guard_wide_limit not_claimed_limit" syn,icmp --to "$TO"
 check "drips of a hundred thousand sources" flood "$EACH" --kind drip --sources 100000 --to "$SERVICE_IP4" --rate 2000
 check "Debian's TURN client loses nothing meanwhile" uclient -n 20 -m 2 -l 172 -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
+# What floods can touch has been touched now: all of them at once must add nothing.
+before=$(resident_kb dataplane)
+check "all of it at once" flood "$EACH" --to "$TO" --kind stun,allocate,forged,rtp,peer,register,invite,malformed,syn,drip --seed 2
 after=$(resident_kb dataplane)
 everybody_ends loud
 
