@@ -262,7 +262,7 @@ static inline enum sl_drop charge(struct sl_worker *w, const struct sl_pkt *p, c
 
 void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n)
 {
-	enum { AHEAD = 6 };
+	enum { AHEAD = 4 };
 	struct stranger s[SL_BURST];
 	if (!n || !w->policy->told.enabled)
 		return;
