@@ -29,6 +29,7 @@ enum {
 	FILTER_BITS_A_BAN = 64,
 };
 _Static_assert(SL_GUARD_BANS_MAX * FILTER_BITS_A_BAN <= FILTER_MAX_BITS, "a full table's filter");
+_Static_assert(FILTER_MAX_BITS <= UINT64_C(1) << (64 - SL_BANS_FILTER_SHIFT), "the hash has a bit for each of its places");
 #define STRANGERS_ONLY UINT64_C(1) /* in a print */
 #define PRINT_FLOOR UINT64_C(2)    /* instead of a print that would read as free */
 

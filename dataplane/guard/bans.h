@@ -12,7 +12,7 @@
 
 #include "dataplane/guard/hash.h"
 
-enum { SL_BANS_WAYS = 8, SL_BANS_FILTER_SHIFT = 44 /* of the hash: what lines are not chosen by */ };
+enum { SL_BANS_WAYS = 8, SL_BANS_FILTER_SHIFT = 42 /* of the hash: its bits for the filter */ };
 
 struct sl_bans {
 	struct sl_hash_key key;
@@ -28,7 +28,7 @@ struct sl_bans {
 	uint32_t swept;
 };
 
-/* For SL_GUARD_BANS_MAX at half load: 1.75 MB. zalloc NULL = calloc. 0 or -ENOMEM. */
+/* For SL_GUARD_BANS_MAX at half load: 2.5 MB. zalloc NULL = calloc. 0 or -ENOMEM. */
 int sl_bans_init(struct sl_bans *b, const struct sl_hash_key *key, void *(*zalloc)(const char *what, size_t bytes));
 void sl_bans_free(struct sl_bans *b, void (*release)(void *)); /* for tests */
 
@@ -50,7 +50,7 @@ static inline uint64_t sl_bans_hash(const struct sl_bans *b, const struct sl_ip 
 
 	return sl_guard_hash(&b->key, &masked, prefix_len);
 }
-/* Of those who are not banned at most one in 16 needs the look, of few bans hardly any. */
+/* Of those who are not banned at most one in 64 needs the look. */
 static inline bool sl_bans_maybe(const struct sl_bans *b, uint64_t hash)
 {
 	uint32_t bit = (uint32_t)(hash >> SL_BANS_FILTER_SHIFT) & atomic_load_explicit(&b->filter_mask, memory_order_acquire);

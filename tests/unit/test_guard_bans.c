@@ -222,11 +222,11 @@ static void the_filter_follows(void **state)
 			assert_int_equal(sl_bans_add(&b, &ban, 0), 0);
 		}
 		assert_int_equal(maybe_of(0, n), n);
-		assert_true(maybe_of(1000000, 10000) < 10000 / 8);
+		assert_true(maybe_of(1000000, 10000) < 10000 / 32);
 		sweep_all(0);
 		sweep_all(0);
 		assert_int_equal(maybe_of(0, n), n);
-		assert_true(maybe_of(1000000, 10000) < 10000 / 12);
+		assert_true(maybe_of(1000000, 10000) < 10000 / 48);
 	}
 	for (unsigned i = 100; i < n; i++) {
 		struct sl_guard_ban ban = nth(i);
