@@ -13,9 +13,9 @@ import stun  # noqa: E402
 import turn  # noqa: E402
 from cases import (ANSWER4, ANSWER6, ANSWERED, CLIENT4, CLIENT6, CLIENT_PORT, SERVICE4, SERVICE6, TRANSACTION, TURN_PORT, VLAN_ID,  # noqa: E402
                    CLIENT_MAC, PORT_MAC, Case, binding, frame4, from_client, request4)
-from frames import HOP_BY_HOP, IPV4, IPV6, UDP, VLAN, ipv4, ipv4_fragments, ipv6, mac, udp  # noqa: E402
+from frames import HOP_BY_HOP, IPV4, IPV6, UDP, VLAN, checksum, ip_bytes, ipv4, ipv4_fragments, ipv6, mac, udp  # noqa: E402
 
-QINQ, ROUTING, FRAGMENT, DESTINATION = 0x88A8, 43, 44, 60
+QINQ, ROUTING, FRAGMENT, ICMP6, DESTINATION = 0x88A8, 43, 44, 58, 60
 SIP_PORT, MEDIA_PORT_FREE = 5060, 30400
 BY_SOURCE, BY_PREFIX, BY_WIDE, BY_TOTAL = 3479, 3480, 3481, 3482  # listeners of golden.conf, four packets a second each
 
@@ -109,6 +109,18 @@ def ip_cases():
         Case("an atomic fragment is a datagram (RFC 6946)", [chain((FRAGMENT, WHOLE))], [ANSWER6], counters=dict(ANSWERED, fragments_in=1)),
         one("IPv6: destination options behind an atomic fragment", chain((FRAGMENT, WHOLE), (DESTINATION, PAD)), "ip_options"),
     ]
+
+
+def neighbour_cases():
+    """Neighbour discovery has a rate of its own, which nobody beyond this link may use up: a router takes a hop off (RFC 4861 7.1.1)."""
+    def solicitation(hops):
+        body = struct.pack("!BBHI", 135, 0, 0, 0) + ip_bytes(SERVICE6) + struct.pack("!BB", 1, 1) + mac(CLIENT_MAC)
+        head = ip_bytes(CLIENT6) + ip_bytes(SERVICE6) + struct.pack("!II", len(body), ICMP6)
+        body = body[:2] + struct.pack("!H", checksum(head + body)) + body[4:]
+        return from_client(ipv6(CLIENT6, SERVICE6, body, proto=ICMP6, hops=hops), IPV6)
+
+    return [Case(name, [solicitation(hops)], anything, counters={"exception_out": 1, "guard_unknown": unknown}, settle=0.05)
+            for name, hops, unknown in (("neighbour discovery is charged nowhere", 255, 0), ("neighbour discovery from afar is a stranger's", 254, 1))]
 
 
 def source_cases():
@@ -368,5 +380,5 @@ def media_cases():
 
 
 def live():
-    return ethernet_cases() + ip_cases() + source_cases() + listener_cases() + sip_cases() + list_cases() + limit_cases() + dry_run_cases() + session_cases() \
+    return ethernet_cases() + ip_cases() + neighbour_cases() + source_cases() + listener_cases() + sip_cases() + list_cases() + limit_cases() + dry_run_cases() + session_cases() \
         + media_cases()

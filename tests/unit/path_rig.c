@@ -216,6 +216,38 @@ void rig_turn(void)
 	rig.turn = true;
 }
 
+/* ---- SIP ---- */
+
+void rig_sip(uint32_t exception_pps)
+{
+	static const struct sl_hash_key key = {.b = {5}};
+	struct sl_worker *w = rig.workers[0];
+	rig.config.sip = (struct sl_conf_sip){.n_listeners = 1, .listeners = {{.transport = SL_CONF_SIP_UDP}}};
+	must(sl_endpoint_parse(RIG_V4 ":5060", &rig.config.sip.listeners[0].address) == 0);
+	must(sl_locals_init(w, &rig.config) == 0);
+	must(sl_marks_init(&rig.dp.marks, 64, &key, (uint32_t)(rig.now_ms / 1000), NULL) == 0);
+	must((w->rings.exception = ring("exception", 0, 0)) != NULL);
+	must((w->rings.exception_known = ring("exception_known", 0, 0)) != NULL);
+	atomic_store_explicit(&rig.dp.live_exception_pps, exception_pps, memory_order_relaxed);
+}
+
+unsigned rig_to_linux(void)
+{
+	const struct sl_worker_rings *r = &rig.workers[0]->rings;
+	unsigned n = 0;
+	void *m;
+	for (; rte_ring_sc_dequeue(r->exception, &m) == 0 || rte_ring_sc_dequeue(r->exception_known, &m) == 0; n++)
+		rte_pktmbuf_free(m);
+	return n;
+}
+
+static void sip_free(void)
+{
+	if (rig.dp.marks.words)
+		sl_marks_free(&rig.dp.marks, free);
+	rig.config.sip = (struct sl_conf_sip){0};
+}
+
 struct sl_endpoint rig_allocation(const char *client, unsigned channel, const char *peer)
 {
 	struct sl_worker *w = rig.workers[0];
@@ -276,6 +308,7 @@ void rig_restart(void)
 void rig_stop(void)
 {
 	turn_free();
+	sip_free();
 	for (unsigned i = 0; i < rig.dp.n_workers; i++)
 		free_worker(i);
 	assert_int_equal(rte_mempool_in_use_count(rig.dp.pool), 0); /* every buffer came back */

@@ -29,6 +29,9 @@ enum { RIG_RELAY_MIN = 50176, RIG_RELAY_MAX = 51199 };
 void rig_turn(void);
 /* An allocation of client ("ADDRESS:PORT") with a channel to peer, or a permission when channel is 0: its relayed address. */
 struct sl_endpoint rig_allocation(const char *client, unsigned channel, const char *peer);
+/* SIP at RIG_V4:5060, which is Linux's, with this exception rate; and how many packets Linux was given since the last call. */
+void rig_sip(uint32_t exception_pps);
+unsigned rig_to_linux(void);
 /* Rates of a tenant. */
 void rig_meter(uint32_t meter, uint32_t pps, uint32_t kbps);
 

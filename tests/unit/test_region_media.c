@@ -121,6 +121,29 @@ static void a_full_bulk_ring_is_the_senders_to_count(void **state)
 	detach(&c);
 }
 
+/* What strangers send stops at the half that copies of calls do not need. */
+static void room_is_half_of_the_ring(void **state)
+{
+	struct sl_client c;
+	struct sl_bulk b = packet(1, 20), got;
+
+	attach(&c, "main");
+	for (uint32_t i = 0; i < SL_BULK_SLOTS / 2; i++) {
+		assert_true(sl_abi_worker_bulk_has_room(&dp.workers[0], c.slot));
+		assert_int_equal(push(0, c.slot, &b), 0);
+	}
+	assert_false(sl_abi_worker_bulk_has_room(&dp.workers[0], c.slot));
+	assert_true(sl_abi_worker_bulk_has_room(&dp.workers[1], c.slot));
+	assert_int_equal(push(0, c.slot, &b), 0);
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(sl_client_receive_bulk(&c, 0, &got), 1);
+	assert_true(sl_abi_worker_bulk_has_room(&dp.workers[0], c.slot));
+	shm_of(&c, 1, SL_RING_BULK)->cons = 2 * SL_BULK_SLOTS;
+	assert_false(sl_abi_worker_bulk_has_room(&dp.workers[0], c.slot));
+	detach(&c);
+	assert_false(sl_abi_worker_bulk_has_room(&dp.workers[0], c.slot));
+}
+
 static void absurd_bulk_indices_cut_a_client_off(void **state)
 {
 	struct sl_client c;
@@ -373,6 +396,7 @@ int main(void)
 	        T(packets_travel_and_wake_the_client),
 	        T(only_what_is_used_is_copied),
 	        T(a_full_bulk_ring_is_the_senders_to_count),
+	        T(room_is_half_of_the_ring),
 	        T(absurd_bulk_indices_cut_a_client_off),
 	        T(bulk_rings_cost_memory_where_they_are_used),
 	        T(clips_are_offered_and_taken_back),
