@@ -46,13 +46,22 @@ static unsigned empty_ring(struct sl_dataplane *dp, struct rte_ring *ring, unsig
 	return taken;
 }
 
+static unsigned known_to_linux(struct sl_dataplane *dp, const struct sl_worker_rings *rings, uint64_t *drops)
+{
+	unsigned n = 0;
+	for (unsigned w = 0; w < dp->n_workers; w++)
+		n += empty_ring(dp, rings[w].exception_known, PER_WORKER_KNOWN, drops);
+	return n;
+}
+
+/* Who is known never waits for more than the strangers of one worker. */
 unsigned sl_exceptions_to_linux(struct sl_dataplane *dp, const struct sl_worker_rings *rings, uint64_t *drops)
 {
 	unsigned total = 0;
-	for (unsigned w = 0; w < dp->n_workers; w++)
-		total += empty_ring(dp, rings[w].exception_known, PER_WORKER_KNOWN, drops);
-	for (unsigned w = 0; w < dp->n_workers; w++)
+	for (unsigned w = 0; w < dp->n_workers; w++) {
+		total += known_to_linux(dp, rings, drops);
 		total += empty_ring(dp, rings[w].exception, PER_WORKER, drops);
+	}
 	return total;
 }
 
