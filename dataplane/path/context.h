@@ -274,8 +274,6 @@ void sl_guard_lists(struct sl_worker *w, struct sl_vec *v);
 /* Packets of no known session, each with its guard_class and where it goes (listener, relay, media): they are charged, and those
  * refused have m NULL afterwards. */
 void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n);
-/* Refuse p (its m is NULL then) and count why; in dry run only count: false. Samples and the top list see it. */
-bool sl_guard_refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why);
 /* p is not what its port speaks, or no packet at all: dropped, dry run or not. Consumes p->m. */
 void sl_guard_misshapen(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why);
 /* In dry run? Then what would have been dropped is counted, and goes on. */

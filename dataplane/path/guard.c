@@ -50,11 +50,6 @@ static inline bool refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop wh
 	return true;
 }
 
-bool sl_guard_refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
-{
-	return refuse(w, p, why);
-}
-
 /* One packet in SL_GUARD_TOP_SAMPLE of those that the guard has something to say about. */
 static inline void watch(struct sl_worker *w, const struct sl_pkt *p, enum sl_drop why)
 {
