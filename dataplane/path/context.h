@@ -141,6 +141,8 @@ struct sl_bucket { /* token bucket, tokens in thousandths so that slow rates ref
 	uint64_t tokens_m, last_ms;
 };
 
+enum sl_exception_kind { SL_EXCEPTION_SIP, SL_EXCEPTION_OTHER, SL_EXCEPTION_ALLOWED, SL_N_EXCEPTIONS };
+
 /* Samples that clients asked for. */
 struct sl_guard_sampling {
 	uint32_t left, sample, lost;
@@ -214,7 +216,7 @@ struct sl_worker {
 	uint32_t held_generation;
 
 	struct sl_reassembly *reassembly;
-	struct sl_bucket exception_bucket[2]; /* strangers to SIP, and all else for Linux: half of the rate each */
+	struct sl_bucket exception_bucket[SL_N_EXCEPTIONS]; /* what is not known and for Linux: half of the rate each */
 	struct sl_bucket icmp_bucket, neighbour_bucket[SL_MAX_INTERFACES];
 	uint16_t ip_id;
 	unsigned empty_rounds;

@@ -145,13 +145,15 @@ static void judge(struct sl_worker *w, struct sl_vec *v)
 /* ---- to Linux ---- */
 
 /* A token of all strangers together. Half of the rate is for those to SIP and half for all else (ping, TCP, what nobody wants), so that neither
- * uses up the other's; what one leaves, the other may have, down to half of its bucket. */
-static bool take_exception(struct sl_worker *w, unsigned guard_class)
+ * uses up the other's; what one leaves, the other may have, down to half of its bucket. Who is allowed by a list has as much beside both. */
+static bool take_exception(struct sl_worker *w, const struct sl_pkt *p)
 {
 	uint32_t half = (atomic_load_explicit(&w->dp->live_exception_pps, memory_order_relaxed) + 1) / 2;
-	struct sl_bucket *own = &w->exception_bucket[guard_class == SL_GUARD_OTHER];
-	struct sl_bucket *others = &w->exception_bucket[guard_class != SL_GUARD_OTHER];
-	if (sl_bucket_take(own, w->now.ms, half))
+	enum sl_exception_kind kind = p->guard_class == SL_GUARD_OTHER ? SL_EXCEPTION_OTHER : SL_EXCEPTION_SIP;
+	struct sl_bucket *others = &w->exception_bucket[kind == SL_EXCEPTION_SIP ? SL_EXCEPTION_OTHER : SL_EXCEPTION_SIP];
+	if (p->allowed && sl_bucket_take(&w->exception_bucket[SL_EXCEPTION_ALLOWED], w->now.ms, half))
+		return true;
+	if (sl_bucket_take(&w->exception_bucket[kind], w->now.ms, half))
 		return true;
 	sl_bucket_fill(others, w->now.ms, half);
 	if (others->tokens_m < (uint64_t)half * 500 + 1000)
@@ -167,7 +169,7 @@ static bool may_pass(struct sl_worker *w, const struct sl_pkt *p, struct rte_rin
 	if (p->guard_class == CLASS_NEIGHBOUR)
 		return sl_bucket_take(&w->neighbour_bucket[p->interface], w->now.ms, NEIGHBOUR_PPS);
 	if (p->guard_class != SL_GUARD_KNOWN)
-		return take_exception(w, p->guard_class);
+		return take_exception(w, p);
 	*why = SL_DROP_exception_ring_full;
 	return rte_ring_free_count(ring) > SL_EXCEPTION_RING / 4; /* the rest is for ARP and neighbour discovery */
 }

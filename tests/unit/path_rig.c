@@ -184,6 +184,17 @@ void rig_guard(const struct sl_cmd_guard_policy *told)
 	sl_guard_policy_make(&rig.policy, told);
 }
 
+void rig_allow(const char *prefix)
+{
+	struct sl_prefix p;
+	struct sl_prefixes *built;
+	char text[200];
+	must(sl_prefix_parse(prefix, &p) == 0);
+	struct sl_prefix_entry e = {.ip = p.ip, .prefix_len = p.len, .verdict = SL_PREFIX_ALLOW};
+	must(sl_prefixes_build(&e, 1, &built, text, sizeof text) == 0);
+	rig.policy.prefixes = built;
+}
+
 void rig_meter(uint32_t meter, uint32_t pps, uint32_t kbps)
 {
 	sl_meters_set(rig.dp.meters, meter, &(struct sl_meter_rate){pps, kbps});
@@ -316,6 +327,7 @@ void rig_stop(void)
 	free(rig.cold);
 	free((void *)rig.dp.known.slots);
 	sl_meters_free(rig.dp.meters, NULL);
+	sl_prefixes_free((struct sl_prefixes *)rig.policy.prefixes);
 	rig.policy = (struct sl_guard_policy){0};
 }
 

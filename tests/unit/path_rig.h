@@ -22,6 +22,8 @@ struct sl_worker *rig_worker(unsigned i);
 void rig_pass_ms(unsigned ms);
 /* What the guard goes by from now on; until then it is off. */
 void rig_guard(const struct sl_cmd_guard_policy *told);
+/* These prefixes are allowed until the rig stops; after rig_guard(). */
+void rig_allow(const char *prefix);
 /* TURN on worker 0, at port 3478 of both addresses; without a configuration of users. Before the first packet. */
 #define RIG_RELAY_V4 "192.0.2.2"
 #define RIG_RELAY_V6 "2001:db8:1::2"

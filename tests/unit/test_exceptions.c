@@ -7,6 +7,7 @@
 
 enum { PPS = 100, HALF = PPS / 2 };
 #define STRANGER "198.51.100.10:4000"
+#define ALLOWED "198.51.100.11:4000"
 
 static int setup(void **state)
 {
@@ -15,11 +16,11 @@ static int setup(void **state)
 	return rc;
 }
 
-static unsigned to(const char *port, unsigned n)
+static unsigned to_from(const char *src, const char *port, unsigned n)
 {
 	static const char request[] = "OPTIONS sip:192.0.2.1 SIP/2.0\r\n\r\n";
 	struct sl_endpoint dst = rig_endpoint(port);
-	struct rig_packet p = rig_datagram(STRANGER, &dst, request, sizeof request - 1);
+	struct rig_packet p = rig_datagram(src, &dst, request, sizeof request - 1);
 	while (n--)
 		rig_in(0, &p, 1);
 	return rig_to_linux();
@@ -27,12 +28,12 @@ static unsigned to(const char *port, unsigned n)
 
 static unsigned sip(unsigned n)
 {
-	return to(RIG_V4 ":5060", n);
+	return to_from(STRANGER, RIG_V4 ":5060", n);
 }
 
 static unsigned other(unsigned n)
 {
-	return to(RIG_V4 ":9", n);
+	return to_from(STRANGER, RIG_V4 ":9", n);
 }
 
 static void one_has_what_the_other_leaves(void **state)
@@ -60,12 +61,24 @@ static void a_flood_of_one_leaves_the_other_its_half(void **state)
 	}
 }
 
+static void who_is_allowed_waits_for_no_stranger(void **state)
+{
+	rig_guard(&(struct sl_cmd_guard_policy){.enabled = 1});
+	rig_allow("198.51.100.11/32");
+	other(200);
+	sip(200);
+	assert_int_equal(sip(1), 0);
+	assert_int_equal(to_from(ALLOWED, RIG_V4 ":5060", HALF), HALF);
+	assert_int_equal(to_from(ALLOWED, RIG_V4 ":5060", 1), 0); /* its address may be forged: no more than that */
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(one_has_what_the_other_leaves),
 		TEST(a_flood_of_one_leaves_the_other_its_half),
+		TEST(who_is_allowed_waits_for_no_stranger),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
