@@ -30,7 +30,14 @@ static enum sl_warden_answer answer_of(unsigned action)
 	}
 }
 
-enum sl_warden_answer sl_warden_judge(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms)
+static bool is_allowed(const struct sl_warden *w, const struct sl_ip *ip)
+{
+	const struct sl_entry *e = sl_entries_decides(&w->entries, ip);
+
+	return e && e->kind == SL_WARDEN_ALLOW;
+}
+
+enum sl_warden_answer sl_warden_judge(const struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms)
 {
 	const struct sl_ip *ip = &flow->remote.ip;
 	enum sl_warden_answer a;
@@ -45,10 +52,15 @@ enum sl_warden_answer sl_warden_judge(struct sl_warden *w, const struct sl_sip_f
 		if (a == SL_WARDEN_PASS)
 			a = answer_of(sl_watch_action(&w->watch, ip, flow->listener, SL_GUARD_PROVISIONAL, now_ms));
 	}
+	/* What is over may be its prefix, or everybody: an allow wins over that, too. */
+	return a != SL_WARDEN_PASS && is_allowed(w, ip) ? SL_WARDEN_PASS : a;
+}
+
+void sl_warden_answered(struct sl_warden *w, enum sl_warden_answer a)
+{
 	w->counts.challenged += a == SL_WARDEN_CHALLENGE;
 	w->counts.refused += a == SL_WARDEN_REFUSE;
 	w->counts.delayed += a == SL_WARDEN_DELAY;
-	return a;
 }
 
 /* ---- who is shut out ---- */
@@ -111,14 +123,12 @@ bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const st
 	const struct sl_conf_guard *g = &w->conf;
 	unsigned per_source = what == SL_WARDEN_BINDING ? g->bindings_per_source : g->calls_per_source;
 	unsigned per_prefix = what == SL_WARDEN_BINDING ? g->bindings_per_prefix : g->calls_per_prefix;
-	const struct sl_entry *e;
 
 	if (!g->enabled || g->dry_run ||
 		((per_source == 0 || sl_warden_has(w, what, source) < per_source) &&
 			(per_prefix == 0 || sl_tally_of(&w->states[what], source, prefix_bits(source)) < per_prefix)))
 		return true;
-	e = sl_entries_decides(&w->entries, source);
-	if (e && e->kind == SL_WARDEN_ALLOW)
+	if (is_allowed(w, source))
 		return true;
 	w->counts.state_refused++;
 	return false;

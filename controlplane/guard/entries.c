@@ -145,7 +145,7 @@ struct sl_entry *sl_entries_find(const struct sl_entries *es, unsigned kind, boo
 	return word ? (struct sl_entry *)entry_at(es, word) : NULL;
 }
 
-void sl_entries_remove(struct sl_entries *es, struct sl_entry *e)
+struct sl_entry *sl_entries_remove(struct sl_entries *es, struct sl_entry *e)
 {
 	unsigned shelf = shelf_of_entry(e);
 	struct sl_entry_shelf *s = &es->shelves[shelf];
@@ -162,6 +162,7 @@ void sl_entries_remove(struct sl_entries *es, struct sl_entry *e)
 	}
 	s->n--;
 	es->n--;
+	return e != last ? e : NULL;
 }
 
 static void drop_config(struct sl_entries *es)
@@ -281,6 +282,15 @@ bool sl_entries_allows(const struct sl_entries *es, const struct sl_prefix *p)
 size_t sl_entries_count(const struct sl_entries *es, unsigned kind)
 {
 	return es->shelves[shelf_of(kind, false)].n + es->shelves[shelf_of(kind, true)].n;
+}
+
+const struct sl_entry *sl_entries_at(const struct sl_entries *es, unsigned kind, size_t place)
+{
+	const struct sl_entry_shelf *others = &es->shelves[shelf_of(kind, false)], *config = &es->shelves[shelf_of(kind, true)];
+
+	if (place < others->n)
+		return &others->all[place];
+	return place - others->n < config->n ? &config->all[place - others->n] : NULL;
 }
 
 const struct sl_entry *sl_entries_next(const struct sl_entries *es, size_t *at)

@@ -49,7 +49,8 @@ void sl_entries_free(struct sl_entries *es);
 int sl_entries_put(struct sl_entries *es, const struct sl_entry *e);
 /* config: of the configuration, or of the others. NULL = none. */
 struct sl_entry *sl_entries_find(const struct sl_entries *es, unsigned kind, bool config, const struct sl_prefix *p);
-void sl_entries_remove(struct sl_entries *es, struct sl_entry *e);
+/* The one that took its place, or NULL. */
+struct sl_entry *sl_entries_remove(struct sl_entries *es, struct sl_entry *e);
 /* Those of the configuration are these from now on: hundreds of thousands in one go. 0, -ENOMEM (then there are none of them). */
 int sl_entries_set_config(struct sl_entries *es, const struct sl_conf_guard_prefix *prefixes, size_t n);
 /* The entry that decides about an address: an allow, else a deny, else a ban, each by the longest prefix. NULL = none. */
@@ -57,6 +58,8 @@ const struct sl_entry *sl_entries_decides(const struct sl_entries *es, const str
 /* Does an allow hold all of p? */
 bool sl_entries_allows(const struct sl_entries *es, const struct sl_prefix *p);
 size_t sl_entries_count(const struct sl_entries *es, unsigned kind);
+/* Of a kind, the one at that place: the configuration's last. NULL = there are fewer. */
+const struct sl_entry *sl_entries_at(const struct sl_entries *es, unsigned kind, size_t place);
 /* In the order allow, deny, ban. *at: 0 at first. */
 const struct sl_entry *sl_entries_next(const struct sl_entries *es, size_t *at);
 /* From place *at of the bans and denies with an end on, look at most at `some`: one whose time is up, or NULL. */

@@ -114,29 +114,43 @@ void sl_warden_row_later(struct sl_warden *w, const struct sl_entry *e, bool rem
 		r->capacity = capacity;
 	}
 	r->all[r->n++] = row_of(w, e, remove);
+	w->rows_noted++;
 }
 
-void sl_warden_rows_flush(struct sl_warden *w)
+static bool submit_some(struct sl_warden *w)
 {
 	struct sl_warden_rows *r = &w->rows, *some;
 	size_t n = r->n < ROWS_PER_WORK ? r->n : ROWS_PER_WORK;
 
-	if (n == 0 || w->rows_flying || !(some = calloc(1, sizeof *some)))
-		return;
+	if (n == 0 || !(some = calloc(1, sizeof *some)))
+		return false;
 	*some = (struct sl_warden_rows){.warden = w, .n = n, .all = malloc(n * sizeof *some->all)};
 	if (!some->all) {
 		free(some);
-		return;
+		return false;
 	}
 	memcpy(some->all, r->all, n * sizeof *some->all);
 	if (sl_store_submit(w->o.store, write_rows, rows_written, some) < 0) { /* again at the next tick */
 		free(some->all);
 		free(some);
-		return;
+		return false;
 	}
 	w->rows_flying = true;
 	r->n -= n;
 	memmove(r->all, r->all + n, r->n * sizeof *r->all);
+	return true;
+}
+
+void sl_warden_rows_flush(struct sl_warden *w)
+{
+	if (!w->rows_flying)
+		submit_some(w);
+}
+
+void sl_warden_rows_close(struct sl_warden *w)
+{
+	while (submit_some(w))
+		continue;
 }
 
 /* ---- one that somebody waits for ---- */
@@ -182,6 +196,7 @@ int sl_warden_store_op(struct sl_warden *w, struct sl_warden_op *op)
 {
 	struct single *s;
 
+	op->noted = w->rows_noted;
 	if (!w->o.store) {
 		sl_warden_stored(op, 0, "");
 		return 0;

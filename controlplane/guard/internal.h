@@ -28,6 +28,7 @@ struct sl_warden_op {
 	struct sl_entry entry;     /* its reason belongs to it */
 	bool remove;
 	uint64_t list;             /* the list that has it */
+	uint64_t noted;            /* rows_noted, when the store was asked */
 	sl_warden_done done;
 	void *ctx;
 };
@@ -122,6 +123,7 @@ struct sl_warden {
 	struct sl_warden_entry shown, decided;
 	struct sl_warden_rows rows;
 	bool rows_flying;
+	uint64_t rows_noted;       /* so many, ever */
 
 	struct sl_reputation reputation;
 	struct sl_trust trust;
@@ -166,6 +168,7 @@ int sl_warden_load(struct sl_warden *w);
 int sl_warden_store_op(struct sl_warden *w, struct sl_warden_op *op);
 void sl_warden_row_later(struct sl_warden *w, const struct sl_entry *e, bool remove);
 void sl_warden_rows_flush(struct sl_warden *w);
+void sl_warden_rows_close(struct sl_warden *w); /* all of them, now */
 void sl_warden_stored(struct sl_warden_op *op, int error, const char *text); /* warden_entries.c's */
 
 /* ---- tell.c ---- */

@@ -47,7 +47,7 @@ void sl_warden_challenged(struct sl_warden *w, const struct sl_sip_flow *flow, i
 	tell(w, &flow->remote, flow->listener, SL_GUARD_IS_PROVISIONAL, PROVISIONAL_S);
 }
 
-static void trust(struct sl_warden *w, const struct sl_endpoint *remote, unsigned listener, uint32_t seconds, bool hold, int64_t now_ms)
+static void trust(struct sl_warden *w, const struct sl_endpoint *remote, unsigned listener, uint32_t seconds, enum sl_trust_how how, int64_t now_ms)
 {
 	struct sl_trust_mark *m;
 	bool news;
@@ -57,7 +57,8 @@ static void trust(struct sl_warden *w, const struct sl_endpoint *remote, unsigne
 	w->now_ms = now_ms > w->now_ms ? now_ms : w->now_ms;
 	if (seconds > LONGEST_S - GRACE_S)
 		seconds = LONGEST_S - GRACE_S;
-	m = sl_trust_put(&w->trust, remote, (uint16_t)listener, now_ms + (int64_t)(seconds + GRACE_S) * 1000, hold, &news);
+	size_t size = w->trust.size;
+	m = sl_trust_put(&w->trust, remote, (uint16_t)listener, now_ms + (int64_t)(seconds + GRACE_S) * 1000, how, &news);
 	if (!m) {
 		w->counts.marks_refused++;
 		return;
@@ -66,39 +67,63 @@ static void trust(struct sl_warden *w, const struct sl_endpoint *remote, unsigne
 		return;
 	w->counts.marks_final++;
 	tell(w, remote, (uint16_t)listener, SL_GUARD_IS_FINAL, seconds + GRACE_S);
-	if (w->tell.marks_anew) /* the table may have grown, and places moved */
+	if (w->trust.size != size) /* all places moved */
 		w->tell.mark_at = 0;
 }
 
 void sl_warden_trusts(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms)
 {
-	trust(w, &flow->remote, flow->listener, seconds, false, now_ms);
+	trust(w, &flow->remote, flow->listener, seconds, SL_TRUST_ALONE, now_ms);
 }
 
 void sl_warden_holds(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms)
 {
-	trust(w, &flow->remote, flow->listener, seconds, true, now_ms);
+	trust(w, &flow->remote, flow->listener, seconds, SL_TRUST_HOLD, now_ms);
+}
+
+void sl_warden_renews(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms)
+{
+	trust(w, &flow->remote, flow->listener, seconds, SL_TRUST_RENEW, now_ms);
 }
 
 void sl_warden_trusts_peer(struct sl_warden *w, const struct sl_endpoint *remote, unsigned listener, uint32_t seconds, int64_t now_ms)
 {
-	trust(w, remote, listener, seconds, false, now_ms);
+	trust(w, remote, listener, seconds, SL_TRUST_ALONE, now_ms);
+}
+
+/* A mark that goes lets the others of its run move up. When all are being told again, none that is not told yet must get behind where that is: it begins
+ * with the run once more, and not with the table, or it would never end while people come and go. */
+static void back_to_run(struct sl_warden *w)
+{
+	struct sl_warden_tell *t = &w->tell;
+
+	while (t->marks_anew && t->mark_at > 0 && t->mark_at < w->trust.size && w->trust.all[t->mark_at - 1].until_ms)
+		t->mark_at--;
 }
 
 void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms)
 {
-	if (!w || w->leaving || !sl_trust_release(&w->trust, &flow->remote, flow->listener))
+	const struct sl_trust_mark *left;
+
+	if (!w || w->leaving)
 		return;
-	w->counts.marks_withdrawn++;
 	w->now_ms = now_ms > w->now_ms ? now_ms : w->now_ms;
+	back_to_run(w);
+	if (!sl_trust_release(&w->trust, &flow->remote, flow->listener, w->now_ms, &left))
+		return;
+	if (left) {
+		tell(w, &flow->remote, flow->listener, SL_GUARD_IS_FINAL, (uint32_t)((left->until_ms - w->now_ms + 999) / 1000));
+		return;
+	}
+	w->counts.marks_withdrawn++;
 	tell(w, &flow->remote, flow->listener, SL_GUARD_NOBODY, 0);
-	if (w->tell.marks_anew)
-		w->tell.mark_at = 0;
 }
 
 void sl_warden_leave(struct sl_warden *w)
 {
 	w->leaving = true;
+	sl_warden_query_close(w); /* while what the answer is made of is there */
+	sl_warden_rows_close(w);
 }
 
 bool sl_warden_knows(const struct sl_warden *w, const struct sl_sip_flow *flow)

@@ -24,7 +24,7 @@ int sl_warden_query(struct sl_warden *w, const struct sl_ip *ip, int64_t now_ms,
 	struct sl_warden_query *q = w->queries;
 	struct sl_command cmd = {.h = {.type = SL_CMD_GUARD_QUERY}, .guard_query = {*ip}};
 
-	if (!w->tell.attached)
+	if (!w->tell.attached || w->leaving)
 		return -ENOTCONN;
 	while (q < w->queries + SL_WARDEN_QUERIES && q->seq)
 		q++;

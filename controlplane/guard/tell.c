@@ -492,6 +492,7 @@ static void detached(void *ctx)
 
 	w->tell.attached = false;
 	w->tell.n_marks = 0;
+	w->tell.marks_anew = false; /* until somebody attaches: meanwhile ended ones give way */
 	drop_queue(w, later);
 	list_done(w, UINT64_MAX, 0, later);
 	sl_watch_clear(&w->watch);
@@ -587,6 +588,12 @@ void sl_warden_tell_tick(struct sl_warden *w, int64_t now_ms)
 {
 	struct sl_warden_tell *t = &w->tell;
 
+	if (t->attached && (t->owner == SL_TELL_STANDBY || t->owner == SL_TELL_REFUSED)) { /* asked while nobody knew whose it is */
+		static const char text[] = "stored; another control plane owns the guard now";
+
+		drop_queue(w, text);
+		list_done(w, UINT64_MAX, 0, text);
+	}
 	if ((t->owner == SL_TELL_STANDBY || t->owner == SL_TELL_REFUSED) && now_ms >= t->retry_ms && !t->policy_asked) {
 		t->policy_due = true;
 		t->retry_ms = now_ms + SL_WARDEN_RETRY_MS;

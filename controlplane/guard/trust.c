@@ -59,7 +59,8 @@ static int grow(struct sl_trust *t)
 	return 0;
 }
 
-struct sl_trust_mark *sl_trust_put(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t until_ms, bool hold, bool *news)
+struct sl_trust_mark *sl_trust_put(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t until_ms, enum sl_trust_how how,
+	bool *news)
 {
 	struct sl_trust_mark *m = t->n ? at(t, remote, listener) : NULL;
 
@@ -72,7 +73,9 @@ struct sl_trust_mark *sl_trust_put(struct sl_trust *t, const struct sl_endpoint 
 		t->n++;
 		*news = true;
 	}
-	m->holders += hold;
+	m->holders += how == SL_TRUST_HOLD;
+	if (how == SL_TRUST_ALONE && until_ms > m->alone_ms)
+		m->alone_ms = until_ms;
 	if (until_ms > m->until_ms) {
 		*news |= until_ms - m->until_ms >= NEWS_MS;
 		/* What was not told does not count, or many small steps would never be. */
@@ -99,13 +102,19 @@ static void take_out(struct sl_trust *t, struct sl_trust_mark *m)
 	t->n--;
 }
 
-bool sl_trust_release(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener)
+bool sl_trust_release(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t now_ms, const struct sl_trust_mark **left)
 {
 	struct sl_trust_mark *m = t->n ? at(t, remote, listener) : NULL;
 
+	*left = NULL;
 	if (!m || m->until_ms == 0 || (m->holders && --m->holders))
 		return false;
-	take_out(t, m);
+	if (m->alone_ms > now_ms) {
+		m->until_ms = m->alone_ms;
+		*left = m;
+	} else {
+		take_out(t, m);
+	}
 	return true;
 }
 

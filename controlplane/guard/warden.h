@@ -75,6 +75,10 @@ int sl_warden_put(struct sl_warden *w, enum sl_warden_kind kind, const struct sl
 int sl_warden_remove(struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p, sl_warden_done done, void *ctx, char *text, size_t text_len);
 /* In the order allow, deny, ban; *at: 0 at first. NULL at the end. Valid until it is called again. */
 const struct sl_warden_entry *sl_warden_next(const struct sl_warden *w, size_t *at);
+/* Of one kind: the one at that place (0 at first; places move when entries go), the one of that prefix (the API's or reputation's before the
+ * configuration's). NULL: there is none. Valid until one of the three is called again; they take no longer when there are many. */
+const struct sl_warden_entry *sl_warden_at(const struct sl_warden *w, enum sl_warden_kind kind, size_t place);
+const struct sl_warden_entry *sl_warden_find(const struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p);
 size_t sl_warden_count(const struct sl_warden *w, enum sl_warden_kind kind);
 /* What decides about an address: the entry that wins, or NULL. Valid until it is called again. */
 const struct sl_warden_entry *sl_warden_decides(const struct sl_warden *w, const struct sl_ip *ip);
@@ -104,8 +108,9 @@ void sl_warden_challenged(struct sl_warden *w, const struct sl_sip_flow *flow, i
 /* Authenticated, or a trunk that answers: for so many seconds. */
 void sl_warden_trusts(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
 /* The same by somebody who will say when it is over (a binding, a call), by sl_warden_distrusts(): several may share a source, and the last one to go
- * takes the mark along. */
+ * takes the mark along, unless sl_warden_trusts() gave it a time that is not over. Renewed: for longer, by one that holds it already. */
 void sl_warden_holds(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
+void sl_warden_renews(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
 void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
 /* A mark for an address that nothing came from yet: a trunk's target. */
 void sl_warden_trusts_peer(struct sl_warden *w, const struct sl_endpoint *remote, unsigned listener, uint32_t seconds, int64_t now_ms);
@@ -115,7 +120,8 @@ bool sl_warden_knows(const struct sl_warden *w, const struct sl_sip_flow *flow);
 
 enum sl_warden_answer { SL_WARDEN_PASS, SL_WARDEN_CHALLENGE, SL_WARDEN_REFUSE, SL_WARDEN_DELAY };
 /* A request from flow, of a source that the dataplane may have marked: by the action of the rule it exceeds. Cheap when nobody is marked. */
-enum sl_warden_answer sl_warden_judge(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
+enum sl_warden_answer sl_warden_judge(const struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
+void sl_warden_answered(struct sl_warden *w, enum sl_warden_answer a); /* so he is: it is counted */
 /* Is whoever sends over this flow denied or banned by an operator? The dataplane drops him; who comes past it (standby, dry run is not) is dropped here. */
 bool sl_warden_denies(struct sl_warden *w, const struct sl_sip_flow *flow);
 /* Seconds for which strangers of that address are banned by their reputation; 0 = they are not. *answer: one refusal a second is answered. */

@@ -61,9 +61,12 @@ void sl_warden_lift(struct sl_warden *w, struct sl_entry *e, struct sl_warden_op
 	struct sl_entry copy = *e;
 
 	copy.reason = NULL;
-	sl_entries_remove(&w->entries, e);
-	if (w->tell.bans_anew) /* another may have taken its place */
-		w->tell.ban_at = 0;
+	const struct sl_entry *moved = sl_entries_remove(&w->entries, e);
+	/* All are being told: the one that has its place may have been behind, and is before now. Not from the start, or it would never end while bans do. */
+	if (w->tell.bans_anew && copy.kind != SL_WARDEN_BAN)
+		w->tell.ban_at -= w->tell.ban_at > 0;
+	else if (w->tell.bans_anew && moved && sl_entry_is_single(&moved->prefix))
+		sl_warden_tell_ban(w, moved, false, NULL);
 	tell(w, &copy, true, op);
 }
 
@@ -232,6 +235,9 @@ void sl_warden_stored(struct sl_warden_op *op, int error, const char *text)
 		sl_warden_op_done(op, error, text);
 		return;
 	}
+	/* What reputation or time did to the same entry meanwhile is written after it, and would be what a restart finds. */
+	if (op->noted != w->rows_noted)
+		sl_warden_row_later(w, &op->entry, op->remove);
 	sl_prefix_text(&op->entry.prefix, shown);
 	struct sl_entry *e = sl_entries_find(&w->entries, op->entry.kind, false, &op->entry.prefix);
 	sl_warden_event(w, SL_CE_GUARD_ENTRY, "%s %s %s%s%s", kinds[op->entry.kind], shown, op->remove ? "removed" : "put",
@@ -309,6 +315,22 @@ const struct sl_warden_entry *sl_warden_next(const struct sl_warden *w, size_t *
 {
 	const struct sl_entry *e = sl_entries_next(&w->entries, at);
 
+	return e ? show(w, e, &((struct sl_warden *)w)->shown) : NULL;
+}
+
+const struct sl_warden_entry *sl_warden_at(const struct sl_warden *w, enum sl_warden_kind kind, size_t place)
+{
+	const struct sl_entry *e = sl_entries_at(&w->entries, kind, place);
+
+	return e ? show(w, e, &((struct sl_warden *)w)->shown) : NULL;
+}
+
+const struct sl_warden_entry *sl_warden_find(const struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p)
+{
+	const struct sl_entry *e = sl_entries_find(&w->entries, kind, false, p);
+
+	if (!e)
+		e = sl_entries_find(&w->entries, kind, true, p);
 	return e ? show(w, e, &((struct sl_warden *)w)->shown) : NULL;
 }
 

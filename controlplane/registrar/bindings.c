@@ -225,7 +225,7 @@ static void end_trust(struct sl_registrar *r, struct sl_reg_binding *x)
 void sl_reg_binding_trust(struct sl_registrar *r, struct sl_reg_binding *x)
 {
 	if (x->held)
-		sl_warden_trusts(r->o.warden, &x->b.flow, seconds_left(r, x), sl_now_ms());
+		sl_warden_renews(r->o.warden, &x->b.flow, seconds_left(r, x), sl_now_ms());
 }
 
 /* Out of all tables and lists. */

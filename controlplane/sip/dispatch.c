@@ -7,6 +7,7 @@
 #include "controlplane/brain.h"
 #include "controlplane/guard/warden.h"
 #include "controlplane/registrar/registrar.h"
+#include "controlplane/routing/trunks.h"
 #include "controlplane/sip/dispatch.h"
 #include "controlplane/sip/internal.h"
 #include "controlplane/sip/leg.h"
@@ -91,16 +92,23 @@ static bool is_trunk(struct sl_sip *s, const struct sl_sip_caller *who)
 	       sl_prov_trunk_of(sl_prov_now(s->o.prov), &who->flow.remote, who->tls_identity) != NULL;
 }
 
+/* A carrier's address that we registered at. */
+static bool is_carrier(struct sl_sip *s, const sip_t *sip, const struct sl_sip_caller *who)
+{
+	return s->trunks && s->listeners[who->flow.listener].role != SL_SIP_ACCESS &&
+	       sl_trunks_of(s->trunks, &who->flow.remote, sip->sip_request->rq_url->url_user, false) != NULL;
+}
+
 /* How is somebody answered who exceeds a limit of the guard? Emergency calls and trunks are not judged. */
 static enum sl_warden_answer judge(struct sl_sip *s, const sip_t *sip, const struct sl_sip_caller *who)
 {
 	enum sl_warden_answer a = sl_warden_judge(s->o.warden, &who->flow, sl_now_ms());
 
-	if (a == SL_WARDEN_PASS)
-		return a;
-	if (sip->sip_request->rq_method == sip_method_invite && sl_sip_is_emergency(s, sip))
+	if (a == SL_WARDEN_PASS || is_trunk(s, who) || is_carrier(s, sip, who) ||
+	        (sip->sip_request->rq_method == sip_method_invite && sl_sip_is_emergency(s, sip)))
 		return SL_WARDEN_PASS;
-	return is_trunk(s, who) ? SL_WARDEN_PASS : a;
+	sl_warden_answered(s->o.warden, a);
+	return a;
 }
 
 /* Whose work is it mostly? *trunks: trunks' own; then it is they who overload us, if somebody does. */

@@ -316,6 +316,15 @@ static void the_configuration_is_not_removed(void **state)
 	for (const struct sl_warden_entry *e; (e = sl_warden_next(t.w, &at)); n++)
 		assert_true(n == 0 ? e->kind == SL_WARDEN_ALLOW && e->origin == SL_WARDEN_CONFIG : e->kind == SL_WARDEN_DENY);
 	assert_int_equal(n, 3);
+	/* One by one: the operator's first. */
+	struct sl_prefix both[] = {prefix("198.51.100.0/25"), prefix("198.51.100.0/24")};
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(sl_warden_at(t.w, SL_WARDEN_DENY, i)->prefix.len, both[i].len);
+		assert_int_equal(sl_warden_find(t.w, SL_WARDEN_DENY, &both[i])->origin, i ? SL_WARDEN_CONFIG : SL_WARDEN_API);
+	}
+	assert_null(sl_warden_at(t.w, SL_WARDEN_DENY, 2));
+	assert_null(sl_warden_at(t.w, SL_WARDEN_DENY, UINT32_MAX));
+	assert_null(sl_warden_find(t.w, SL_WARDEN_ALLOW, &both[0]));
 	sl_warden_reconfigure(t.w, &t.config);
 	assert_int_equal(decides("198.51.100.1"), 'd'); /* the operator's */
 	assert_int_equal(decides("198.51.100.200"), '-');
@@ -450,6 +459,47 @@ static void a_removed_ban_does_not_come_back(void **state)
 	close_warden();
 	open_warden();
 	assert_int_equal(decides("203.0.113.50"), '-');
+}
+
+/* Reputation, and the end of its ban, come between what an operator asked and the store's answer: what he asked is what a restart finds. */
+static void an_operator_is_not_overwritten(void **state)
+{
+	struct sl_prefix a = prefix("203.0.113.50"), b = prefix("203.0.113.51");
+
+	(void)state;
+	report("203.0.113.51", SL_GUARD_SAW_FRAUD, 2);
+	later(59999);
+	assert_int_equal(sl_warden_put(t.w, SL_WARDEN_BAN, &a, 0, "", done, NULL, t.text, sizeof t.text), 0);
+	assert_int_equal(sl_warden_put(t.w, SL_WARDEN_BAN, &b, 0, "", done, NULL, t.text, sizeof t.text), 0);
+	report("203.0.113.50", SL_GUARD_SAW_FRAUD, 2);
+	t.now_ms += 1;
+	t.unix_ms += 1;
+	sl_warden_tick(t.w, t.now_ms); /* that of b ends; both go to the store, behind the operator's */
+	pump_store();
+	close_warden();
+	t.unix_ms += 3600000;
+	open_warden();
+	assert_int_equal(decides("203.0.113.50"), 'b');
+	assert_int_equal(decides("203.0.113.51"), 'b');
+}
+
+/* A ban by reputation that was made just now is there after an orderly stop, too. */
+static void what_waits_is_written_at_the_end(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		char text[32];
+
+		snprintf(text, sizeof text, "203.%u.%u.1", i >> 8, i & 255);
+		report(text, SL_GUARD_SAW_FRAUD, 2);
+	}
+	sl_warden_leave(t.w);
+	sl_store_close(t.store);
+	sl_mailbox_run(t.mail, 1024);
+	sl_mailbox_free(t.mail);
+	sl_warden_free(t.w);
+	open_warden();
+	assert_int_equal(sl_warden_count(t.w, SL_WARDEN_BAN), 3000);
 }
 
 /* ---- reputation ---- */
@@ -661,7 +711,16 @@ static void standing_by(void **state)
 {
 	(void)state;
 	fake_link_attach(1);
+	/* Asked while nobody knows whose the guard is: it is answered when that is known. */
+	assert_int_equal(put(SL_WARDEN_BAN, "203.0.113.2", 600), 0);
+	assert_int_equal(put(SL_WARDEN_DENY, "198.51.100.0/24", 600), 0);
+	assert_int_equal(t.done, 0);
 	fake_link_answer(SL_CMD_GUARD_POLICY, -EBUSY, "client 3 (other) owns the guard");
+	later(10);
+	assert_int_equal(t.done, 2);
+	assert_int_equal(t.error, 0);
+	assert_int_equal(take_out(SL_WARDEN_BAN, "203.0.113.2"), 0);
+	assert_int_equal(take_out(SL_WARDEN_DENY, "198.51.100.0/24"), 0);
 	assert_string_equal(sl_warden_standby(t.w), "client 3 (other) owns the guard");
 	assert_int_equal(put(SL_WARDEN_BAN, "203.0.113.1", 600), 0);
 	assert_int_equal(sent(SL_CMD_GUARD_BAN) + sent(SL_CMD_GUARD_BANS_CLEAR), 0);
@@ -732,7 +791,7 @@ static void marks(void **state)
 	assert_true(m->marks[1].seconds >= 300);
 	/* Two bindings over one flow: the last one takes the mark along. */
 	sl_warden_holds(t.w, &b, 300, t.now_ms);
-	sl_warden_trusts(t.w, &b, 310, t.now_ms);
+	sl_warden_renews(t.w, &b, 310, t.now_ms);
 	sl_warden_distrusts(t.w, &b, t.now_ms);
 	later(10);
 	assert_true(sl_warden_knows(t.w, &b));
@@ -751,6 +810,73 @@ static void marks(void **state)
 	later(100000);
 	assert_false(sl_warden_knows(t.w, &b));
 	fake_link_answer(0, 0, "");
+}
+
+/* A trunk that answers, and a call of its: when that ends the trunk is as known as it was before. */
+static void a_call_takes_no_trust_along(void **state)
+{
+	struct sl_sip_flow trunk = flow("198.18.0.9:5060", 0);
+
+	(void)state;
+	attach();
+	sl_warden_trusts_peer(t.w, &trunk.remote, 0, 100, t.now_ms);
+	sl_warden_holds(t.w, &trunk, 86400, t.now_ms);
+	later(10000);
+	sl_warden_distrusts(t.w, &trunk, t.now_ms);
+	assert_true(sl_warden_knows(t.w, &trunk));
+	assert_int_equal(sl_warden_counts(t.w)->marks_withdrawn, 0);
+	later(10);
+	const struct sl_guard_mark *m = &last(SL_CMD_GUARD_MARK)->guard_mark.marks[0];
+	assert_int_equal(m->trust, SL_GUARD_IS_FINAL);
+	assert_int_equal(m->seconds, 120); /* and no day any more */
+	later(119000);
+	assert_true(sl_warden_knows(t.w, &trunk));
+	later(1000);
+	assert_false(sl_warden_knows(t.w, &trunk));
+	fake_link_answer(0, 0, "");
+}
+
+/* A dataplane comes again while people register and go: it is told of everybody all the same. */
+static void marks_are_told_while_people_come_and_go(void **state)
+{
+	enum { N = 1000, TURNS = 100 };
+	struct sl_sip_flow f = flow("10.0.0.1:5060", 0);
+	bool told[N] = {false};
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		f.remote.ip.d[3] = htonl(10u << 24 | i);
+		sl_warden_holds(t.w, &f, 3600, t.now_ms);
+	}
+	fake_link.room = 1; /* for the policy */
+	fake_link_attach(1);
+	fake_link_answer(SL_CMD_GUARD_POLICY, 0, "");
+	for (unsigned turn = 0; turn < TURNS && t.w->tell.marks_anew; turn++) {
+		f.remote.ip.d[3] = htonl(11u << 24 | turn);
+		sl_warden_holds(t.w, &f, 3600, t.now_ms);
+		sl_warden_renews(t.w, &f, 7200, t.now_ms);
+		if (turn % 2)
+			sl_warden_distrusts(t.w, &f, t.now_ms);
+		fake_link.room = 2;
+		sl_warden_pump(t.w);
+	}
+	fake_link.room = FAKE_SENT_MAX;
+	sl_warden_pump(t.w);
+	assert_false(t.w->tell.marks_anew);
+	assert_true(sent(SL_CMD_GUARD_MARK) < 2 * N / SL_GUARD_MARKS_PER_MSG);
+	for (unsigned i = 0; i < fake_link.n_sent; i++) {
+		const struct sl_cmd_guard_mark *c = &fake_link.sent[i].guard_mark;
+
+		for (unsigned k = 0; fake_link.sent[i].h.type == SL_CMD_GUARD_MARK && k < c->n; k++) {
+			uint32_t who = ntohl(c->marks[k].remote.ip.d[3]);
+			if (who >> 24 == 10)
+				told[who & 0xffffff] = true;
+		}
+	}
+	for (unsigned i = 0; i < N; i++)
+		assert_true(told[i]);
+	fake_link_answer(0, 0, "");
+	fake_link_answer_list(0, "");
 }
 
 static void marks_have_a_limit(void **state)
@@ -800,7 +926,7 @@ static void sources_over_a_limit(void **state)
 	assert_int_equal(sl_warden_overs(t.w, over, 8), 1);
 	assert_int_equal(over[0].times, 2);
 	/* Whoever is known is of another class, which has its own limit. */
-	sl_warden_trusts(t.w, &a, 300, t.now_ms);
+	sl_warden_holds(t.w, &a, 300, t.now_ms);
 	assert_int_equal(sl_warden_judge(t.w, &a, t.now_ms), SL_WARDEN_PASS);
 	sl_warden_distrusts(t.w, &a, t.now_ms);
 	/* Its prefix, everybody: the strictest counts. */
@@ -808,6 +934,10 @@ static void sources_over_a_limit(void **state)
 	assert_int_equal(sl_warden_judge(t.w, &a, t.now_ms), SL_WARDEN_DELAY);
 	assert_int_equal(sl_warden_judge(t.w, &b, t.now_ms), SL_WARDEN_DELAY);
 	say(NULL, SL_GUARD_TOTAL, SL_GUARD_OVER, SL_GUARD_DO_REFUSE, 0);
+	assert_int_equal(sl_warden_judge(t.w, &a, t.now_ms), SL_WARDEN_REFUSE);
+	/* Who is allowed pays for nobody else. */
+	assert_int_equal(put(SL_WARDEN_ALLOW, "198.18.0.2", 0), 0);
+	assert_int_equal(sl_warden_judge(t.w, &b, t.now_ms), SL_WARDEN_PASS);
 	assert_int_equal(sl_warden_judge(t.w, &a, t.now_ms), SL_WARDEN_REFUSE);
 	say(NULL, SL_GUARD_TOTAL, SL_GUARD_BELOW, SL_GUARD_DO_REFUSE, 0);
 	say("198.18.0.0/24", SL_GUARD_PREFIX, SL_GUARD_BELOW, SL_GUARD_DO_DELAY, 0);
@@ -1050,6 +1180,8 @@ int main(void)
 		TEST(the_wall_clock_frees_nobody),
 		TEST(a_restart_brings_back_what_is_left),
 		TEST(a_removed_ban_does_not_come_back),
+		TEST(an_operator_is_not_overwritten),
+		TEST(what_waits_is_written_at_the_end),
 		TEST(wrong_passwords),
 		TEST(false_positives_expire),
 		TEST(forged_packets_ban_nobody),
@@ -1061,6 +1193,8 @@ int main(void)
 		TEST(standing_by),
 		TEST(a_narrow_link),
 		TEST(marks),
+		TEST(a_call_takes_no_trust_along),
+		TEST(marks_are_told_while_people_come_and_go),
 		TEST(marks_have_a_limit),
 		TEST(sources_over_a_limit),
 		TEST(many_sources_over_a_limit),
