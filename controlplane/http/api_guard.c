@@ -129,35 +129,22 @@ static bool read_prefix(struct sl_http_request *r, const char *text, struct sl_p
 static void list(struct sl_brain *b, struct sl_http_request *r, enum sl_warden_kind kind, const char *member)
 {
 	const struct sl_warden_entry *e;
-	size_t limit, offset, at = 0, n = 0;
+	size_t limit, offset;
 
 	if (!sl_api_page(r, DEFAULT_LIMIT, &limit, &offset))
 		return;
 	json_t *all = json_array();
-	while (json_array_size(all) < limit && (e = sl_warden_next(b->warden, &at))) {
-		if (e->kind == kind && n++ >= offset)
-			json_array_append_new(all, sl_guard_show_entry(e));
-	}
+	for (size_t i = 0; i < limit && (e = sl_warden_at(b->warden, kind, offset + i)); i++)
+		json_array_append_new(all, sl_guard_show_entry(e));
 	sl_api_json(r, 200, json_pack("{s:I, s:o}", "total", (json_int_t)sl_warden_count(b->warden, kind), member, all));
 }
 
-/* The one of that prefix: what the API has shown before what is in the file. NULL: there is none. */
+/* NULL: there is none. */
 static json_t *find(const struct sl_brain *b, enum sl_warden_kind kind, const struct sl_prefix *p)
 {
-	const struct sl_warden_entry *e;
-	json_t *found = NULL;
-	size_t at = 0;
+	const struct sl_warden_entry *e = sl_warden_find(b->warden, kind, p);
 
-	while ((e = sl_warden_next(b->warden, &at))) {
-		if (e->kind != kind || e->prefix.len != p->len || !sl_ip_eq(&e->prefix.ip, &p->ip))
-			continue;
-		bool last = e->origin != SL_WARDEN_CONFIG;
-		json_decref(found);
-		found = sl_guard_show_entry(e);
-		if (last)
-			break;
-	}
-	return found;
+	return e ? sl_guard_show_entry(e) : NULL;
 }
 
 /* A change that waits for the store and the dataplane. */
@@ -195,8 +182,8 @@ static void changed(void *ctx, int error, const char *text)
 /* It is shown on terminals and in logs. */
 static bool is_printable(const char *text)
 {
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p < ' ' || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0)) /* in UTF-8: U+0080 to U+009F */
 			return false;
 	}
 	return true;
