@@ -281,9 +281,11 @@ static void close_media(struct sl_brain *b)
 	if (b->ng)
 		unwatch(b, b->loop->watched_ng);
 	sl_ng_close(b->ng);
+	b->ng = NULL;
 	/* What waits for counts is told before the API ends. Sessions stay in the journal and in the dataplane. */
 	if (b->media)
 		sl_media_close(b->media);
+	b->media = NULL; /* the link ends after it, and tells who waits for it */
 }
 
 static void close_all(struct sl_brain *b)

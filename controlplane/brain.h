@@ -60,6 +60,8 @@ struct sl_brain {
 	struct sl_user_op *user_ops; /* changes under way */
 	struct sl_api_keyed *keyed;  /* requests with an Idempotency-Key under way (http/api_once.c) */
 
+	uint64_t tenants_generation; /* of the provisioning whose tenants the guard knows */
+
 	bool reload_wanted, reload_runs;
 	struct sl_reload *reading;   /* its file is being read by a thread (reload.c) */
 	char last_reload[240]; /* outcome of the last reload, empty = none yet */

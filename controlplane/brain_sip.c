@@ -53,6 +53,9 @@ static void tenants_changed(void *ctx)
 	struct sl_brain *b = ctx;
 	const struct sl_prov_snapshot *s = sl_prov_now(b->prov);
 
+	if (s->generation == b->tenants_generation) /* a user, a token */
+		return;
+	b->tenants_generation = s->generation;
 	for (unsigned i = 0; i < s->n_tenants; i++)
 		sl_warden_meter(b->warden, s->tenants[i].name, s->tenants[i].media_pps, s->tenants[i].media_kbps);
 }
@@ -180,6 +183,7 @@ void sl_brain_close_sip(struct sl_brain *b)
 	b->prov = NULL;
 	b->calls = NULL;
 	b->sip = NULL;
+	b->registrar = NULL; /* what of the API is looked at yet asks whether it is there */
 }
 
 /* Transactions of ended and of answered calls leave holes between what stays. When no call has come for a while the pages of the holes go back,
