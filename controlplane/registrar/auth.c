@@ -156,20 +156,18 @@ static enum verdict check(struct check *c)
 
 	if (!is_complete(c) || !uri_fits(c))
 		return MALFORMED;
-	/* Made up, of the process before, of another address: the source may be forged, so nothing is counted against it or the user (that would
-	 * lock them out for whoever sends ten datagrams), and nothing is said about the password. */
-	if (!sl_nonce_is_ours(&c->r->nonces, c->p.nonce, d->name, &c->flow->remote.ip))
+	/* Made up, of the process before, of another address, or so old that whoever had it may have gone from there: the source may be forged, so nothing
+	 * is counted against it or the user (that would lock them out for whoever sends ten datagrams), and nothing is said about the password. */
+	if (!sl_nonce_check(&c->r->nonces, c->p.nonce, d->name, &c->flow->remote.ip, c->now_ms, (int64_t)d->nonce_s * 1000))
 		return STALE;
 	if (a == SL_DIGEST_N || !(a == SL_DIGEST_SHA256 ? d->sha256 : d->md5))
 		return WRONG;
 	if (c->p.qop.p ? !sl_digest_is(c->p.qop, "auth") : !d->rfc2617)
 		return WRONG;
 	c->user = sl_prov_user(c->r->o.prov, c->p.username.p, c->p.username.n, d->name, strlen(d->name));
-	/* The response first: an old nonce with a wrong password is a wrong password. */
+	/* The response first: a used nonce with a wrong password is a wrong password. */
 	if (!response_fits(c, a))
 		return WRONG;
-	if (!sl_nonce_check(&c->r->nonces, c->p.nonce, d->name, &c->flow->remote.ip, c->now_ms, (int64_t)d->nonce_s * 1000))
-		return STALE;
 	if (c->p.qop.p && sl_nonce_use(&c->r->nonces, c->p.nonce, count_of(c->p.nc), fingerprint_of(c)) == SL_NONCE_STALE)
 		return STALE;
 	return c->user->enabled ? GOOD : WRONG;
@@ -224,7 +222,7 @@ static void wrong(struct check *c)
 	if (may_publish(r, c->now_ms))
 		sl_call_event_publish(r->o.events, SL_CE_AUTH_FAILED, tenant, NULL, NULL, "%.*s@%s from %s", len, c->p.username.p, c->domain->name,
 		        source);
-	/* Proven: the nonce was given to that address. */
+	/* Proven: the nonce was given to that address, lately. */
 	sl_warden_report_flow(r->o.warden, c->flow, c->user ? SL_GUARD_SAW_AUTH_FAILED : SL_GUARD_SAW_UNKNOWN_USER, true, sl_now_ms());
 	if (sl_lockout_failed(&r->lockout, sl_lockout_user(&r->lockout, c->p.username.p, (size_t)len, c->domain->name), &limits, c->now_ms))
 		sl_call_event_publish(r->o.events, SL_CE_AUTH_BLOCKED, tenant, NULL, NULL, "user %.*s@%s for %u s", len, c->p.username.p,

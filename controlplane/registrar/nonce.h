@@ -40,9 +40,9 @@ enum sl_nonce_verdict {
 int sl_nonces_init(struct sl_nonces *n, size_t sets);
 void sl_nonces_free(struct sl_nonces *n);
 void sl_nonce_new(struct sl_nonces *n, const char *realm, const struct sl_ip *source, int64_t now_ms, char out[SL_NONCE_TEXT]);
-/* Is it one of ours, for this realm and source, however old? Then whoever sends it has seen an answer there: his address is not forged. */
+/* Is it one of ours, for this realm and source, however old? Then whoever sends it has seen an answer there, once. */
 bool sl_nonce_is_ours(const struct sl_nonces *n, struct sl_slice nonce, const char *realm, const struct sl_ip *source);
-/* And not older than lifetime_ms? */
+/* And not older than lifetime_ms? Then his address is not forged. */
 bool sl_nonce_check(const struct sl_nonces *n, struct sl_slice nonce, const char *realm, const struct sl_ip *source, int64_t now_ms,
         int64_t lifetime_ms);
 /* Use a count of a nonce that passed the check. fingerprint: of the request (Call-ID, CSeq); 0 = never take it for a retransmission. */

@@ -303,6 +303,18 @@ static void old_nonces_and_algorithms(void **state)
 	assert_int_equal(rig_send("alice", "c1", ++rig.cseq, CONTACT), 200);
 }
 
+/* Alice's password, wrong, over that nonce. */
+static int guess(const char *nonce, unsigned cseq)
+{
+	char text[700];
+
+	rig.n_challenges = 0;
+	snprintf(text, sizeof text, "Authorization: Digest username=\"alice\", realm=\"lab.test\", nonce=\"%s\", uri=\"sip:lab.test\", "
+		"response=\"0000000000000000000000000000000000000000000000000000000000000000\", algorithm=SHA-256, cnonce=\"c\", qop=auth, "
+		"nc=00000001\r\n" CONTACT, nonce);
+	return rig_send("alice", "x", cseq, text);
+}
+
 static void guessing_is_slowed(void **state)
 {
 	(void)state;
@@ -315,13 +327,7 @@ static void guessing_is_slowed(void **state)
 	char nonce[64] = "0";
 
 	for (unsigned i = 0; i < 6; i++) {
-		char text[700];
-
-		rig.n_challenges = 0;
-		snprintf(text, sizeof text, "Authorization: Digest username=\"alice\", realm=\"lab.test\", nonce=\"%s\", uri=\"sip:lab.test\", "
-			"response=\"0000000000000000000000000000000000000000000000000000000000000000\", algorithm=SHA-256, cnonce=\"c\", qop=auth, "
-			"nc=00000001\r\n" CONTACT, nonce);
-		assert_int_equal(rig_send("alice", "x", i + 10, text), 401);
+		assert_int_equal(guess(nonce, i + 10), 401);
 		assert_int_equal(rig_has("stale"), i < 3);
 		assert_int_equal(counts().failures, i < 3 ? 0 : i - 2);
 		if (i == 2)
@@ -353,6 +359,15 @@ static void guessing_is_slowed(void **state)
 	assert_int_equal(sl_endpoint_parse("203.0.113.77:40000", &rig.flow.remote), 0);
 	rig_later(30000);
 	assert_int_equal(rig_register("alice", "c7", "Contact: <sip:alice@203.0.113.77:40000>\r\n"), 200);
+	/* An old nonce is like one that nobody was given: who sends it may be where he likes by now. */
+	rig_later(300000);
+	assert_int_equal(sl_endpoint_parse("203.0.113.5:40002", &rig.flow.remote), 0);
+	uint64_t failures = counts().failures;
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(guess(nonce, i + 40), 401);
+	assert_true(rig_has("stale=true"));
+	assert_int_equal(counts().failures, failures);
+	assert_int_equal(sl_warden_counts(rig.warden)->bans_automatic, 1);
 }
 
 /* ---- extensions ---- */
