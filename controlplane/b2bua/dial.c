@@ -105,13 +105,17 @@ static void failed(struct dial *d)
 	sl_trunk_end(tc, NULL, &cause, d->best_headers);
 }
 
-/* Somebody calls what he may not. Trunks carry many people's calls and are not judged by one. */
-static void report_forbidden(const struct trunk_call *tc)
+/* Somebody calls what he may not. Trunks carry many people's calls and are not judged by one. Where flows are trusted nobody proved where he is. */
+static void report_forbidden(const struct dial *d)
 {
-	const struct side *s = tc->caller;
+	const struct side *s = d->tc->caller;
 
-	if (s && s->user && !s->trunk && s->leg && s->leg->ops && sl_leg_is_sip(s->leg))
-		sl_warden_report_flow(tc->b->o.warden, sl_sip_leg_flow(s->leg), SL_GUARD_SAW_FORBIDDEN, true, sl_b2bua_now_ms());
+	if (!s || !s->user || s->trunk || !s->leg || !s->leg->ops || !sl_leg_is_sip(s->leg))
+		return;
+	const struct sl_prov_domain *domain = sl_prov_domain(d->snapshot, s->user->domain, strlen(s->user->domain));
+	bool proven = domain && !domain->trust_flow;
+
+	sl_warden_report_flow(d->tc->b->o.warden, sl_sip_leg_flow(s->leg), SL_GUARD_SAW_FORBIDDEN, proven, sl_b2bua_now_ms());
 }
 
 static void routed(void *ctx, int error, const void *result)
@@ -147,7 +151,7 @@ static void routed(void *ctx, int error, const void *result)
 		sl_cause_set(&d->best, r->status ? r->status : 404, SL_BY_US, r->reason[0] ? r->reason : NULL);
 		d->best.retry_after_s = r->retry_after_s;
 		if (r->status == 403)
-			report_forbidden(tc);
+			report_forbidden(d);
 		failed(d);
 		return;
 	}
