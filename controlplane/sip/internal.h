@@ -103,8 +103,6 @@ enum sl_identity { SL_ID_KNOWN, SL_ID_ANSWERED };
 enum sl_identity sl_sip_identify(struct sl_sip *s, msg_t *msg, const sip_t *sip, struct sl_sip_caller *who, struct sl_prov_user **user);
 /* Is it a user over the flow that he is registered from? Costs two lookups. */
 bool sl_sip_is_registered(struct sl_sip *s, const sip_t *sip, const struct sl_sip_flow *flow);
-/* Is the called number an emergency call of some tenant? */
-bool sl_sip_is_emergency(struct sl_sip *s, const sip_t *sip);
 
 /* ---- message.c: a look at every message before anything else sees it ---- */
 msg_mclass_t *sl_sip_message_class(void);

@@ -173,6 +173,7 @@ void sl_sip_reply(struct sl_sip *s, msg_t *msg, const sip_t *request, int status
 {
 	tport_t *tport = tport_delivered_by(nta_agent_tports(s->agent), msg);
 	unsigned budget = tport ? budget_of(s, msg, tport) : 0, bytes = 0, length = WHOLE;
+	bool dry_run = s->o.warden && sl_warden_policy(s->o.warden)->dry_run;
 	msg_t *reply = NULL;
 	ta_list ta;
 
@@ -184,9 +185,14 @@ void sl_sip_reply(struct sl_sip *s, msg_t *msg, const sip_t *request, int status
 		msg_destroy(reply);
 		reply = NULL;
 	}
+	if (dry_run && length != WHOLE) {
+		if (reply)
+			msg_destroy(reply);
+		reply = build(s, request, status, phrase, WHOLE, &bytes, ta_tags(ta));
+	}
 	(void)ta_end(ta);
-	s->counts.refused_reflection += length == N_LENGTHS;
-	s->counts.shortened += reply && length != WHOLE;
+	*(dry_run ? &s->counts.would_refuse_reflection : &s->counts.refused_reflection) += length == N_LENGTHS;
+	s->counts.shortened += reply && length != WHOLE && !dry_run;
 	if (reply && !(s->hold_ms && hold_back(s, reply, tport))) {
 		send_reply(reply, tport);
 		msg_destroy(reply);

@@ -123,7 +123,9 @@ const struct sl_conf_sip_listener *sl_sip_listener(const struct sl_sip *s, unsig
 
 /* ---- refusing without memory ---- */
 
-/* Answer statelessly (nta_msg_treply with what every answer of ours has), and count. Takes msg. */
+/* Is the called number an emergency call of some tenant? */
+bool sl_sip_is_emergency(struct sl_sip *s, const sip_t *sip);
+/* Answer statelessly (reply.c: with what every answer of ours has, no longer than the guard allows), and count. Takes msg. */
 void sl_sip_refuse(struct sl_sip *s, msg_t *msg, const sip_t *sip, int status, const char *phrase, tag_type_t tag, tag_value_t value, ...);
 
 /* ---- trace: legs call these with what they receive and send ---- */
@@ -148,6 +150,7 @@ void sl_sip_trace(struct sl_sip *s, struct sl_call *c, const struct sl_leg *l, b
 	X(dropped, "messages dropped without an answer: stray ACKs, stray responses, what cannot be answered")             \
 	X(refused_guard, "requests refused: the source exceeds a limit of the guard (503)")                                 \
 	X(refused_reflection, "answers not sent: longer than guard.reflection_percent of what they answer")                 \
+	X(would_refuse_reflection, "answers sent all the same: dry run")                                                    \
 	X(shortened, "answers sent without optional headers, for the same reason")                                          \
 	X(delayed, "answers held back by the guard")                                                                        \
 	X(delayed_dropped, "answers held back and dropped: too many of them")                                               \

@@ -107,6 +107,12 @@ void sl_sip_hop_back(const struct sl_sip_flow *f, struct sl_sip_hop *out)
 	*out = (struct sl_sip_hop){ .to = f->remote, .by_flow = true, .flow = *f };
 }
 
+bool sl_sip_is_emergency(struct sl_sip *s, const sip_t *m)
+{
+	(void)s;
+	return m->sip_request->rq_url->url_user && strcmp(m->sip_request->rq_url->url_user, "112") == 0;
+}
+
 void sl_sip_refuse(struct sl_sip *s, msg_t *msg, const sip_t *m, int status, const char *phrase, tag_type_t tag, tag_value_t value, ...)
 {
 	ta_list ta;

@@ -206,6 +206,25 @@ static void dialogs_are_known_to_the_guard(void **state)
 	rig_event("ENDED");
 }
 
+/* An address with as many calls as it may have, and somebody in need behind it. */
+static void calls_of_a_source_have_a_limit(void **state)
+{
+	static const char *const users[] = {"bob", "112"};
+
+	(void)state;
+	fake_warden.full = true;
+	for (unsigned i = 0; i < 2; i++) {
+		rig_send("INVITE sip:%s@127.0.0.1:%u SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;rport;branch=z9hG4bK-full%u\r\nMax-Forwards: 70\r\n"
+		         "From: <sip:carol@example.com>;tag=carol\r\nTo: <sip:%s@example.com>\r\nCall-ID: full%u\r\nCSeq: 1 INVITE\r\n"
+		         "Contact: <sip:carol@127.0.0.1:%u>\r\nContent-Length: 0\r\n\r\n", users[i], rig.sip_port, rig.port, i, users[i], i, rig.port);
+		rig_expect(i ? "SIP/2.0 100" : "SIP/2.0 486");
+	}
+	fake_warden.full = false;
+	assert_int_equal(fake_warden.taken, 1);
+	hangup(&normal);
+	rig_expect("SIP/2.0 4");
+}
+
 static void in_refused(void **state)
 {
 	const struct sl_cause busy = { .status = 486, .by = SL_BY_CALLEE, .retry_after_s = 7, .text = "Busy Here" };
@@ -1046,6 +1065,7 @@ int main(void)
 		LEG(out_refused),
 		LEG(in_answered_ended_both_ways),
 		LEG(dialogs_are_known_to_the_guard),
+		LEG(calls_of_a_source_have_a_limit),
 		LEG(in_refused),
 		LEG(in_cancelled),
 		LEG(repeated_2xx_gets_its_ack_again),
