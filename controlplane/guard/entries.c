@@ -305,18 +305,21 @@ const struct sl_entry *sl_entries_next(const struct sl_entries *es, size_t *at)
 	return NULL;
 }
 
-struct sl_entry *sl_entries_ended(const struct sl_entries *es, size_t *at, size_t some, int64_t now_ms)
+struct sl_entry *sl_entries_ended(const struct sl_entries *es, struct sl_entries_round *r, size_t some, int64_t now_ms)
 {
-	for (unsigned kind = 0; kind < SL_ENTRY_KINDS; kind++) {
-		const struct sl_entry_shelf *s = &es->shelves[shelf_of(kind, false)];
+	for (; r->kind < SL_ENTRY_KINDS; r->kind++, r->looked = 0) {
+		const struct sl_entry_shelf *s = &es->shelves[shelf_of(r->kind, false)];
+		size_t *at = &r->at[r->kind];
 
-		for (size_t i = 0; i < some && i < s->n; i++) {
-			struct sl_entry *e = &s->all[(*at + i) % s->n];
+		if (r->looked == 0 && *at >= s->n)
+			*at = 0;
+		for (; r->looked < some && *at < s->n; r->looked++, ++*at) {
+			struct sl_entry *e = &s->all[*at];
 
 			if (e->until_ms && e->until_ms <= now_ms)
 				return e;
 		}
 	}
-	*at += some;
+	r->kind = 0;
 	return NULL;
 }

@@ -62,5 +62,11 @@ size_t sl_entries_count(const struct sl_entries *es, unsigned kind);
 const struct sl_entry *sl_entries_at(const struct sl_entries *es, unsigned kind, size_t place);
 /* In the order allow, deny, ban. *at: 0 at first. */
 const struct sl_entry *sl_entries_next(const struct sl_entries *es, size_t *at);
-/* From place *at of the bans and denies with an end on, look at most at `some`: one whose time is up, or NULL. */
-struct sl_entry *sl_entries_ended(const struct sl_entries *es, size_t *at, size_t some, int64_t now_ms);
+/* Where the look for what has ended is. */
+struct sl_entries_round {
+	size_t at[SL_ENTRY_KINDS];
+	unsigned kind;
+	size_t looked; /* at so many of that kind */
+};
+/* The next one whose time is up, to be removed; NULL when `some` of each kind were looked at: the next round goes on behind them. */
+struct sl_entry *sl_entries_ended(const struct sl_entries *es, struct sl_entries_round *r, size_t some, int64_t now_ms);

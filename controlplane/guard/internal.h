@@ -119,7 +119,7 @@ struct sl_warden {
 
 	struct sl_entries entries;
 	size_t pending_bans, pending_prefixes; /* being stored */
-	size_t ended_at;
+	struct sl_entries_round ended;
 	struct sl_warden_entry shown, decided;
 	struct sl_warden_rows rows;
 	bool rows_flying;

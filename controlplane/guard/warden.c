@@ -265,11 +265,12 @@ static void report(struct sl_warden *w, const struct sl_ip *source, enum sl_guar
 		return;
 	w->now_ms = now_ms > w->now_ms ? now_ms : w->now_ms;
 	e = sl_entries_decides(&w->entries, source);
+	struct sl_reputation_entry *of = sl_reputation_find(&w->reputation, source);
 	if (e && e->kind == SL_WARDEN_ALLOW) {
 		w->counts.bans_spared++;
+		of->bans--; /* there was none: the next one is no longer for it */
 		return;
 	}
-	const struct sl_reputation_entry *of = sl_reputation_find(&w->reputation, source);
 	snprintf(reason, sizeof reason, "reputation: %s, %u times; ban number %u", signal_name(what), of->seen[what], of->bans);
 	sl_warden_ban_source(w, &of->ip, seconds, of->bans, reason);
 }

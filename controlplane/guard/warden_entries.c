@@ -290,7 +290,8 @@ void sl_warden_entries_tick(struct sl_warden *w, int64_t now_ms)
 	w->clock_ms = clock_ms;
 	if (step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS)
 		clock_stepped(w, step);
-	while ((e = sl_entries_ended(&w->entries, &w->ended_at, ENDED_PER_TICK, now_ms))) {
+	/* What ends all at once ends a few at a time: SIP waits for this. */
+	for (unsigned n = 0; n < ENDED_PER_TICK && (e = sl_entries_ended(&w->entries, &w->ended, ENDED_PER_TICK, now_ms)); n++) {
 		w->counts.bans_ended++;
 		sl_warden_event(w, SL_CE_GUARD_ENDED, "%s %s: its time is up", kinds[e->kind], sl_prefix_text(&e->prefix, shown));
 		sl_warden_row_later(w, e, true);

@@ -262,6 +262,10 @@ static void an_allow_wins(void **state)
 	report("198.51.100.20", SL_GUARD_SAW_FRAUD, 10);
 	assert_int_equal(sl_warden_counts(t.w)->bans_automatic, 0);
 	assert_int_equal(sl_warden_counts(t.w)->bans_spared, 1);
+	struct sl_warden_source spared;
+	struct sl_ip whose = ip("198.51.100.20");
+	assert_true(sl_warden_source(t.w, &whose, t.now_ms, &spared));
+	assert_int_equal(spared.bans, 0);
 	assert_int_equal(take_out(SL_WARDEN_ALLOW, "198.51.0.0/16"), 0);
 	assert_int_equal(decides("198.51.100.7"), 'd');
 	assert_int_equal(take_out(SL_WARDEN_ALLOW, "198.51.0.0/16"), -ENOENT);
@@ -390,6 +394,27 @@ static void entries_end(void **state)
 	later(30000);
 	assert_int_equal(decides("203.0.114.1"), '-');
 	assert_int_equal(sl_warden_counts(t.w)->bans_ended, 3);
+}
+
+/* A botnet's bans end in the same moment: the brain does no more than so many of them at a time. */
+static void many_end_at_once(void **state)
+{
+	enum { N = 10000, A_TICK = 4096 };
+
+	(void)state;
+	assert_int_equal(put(SL_WARDEN_DENY, "198.51.100.0/24", 60), 0);
+	for (unsigned i = 0; i < N; i++) {
+		char text[32];
+
+		snprintf(text, sizeof text, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+		report(text, SL_GUARD_SAW_FRAUD, 2);
+	}
+	later(60000);
+	assert_int_equal(decides("198.51.100.1"), '-');
+	assert_int_equal(sl_warden_count(t.w, SL_WARDEN_BAN), N + 1 - A_TICK);
+	later(10);
+	later(10);
+	assert_int_equal(sl_warden_count(t.w, SL_WARDEN_BAN), 0);
 }
 
 static void the_wall_clock_frees_nobody(void **state)
@@ -1177,6 +1202,7 @@ int main(void)
 		TEST(the_configuration_is_not_removed),
 		TEST(a_large_configuration),
 		TEST(entries_end),
+		TEST(many_end_at_once),
 		TEST(the_wall_clock_frees_nobody),
 		TEST(a_restart_brings_back_what_is_left),
 		TEST(a_removed_ban_does_not_come_back),
