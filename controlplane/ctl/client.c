@@ -139,17 +139,27 @@ long ctl_request(const struct ctl *c, const char *method, const char *path, cons
 	return status;
 }
 
+int ctl_ask(const struct ctl *c, const char *method, const char *path, const char *body, long *status, json_t **answer)
+{
+	long got = ctl_request(c, method, path, body, answer);
+
+	if (status)
+		*status = got;
+	if (got < 0)
+		return (int)-got;
+	if (c->json && *answer)
+		ctl_print_json(*answer);
+	return got >= 300 ? ctl_complain(got, *answer) : CTL_OK;
+}
+
 int ctl_change(const struct ctl *c, const char *method, const char *path, const char *body, const char *what)
 {
 	json_t *answer;
-	long status = ctl_request(c, method, path, body, &answer);
+	long status;
+	int rc = ctl_ask(c, method, path, body, &status, &answer);
 
-	if (status < 0)
-		return (int)-status;
-	if (c->json && answer)
-		ctl_print_json(answer);
-	if (status >= 300)
-		return ctl_complain(status, answer);
+	if (rc != CTL_OK)
+		return rc;
 	if (!c->json && what)
 		printf("%s: %s\n", what, ctl_text(answer, "status")[0] ? ctl_text(answer, "status") : status == 201 ? "added" : "stored");
 	json_decref(answer);

@@ -159,14 +159,10 @@ int ctl_allocations(const struct ctl *c)
 static int simple(const struct ctl *c, const char *method, const char *path)
 {
 	json_t *answer;
-	long status = ctl_request(c, method, path, NULL, &answer);
+	int rc = ctl_ask(c, method, path, NULL, NULL, &answer);
 
-	if (status < 0)
-		return (int)-status;
-	if (c->json && answer)
-		ctl_print_json(answer);
-	if (status >= 300)
-		return ctl_complain(status, answer);
+	if (rc != CTL_OK)
+		return rc;
 	if (!c->json)
 		printf("%s%s%s\n", ctl_text(answer, "status"), ctl_text(answer, "note")[0] ? ": " : "",
 		        ctl_text(answer, "note"));

@@ -81,15 +81,11 @@ static int put(const struct ctl *c, const char *list, const char *done)
 		return CTL_USAGE;
 	}
 	char *path = entry_path(list, c->args[0]);
-	long status = ctl_request(c, "PUT", path, text, &answer);
+	int rc = ctl_ask(c, "PUT", path, text, NULL, &answer);
 	free(path);
 	free(text);
-	if (status < 0)
-		return (int)-status;
-	if (c->json && answer)
-		ctl_print_json(answer);
-	if (status >= 300)
-		return ctl_complain(status, answer);
+	if (rc != CTL_OK)
+		return rc;
 	if (!c->json)
 		print_entry(answer, done);
 	json_decref(answer);
@@ -317,14 +313,10 @@ int ctl_guard_report(const struct ctl *c)
 		fputs("sluicectl: address and signal must be UTF-8\n", stderr);
 		return CTL_USAGE;
 	}
-	long status = ctl_request(c, "POST", "/v1/guard/report", text, &answer);
+	int rc = ctl_ask(c, "POST", "/v1/guard/report", text, NULL, &answer);
 	free(text);
-	if (status < 0)
-		return (int)-status;
-	if (c->json && answer)
-		ctl_print_json(answer);
-	if (status >= 300)
-		return ctl_complain(status, answer);
+	if (rc != CTL_OK)
+		return rc;
 	if (!c->json)
 		printf("%s: counted, %lld points now%s%s\n", c->args[0], ctl_int(answer, "score"),
 		        json_is_object(json_object_get(answer, "entry")) ? ", in a list: " : "",

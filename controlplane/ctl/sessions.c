@@ -190,15 +190,11 @@ static int act(const struct ctl *c, const char *method, const char *action, json
 		}
 	}
 	path = path_of(c, action);
-	long status = ctl_request(c, method, path, text, &answer);
+	int rc = ctl_ask(c, method, path, text, NULL, &answer);
 	free(path);
 	free(text);
-	if (status < 0)
-		return (int)-status;
-	if (c->json && answer)
-		ctl_print_json(answer);
-	if (status >= 300)
-		return ctl_complain(status, answer);
+	if (rc != CTL_OK)
+		return rc;
 	if (!c->json)
 		printf("%s: %s\n", c->args[0], ctl_text(answer, "status"));
 	json_decref(answer);
