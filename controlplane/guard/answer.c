@@ -141,14 +141,6 @@ void sl_warden_took(struct sl_warden *w, enum sl_warden_state what, const struct
 		sl_tally_sub(&w->states[what], source, source_bits(source));
 }
 
-bool sl_warden_take(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
-{
-	if (!sl_warden_has_room(w, what, source))
-		return false;
-	sl_warden_took(w, what, source);
-	return true;
-}
-
 void sl_warden_give(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
 {
 	if (!w)

@@ -61,7 +61,6 @@ struct sl_warden_tell {
 	enum { SL_TELL_UNKNOWN, SL_TELL_OWNER, SL_TELL_STANDBY, SL_TELL_REFUSED } owner;
 	char standby[160];
 	int64_t retry_ms;
-	uint32_t epoch;            /* of the attachment: answers of an earlier one are nobody's */
 	bool policy_due, policy_asked, pressure_due;
 
 	bool clear_due, bans_anew; /* all bans are being told again, from ban_at on */
@@ -181,6 +180,9 @@ void sl_warden_tell_ban(struct sl_warden *w, const struct sl_entry *e, bool remo
 void sl_warden_tell_list(struct sl_warden *w, struct sl_warden_op *op);
 void sl_warden_tell_mark(struct sl_warden *w, const struct sl_guard_mark *mark);
 void sl_warden_tell_meter(struct sl_warden *w, unsigned meter);
+
+/* ---- hear.c ---- */
+void sl_warden_hear(struct sl_warden *w, unsigned worker, const struct sl_event *evt);
 
 /* ---- query.c, sample.c ---- */
 void sl_warden_query_answer(struct sl_warden *w, unsigned worker, const struct sl_event *evt);

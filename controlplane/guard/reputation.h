@@ -22,7 +22,6 @@ struct sl_reputation_entry {
 	uint32_t bans;                  /* lately: one is forgotten for each ban_max_s without another */
 	int64_t last_ms;                /* 0 = free */
 	int64_t calm_ms;                /* from when on it is without one */
-	int64_t spared_until_ms;        /* it would be banned, were nobody else behind its address */
 	int64_t answered_ms;            /* the last refusal that was answered */
 };
 struct sl_reputation {

@@ -6,24 +6,17 @@
 #include <stdlib.h>
 
 /* A later end is told when it is that much later: refreshes every minute need no message each. */
-enum { SMALLEST = 256, V6_BITS = 64, V4_BITS = 128, NEWS_MS = 20000 };
+enum { SMALLEST = 256, NEWS_MS = 20000 };
 
 void sl_trust_init(struct sl_trust *t, size_t max, const struct sl_siphash_key *key)
 {
 	*t = (struct sl_trust){.key = *key, .max = max};
-	sl_tally_init(&t->addresses, key);
 }
 
 void sl_trust_free(struct sl_trust *t)
 {
 	free(t->all);
-	sl_tally_free(&t->addresses);
 	*t = (struct sl_trust){.key = t->key};
-}
-
-static unsigned bits_of(const struct sl_ip *ip)
-{
-	return sl_ip_is_v4(ip) ? V4_BITS : V6_BITS;
 }
 
 static size_t home_of(const struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener)
@@ -66,7 +59,7 @@ struct sl_trust_mark *sl_trust_put(struct sl_trust *t, const struct sl_endpoint 
 
 	*news = false;
 	if (!m || m->until_ms == 0) {
-		if (t->n >= t->max || (2 * (t->n + 1) > t->size && grow(t) < 0) || sl_tally_add(&t->addresses, &remote->ip, bits_of(&remote->ip)) < 0)
+		if (t->n >= t->max || (2 * (t->n + 1) > t->size && grow(t) < 0))
 			return NULL;
 		m = at(t, remote, listener);
 		*m = (struct sl_trust_mark){.remote = {remote->ip, remote->port_be}, .listener = listener};
@@ -89,7 +82,6 @@ static void take_out(struct sl_trust *t, struct sl_trust_mark *m)
 {
 	size_t mask = t->size - 1, gap = (size_t)(m - t->all);
 
-	sl_tally_sub(&t->addresses, &m->remote.ip, bits_of(&m->remote.ip));
 	for (size_t i = (gap + 1) & mask; t->all[i].until_ms; i = (i + 1) & mask) {
 		size_t home = home_of(t, &t->all[i].remote, t->all[i].listener);
 
@@ -121,11 +113,6 @@ bool sl_trust_release(struct sl_trust *t, const struct sl_endpoint *remote, uint
 bool sl_trust_has(const struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t now_ms)
 {
 	return t->n && at(t, remote, listener)->until_ms > now_ms;
-}
-
-bool sl_trust_is_home(const struct sl_trust *t, const struct sl_ip *ip)
-{
-	return sl_tally_of(&t->addresses, ip, bits_of(ip)) > 0;
 }
 
 void sl_trust_sweep(struct sl_trust *t, size_t some, int64_t now_ms)

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "controlplane/guard/tally.h"
+#include "dataplane/wire/addr.h"
+#include "dataplane/wire/siphash.h"
 
 struct sl_trust_mark {
 	struct sl_endpoint remote;
@@ -23,7 +24,6 @@ struct sl_trust {
 	struct sl_trust_mark *all;
 	size_t size, n, max;       /* size: a power of two, or 0 */
 	size_t swept;
-	struct sl_tally addresses; /* how many marks an address (IPv6: /64) has */
 };
 
 void sl_trust_init(struct sl_trust *t, size_t max, const struct sl_siphash_key *key);
@@ -35,7 +35,5 @@ struct sl_trust_mark *sl_trust_put(struct sl_trust *t, const struct sl_endpoint 
 /* One holder less. True: that was the last one; the mark has gone, or *left (else NULL) has an earlier end now: without holders it stays until then. */
 bool sl_trust_release(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t now_ms, const struct sl_trust_mark **left);
 bool sl_trust_has(const struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t now_ms);
-/* Is anybody known at this address? */
-bool sl_trust_is_home(const struct sl_trust *t, const struct sl_ip *ip);
 /* Forget what has ended, `some` places from where the last call left off. */
 void sl_trust_sweep(struct sl_trust *t, size_t some, int64_t now_ms);
