@@ -32,7 +32,7 @@ const char *sl_guard_kind_text(unsigned kind)
 	return kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
 
-const char *sl_guard_origin_text(unsigned origin)
+static const char *origin_text(unsigned origin)
 {
 	static const char *const names[] = {[SL_WARDEN_CONFIG] = "configuration", [SL_WARDEN_API] = "api", [SL_WARDEN_AUTO] = "reputation"};
 
@@ -64,7 +64,7 @@ json_t *sl_guard_show_entry(const struct sl_warden_entry *e)
 	clock_gettime(CLOCK_REALTIME, &now);
 	int64_t left_ms = e->until_unix_ms - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 	json_t *o = json_pack("{s:o, s:s, s:s, s:I}", "prefix", sl_guard_show_prefix(&e->prefix.ip, e->prefix.len), "kind",
-	        sl_guard_kind_text(e->kind), "origin", sl_guard_origin_text(e->origin), "since_unix_ms", (json_int_t)e->since_unix_ms);
+	        sl_guard_kind_text(e->kind), "origin", origin_text(e->origin), "since_unix_ms", (json_int_t)e->since_unix_ms);
 
 	json_object_set_new(o, "until_unix_ms", e->until_unix_ms ? json_integer(e->until_unix_ms) : json_null());
 	json_object_set_new(o, "seconds_left", e->until_unix_ms ? json_integer(left_ms > 0 ? (left_ms + 999) / 1000 : 0) : json_null());

@@ -13,7 +13,6 @@ json_t *sl_guard_show_ip(const struct sl_ip *ip);
 json_t *sl_guard_show_prefix(const struct sl_ip *ip, unsigned len); /* a host prefix as the address alone */
 json_t *sl_guard_show_entry(const struct sl_warden_entry *e);
 const char *sl_guard_kind_text(unsigned kind);     /* "allow", "deny", "ban" */
-const char *sl_guard_origin_text(unsigned origin); /* "configuration", "api", "reputation" */
 json_t *sl_guard_show_rule(const struct sl_config *c, const struct sl_conf_guard_rule *rule);
 json_t *sl_guard_show_policy(const struct sl_config *c, const struct sl_conf_guard *g);
 json_t *sl_guard_show_over(const struct sl_brain *b, const struct sl_warden_over *over, int64_t now_ms);
