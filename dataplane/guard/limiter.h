@@ -20,7 +20,7 @@ enum {
 struct sl_limiter_line {
 	_Alignas(64) uint32_t tag[SL_LIMITER_WAYS]; /* 0 = free */
 	uint16_t load[SL_LIMITER_WAYS];
-	uint8_t told[SL_LIMITER_WAYS]; /* 1: that it is over was told */
+	uint8_t told[SL_LIMITER_WAYS]; /* 0, or when it was told last that it is over */
 	uint32_t tick;                 /* loads are as of then */
 	uint32_t pad;
 };

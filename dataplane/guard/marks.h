@@ -13,7 +13,7 @@
 
 #include "dataplane/guard/hash.h"
 
-enum { SL_MARKS_WAYS = 8, SL_MARKS_PROVISIONAL_S = 16 };
+enum { SL_MARKS_WAYS = 8 };
 
 struct sl_marks {
 	struct sl_hash_key key;

@@ -9,7 +9,7 @@
 
 #include "dataplane/guard/marks.h"
 
-enum { START_S = 500, FEW = 64, DAY_S = 86400 };
+enum { START_S = 500, FEW = 64, DAY_S = 86400, PROVISIONAL_S = 16 };
 static struct sl_marks m;
 static const struct sl_hash_key key = {{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5}};
 
@@ -63,7 +63,7 @@ static void address_port_and_listener_together(void **state)
 
 static void provisional_then_final_then_withdrawn(void **state)
 {
-	assert_true(set(1, SL_GUARD_IS_PROVISIONAL, SL_MARKS_PROVISIONAL_S, START_S));
+	assert_true(set(1, SL_GUARD_IS_PROVISIONAL, PROVISIONAL_S, START_S));
 	assert_int_equal(look(1, START_S), SL_GUARD_IS_PROVISIONAL);
 	assert_int_equal(m.n_provisional, 1);
 	assert_true(set(1, SL_GUARD_IS_FINAL, 3600, START_S + 1));
@@ -71,7 +71,7 @@ static void provisional_then_final_then_withdrawn(void **state)
 	assert_int_equal(m.n_provisional, 0);
 	assert_int_equal(m.n_final, 1);
 	/* Whoever forges his address and is challenged does not lower it. */
-	assert_true(set(1, SL_GUARD_IS_PROVISIONAL, SL_MARKS_PROVISIONAL_S, START_S + 2));
+	assert_true(set(1, SL_GUARD_IS_PROVISIONAL, PROVISIONAL_S, START_S + 2));
 	assert_int_equal(look(1, START_S + 2), SL_GUARD_IS_FINAL);
 	assert_int_equal(look(1, START_S + 3000), SL_GUARD_IS_FINAL);
 	assert_true(set(1, SL_GUARD_NOBODY, 0, START_S + 3000));
