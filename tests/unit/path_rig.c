@@ -443,7 +443,7 @@ static struct rte_mbuf *frame_of(const struct rig_packet *p)
 	return m;
 }
 
-void rig_in(unsigned worker, const struct rig_packet *p, unsigned n)
+void rig_in_alone(unsigned worker, const struct rig_packet *p, unsigned n)
 {
 	struct rte_mbuf *m[SL_BURST];
 	must(n <= SL_BURST);
@@ -451,6 +451,11 @@ void rig_in(unsigned worker, const struct rig_packet *p, unsigned n)
 		m[i] = frame_of(&p[i]);
 	sl_path_frames(rig.workers[worker], m, n, 0, SL_FROM_PORT);
 	sl_path_run_loops(rig.workers[worker]);
+}
+
+void rig_in(unsigned worker, const struct rig_packet *p, unsigned n)
+{
+	rig_in_alone(worker, p, n);
 	for (unsigned i = 0; i < rig.dp.n_workers && rig.dp.n_workers > 1; i++)
 		sl_handoff_input(rig.workers[(worker + 1 + i) % rig.dp.n_workers]);
 }

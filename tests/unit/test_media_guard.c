@@ -222,8 +222,67 @@ static void survives_a_restart(void **state)
 	assert_in_range(burst(A, &a, 7, 500), 95, 105);
 }
 
+/* ---- two workers ---- */
+
+static int setup_two(void **state)
+{
+	next_seq = 1;
+	return rig_setup_two(state);
+}
+
+/* Strangers to a leg of the other worker, as many as its ring takes and more: whom that worker knows still comes through. */
+static void a_flood_fills_the_ring_of_strangers_only(void **state)
+{
+	enum { RING = 256 };
+	struct sl_cmd_leg a, b;
+	rig_pair(&a, &b, A, B);
+	struct rig_packet known = rig_rtp(A, &a, PCMU, 1, 160, 7, PAYLOAD), stranger = rig_rtp(STRANGER, &a, PCMU, 1, 160, 9, PAYLOAD);
+	rig_in(0, &known, 1); /* its owner learns who it is, and says so to the others */
+	assert_int_equal(rig_out(out, MAX), 1);
+	for (unsigned i = 0; i < 2 * RING; i++)
+		rig_in_alone(1, &stranger, 1);
+	assert_true(rig_drops(SL_DROP_handoff_unknown_full) >= RING);
+	known = rig_rtp(A, &a, PCMU, 2, 320, 7, PAYLOAD);
+	rig_in_alone(1, &known, 1);
+	assert_int_equal(rig_drops(SL_DROP_handoff_known_full), 0);
+	assert_int_equal(rig_worker(1)->counters[SL_C_handoff_known_out], 1);
+	assert_true(rig_worker(1)->counters[SL_C_handoff_unknown_out] <= RING);
+	while (sl_handoff_input(rig_worker(0)) > 0)
+		;
+	assert_int_equal(rig_out(out, MAX), 1);
+	rig_assert_to(&out[0], B);
+}
+
+/* What the other worker's strangers may send is decided where it comes in; there it is counted, too. */
+static void each_worker_limits_what_it_receives(void **state)
+{
+	struct sl_cmd_guard_policy p = {.enabled = 1, .n_rules = 1};
+	struct sl_cmd_leg a, b;
+	p.rules[0] = (struct sl_guard_rule){.guard_class = SL_GUARD_MEDIA, .listener = SL_GUARD_ANY, .pps = {20}};
+	rig_pair(&a, &b, A, B);
+	struct rig_packet stranger = rig_rtp(STRANGER, &a, PCMU, 1, 160, 9, PAYLOAD), known = rig_rtp(A, &a, PCMU, 1, 160, 7, PAYLOAD);
+	rig_in(0, &known, 1);
+	assert_int_equal(rig_out(out, MAX), 1);
+	guard_by(p);
+	for (unsigned i = 0; i < 50; i++) {
+		rig_in(0, &stranger, 1);
+		rig_in(1, &stranger, 1);
+	}
+	for (unsigned w = 0; w < 2; w++) {
+		assert_in_range(rig_worker(w)->drops[SL_DROP_guard_source_limit], 29, 31);
+		assert_int_equal(rig_worker(w)->counters[SL_C_guard_unknown], 50);
+	}
+	assert_in_range(rig_drops(SL_DROP_media_stranger), 38, 42); /* a packet handed over is not charged again */
+	for (uint16_t i = 2; i < 52; i++) {
+		known = rig_rtp(A, &a, PCMU, i, 160u * i, 7, PAYLOAD);
+		rig_in(1, &known, 1);
+		assert_int_equal(rig_out(out, MAX), 1);
+	}
+}
+
 int main(void)
 {
+#define TWO(f) cmocka_unit_test_setup_teardown(f, setup_two, rig_teardown)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_leg_has_its_rate),
@@ -237,6 +296,8 @@ int main(void)
 		TEST(a_tenant_shares),
 		TEST(session_before_tenant),
 		TEST(survives_a_restart),
+		TWO(a_flood_fills_the_ring_of_strangers_only),
+		TWO(each_worker_limits_what_it_receives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
