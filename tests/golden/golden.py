@@ -337,6 +337,8 @@ def run_live(golden):
         sent.append(api.counters()[0]["tx_packets"])
     wire.close()
     golden.alive()
+    for reason in sorted(set(world.get("/v1/guard")["drops"]) - {reason for case in todo for reason in case.drops}):
+        golden.fail("no case for the guard's reason to drop " + reason)
     golden.stop()
     seen = frames.read_pcap(golden.out)
     for i, case in enumerate(todo):

@@ -290,6 +290,10 @@ class Sessions:
             return [from_client(ipv4(src[0], SERVICE4, udp(src[0], SERVICE4, src[1], port, b"data")))] * n
         return make
 
+    def odd(self, *payloads):
+        """What the first session's client sends that is not right."""
+        return lambda: [self.clients[0].frame(payload) for payload in payloads]
+
     def forged(self):
         return [from_client(ipv4(CLIENT4, SERVICE4, udp(CLIENT4, SERVICE4, 41999, TURN_PORT, stun.channel_data(0x4000, b"data"))))]
 
@@ -305,6 +309,12 @@ def session_cases():
         Case("TURN: a stranger to the session's relay port", s.from_peer(1, ("198.18.9.8", 9000)), drops={"no_permission": 1},
              counters={"guard_unknown": 1}),
         Case("TURN: the session's channel from another port", s.forged, drops={"no_allocation": 1}, counters={"guard_unknown": 1}),
+        Case("TURN: ChannelData longer than its datagram", s.odd(stun.channel_data(0x4000, b"data")[:6]), drops={"channel_malformed": 1}, wait=1.2),
+        Case("TURN: a channel that is not bound", s.odd(stun.channel_data(0x4001, b"data")), drops={"no_channel": 1}),
+        Case("TURN: Send to nobody", s.odd(stun.Message(stun.SEND, stun.INDICATION, TRANSACTION).add(stun.DATA_ATTR, b"data").build()),
+             drops={"send_malformed": 1}),
+        Case("TURN: Send to a peer that policy forbids", s.odd(stun.Message(stun.SEND, stun.INDICATION, TRANSACTION)
+             .add_address(stun.XOR_PEER_ADDRESS, "198.18.9.8", 9).add(stun.DATA_ATTR, b"data").build()), drops={"peer_forbidden": 1}),
     ]
 
 
@@ -371,6 +381,7 @@ def media_cases():
         Case("media: SIP", later((b"INVITE sip:a@b SIP/2.0\r\n\r\n",)), drops={"media_unexpected": 1}),
         Case("media: RTP whose extension is longer than it", later((struct.pack("!BBHII", 0x90, 0, 1, 1, 0x60D) + b"\xbe\xde\xff\xff",)),
              drops={"rtp_malformed": 1}),
+        Case("media: RTCP that is longer than its datagram", later((struct.pack("!BBHI", 0x80, 201, 400, 0x60D),)), drops={"rtcp_malformed": 1}),
         Case("media: another source", later((call.sound(), ("198.18.9.9", 20000)), (call.sound(), (CLIENT4, 20001))), drops={"media_stranger": 2},
              counters={"guard_unknown": 2}),
         Case("media: a session over its limit", later(*[call.sound] * 14), anything, drops={"session_limit": (3, 4, 5)},
