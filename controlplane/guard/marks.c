@@ -13,6 +13,7 @@ enum {
 	/* A mark outlives what holds it a little: ends that move by less than 20 s are not told (trust.c), and a refresh may be late. */
 	GRACE_S = 30,
 	LONGEST_S = 30 * 86400,
+	KEPT_FREE = 4, /* of the table that part is for bindings, calls and trunks: one account can authenticate from every port there is */
 };
 
 static uint64_t hash_of(const struct sl_warden *w, const struct sl_sip_flow *flow)
@@ -73,6 +74,10 @@ static void trust(struct sl_warden *w, const struct sl_endpoint *remote, unsigne
 
 void sl_warden_trusts(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms)
 {
+	if (w && w->trust.n >= w->trust.max - w->trust.max / KEPT_FREE && !sl_warden_knows(w, flow)) {
+		w->counts.marks_refused++;
+		return;
+	}
 	trust(w, &flow->remote, flow->listener, seconds, SL_TRUST_ALONE, now_ms);
 }
 

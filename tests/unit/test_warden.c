@@ -920,6 +920,25 @@ static void marks_have_a_limit(void **state)
 		f.remote.ip.d[3] = htonl(10u << 24 | i);
 		sl_warden_distrusts(t.w, &f, t.now_ms);
 	}
+	/* Who authenticates and holds nothing does not fill the places of those who do, or of trunks. */
+	for (unsigned i = 0; i < 5000; i++) {
+		f.remote.port_be = htons((uint16_t)(10000 + i));
+		sl_warden_trusts(t.w, &f, 60, t.now_ms);
+	}
+	assert_int_equal(t.w->trust.n, 3072);
+	for (unsigned i = 0; i < 512; i++) {
+		f.remote.ip.d[3] = htonl(10u << 24 | i);
+		sl_warden_holds(t.w, &f, 300, t.now_ms);
+		sl_warden_trusts_peer(t.w, &f.remote, 1, 300, t.now_ms);
+	}
+	assert_int_equal(t.w->trust.n, 4096);
+	later(400000); /* a sweep looks at 1,024 places */
+	for (unsigned i = 0; i < 20; i++)
+		later(10);
+	for (unsigned i = 0; i < 5000; i++) {
+		f.remote.ip.d[3] = htonl(10u << 24 | i);
+		sl_warden_distrusts(t.w, &f, t.now_ms);
+	}
 	assert_int_equal(t.w->trust.n, 0);
 }
 
