@@ -30,7 +30,7 @@ size_t sl_sip_legs_n(void)
 
 /* ---- the guard ---- */
 
-enum { DIALOG_TRUSTED_S = 86400 /* or until the leg ends */ };
+enum { DIALOG_TRUSTED_S = 86400 /* after the last message, or until the leg ends */ };
 
 static void leave_guard(struct leg *l)
 {
@@ -49,8 +49,10 @@ void sl_leg_sip_is_at(struct leg *l, const struct sl_sip_flow *flow)
 	bool was_held = l->held, moves = memcmp(&before, flow, sizeof before) != 0;
 
 	l->flow = *flow;
-	if (was_held && !moves)
+	if (was_held && !moves) {
+		sl_warden_renews(w, flow, DIALOG_TRUSTED_S, sl_now_ms());
 		return;
+	}
 	l->held = flow->transport == SL_SIP_UDP || sl_sip_flow_is_open(l->sip, flow);
 	if (l->held)
 		sl_warden_holds(w, flow, DIALOG_TRUSTED_S, sl_now_ms());

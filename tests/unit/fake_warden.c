@@ -39,6 +39,15 @@ void sl_warden_holds(struct sl_warden *w, const struct sl_sip_flow *flow, uint32
 	fake_warden.times_held++;
 }
 
+void sl_warden_renews(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms)
+{
+	(void)w;
+	(void)flow;
+	(void)seconds;
+	(void)now_ms;
+	fake_warden.times_renewed++;
+}
+
 void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms)
 {
 	(void)w;

@@ -7,7 +7,7 @@
 struct fake_warden {
 	bool full;               /* no call more */
 	int taken, held;         /* calls, flows: now */
-	unsigned times_held;
+	unsigned times_held, times_renewed;
 	unsigned reported[SL_GUARD_N_SIGNALS];
 };
 extern struct fake_warden fake_warden;

@@ -195,9 +195,11 @@ static void dialogs_are_known_to_the_guard(void **state)
 	request("ACK", NULL, NULL);
 	rig_event("ACKED");
 	assert_int_equal(fake_warden.held, 1);
+	unsigned renewed = fake_warden.times_renewed;
 	request("OPTIONS", NULL, NULL);
 	rig_expect("SIP/2.0 200");
 	assert_int_equal(fake_warden.held, 1);
+	assert_int_equal(fake_warden.times_renewed, renewed + 1); /* however long it lasts */
 	rig_restart();
 	assert_int_equal(fake_warden.taken, 1);
 	assert_int_equal(fake_warden.held, 1);
