@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include "dataplane/guard/again.h"
 #include "dataplane/path/packet.h"
@@ -100,6 +102,33 @@ static uint64_t buffers_held(const struct sl_config *c, bool generous)
 	return n;
 }
 
+/* rte_pktmbuf_pool_create(), but that without hugepages memory is taken for as many buffers as there are: that would take a page for each of the last chunk,
+ * and up to two fifths of it would lie idle. Addresses are virtual then, so nothing is gained by keeping buffers within pages. */
+static struct rte_mempool *make_pool(const char *name, unsigned n, unsigned cache, uint16_t data_room)
+{
+	const struct rte_pktmbuf_pool_private sizes = {.mbuf_data_room_size = data_room, .mbuf_priv_size = SL_PACKET_PRIVATE_BYTES};
+	struct rte_mempool *pool;
+	int rc;
+
+	if (rte_eal_has_hugepages() || rte_eal_iova_mode() != RTE_IOVA_VA)
+		return rte_pktmbuf_pool_create(name, n, cache, SL_PACKET_PRIVATE_BYTES, data_room, SOCKET_ID_ANY);
+	pool = rte_mempool_create_empty(name, n, (unsigned)sizeof(struct rte_mbuf) + SL_PACKET_PRIVATE_BYTES + data_room, cache, sizeof sizes,
+		SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	if (!pool)
+		return NULL;
+	rc = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);
+	rte_pktmbuf_pool_init(pool, (void *)(uintptr_t)&sizes);
+	if (rc == 0)
+		rc = rte_mempool_populate_default(pool);
+	if (rc < 0) {
+		rte_mempool_free(pool);
+		rte_errno = -rc;
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 int sl_start_pools(struct sl_dataplane *dp, char *err, size_t err_len)
 {
 	const struct sl_config *c = dp->config;
@@ -116,10 +145,8 @@ int sl_start_pools(struct sl_dataplane *dp, char *err, size_t err_len)
 		return -ENOMEM;
 	}
 	n = RTE_MIN(most, (have - others) / each);
-	dp->pool = rte_pktmbuf_pool_create("packets", (unsigned)n, CACHE, SL_PACKET_PRIVATE_BYTES, DATA_ROOM,
-		SOCKET_ID_ANY);
-	dp->pool_large = rte_pktmbuf_pool_create("large", (unsigned)large, 0, SL_PACKET_PRIVATE_BYTES, LARGE_DATA_ROOM,
-		SOCKET_ID_ANY);
+	dp->pool = make_pool("packets", (unsigned)n, CACHE, DATA_ROOM);
+	dp->pool_large = make_pool("large", (unsigned)large, 0, LARGE_DATA_ROOM);
 	if (dp->pool && dp->pool_large)
 		return 0;
 	snprintf(err, err_len, "no memory for %" PRIu64 " packet buffers (%" PRIu64 " MB): %s", n, n * each / MB,
