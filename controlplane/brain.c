@@ -285,21 +285,19 @@ static void close_media(struct sl_brain *b)
 	/* What waits for counts is told before the API ends. Sessions stay in the journal and in the dataplane. */
 	if (b->media)
 		sl_media_close(b->media);
-	b->media = NULL; /* the link ends after it, and tells who waits for it */
+	b->media = NULL; /* the link ends after it, and tells who waits */
 }
 
 static void close_all(struct sl_brain *b)
 {
 	struct sl_brain_loop *l = b->loop;
 
+	b->closing = true;
 	sl_brain_reload_close(b);
 	if (b->warden)
 		sl_warden_leave(b->warden);
 	sl_brain_close_sip(b); /* what it has for the store is committed */
-	/* The store first: what it was asked is committed, and answered while there is somebody to tell. */
-	sl_store_close(b->store);
-	if (b->mail)
-		sl_mailbox_run(b->mail, MAILBOX);
+	sl_store_close(b->store); /* what it was asked was committed and answered when SIP ended */
 	close_media(b);
 	sl_dp_free(b->dp);
 	sl_warden_free(b->warden); /* the store, the link and SIP have gone: nobody asks any more */

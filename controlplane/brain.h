@@ -62,6 +62,7 @@ struct sl_brain {
 
 	uint64_t tenants_generation; /* of the provisioning whose tenants the guard knows */
 
+	bool closing;                /* requests of the API are refused: what they ask for is going */
 	bool reload_wanted, reload_runs;
 	struct sl_reload *reading;   /* its file is being read by a thread (reload.c) */
 	char last_reload[240]; /* outcome of the last reload, empty = none yet */

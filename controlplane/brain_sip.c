@@ -170,6 +170,10 @@ void sl_brain_close_sip(struct sl_brain *b)
 	sl_registrar_set_sip(b->registrar, NULL);
 	sl_sip_close(b->sip);
 	sl_registrar_close(b->registrar);
+	/* What the store and the link answer yet asks whether they are there. */
+	b->calls = NULL;
+	b->sip = NULL;
+	b->registrar = NULL;
 	sl_routing_close(b->routing);
 	sl_cdrs_close(b->cdrs);
 	if (b->store)
@@ -181,9 +185,6 @@ void sl_brain_close_sip(struct sl_brain *b)
 	sl_asks_free(b->asks);
 	sl_timers_free(b->timers);
 	b->prov = NULL;
-	b->calls = NULL;
-	b->sip = NULL;
-	b->registrar = NULL; /* what of the API is looked at yet asks whether it is there */
 }
 
 /* Transactions of ended and of answered calls leave holes between what stays. When no call has come for a while the pages of the holes go back,

@@ -285,5 +285,4 @@ void sl_brain_reload_close(struct sl_brain *b)
 		sl_mailbox_run(b->mail, 1);
 		usleep(1000);
 	}
-	b->reload_runs = true; /* whoever asks yet is refused: nobody would wait for his thread */
 }

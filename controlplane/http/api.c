@@ -178,6 +178,10 @@ void sl_api_handle(void *ctx, struct sl_http_request *r)
 	const char *rest;
 	const struct route *route = find(r->path, &rest);
 
+	if (b->closing) {
+		sl_api_error(r, 503, NULL, "the control plane stops");
+		return;
+	}
 	if (!sl_api_account(b, r)) {
 		sl_api_error(r, 401, NULL, "the token is missing or wrong: Authorization: Bearer TOKEN");
 		return;

@@ -519,8 +519,8 @@ static void what_waits_is_written_at_the_end(void **state)
 		report(text, SL_GUARD_SAW_FRAUD, 2);
 	}
 	sl_warden_leave(t.w);
+	pump_store();
 	sl_store_close(t.store);
-	sl_mailbox_run(t.mail, 1024);
 	sl_mailbox_free(t.mail);
 	sl_warden_free(t.w);
 	open_warden();
