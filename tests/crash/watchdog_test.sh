@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lab/common.sh"
 . "$(dirname "$0")/../lab/guard.sh"
 
-BANNED=192.0.2.11 DENIED=203.0.113.9
+BANNED=192.0.2.11 DENIED=203.0.113.9 BESIDE=203.0.113.20
 FOUND_MS=300 LOOK_MS=100 # the promise; what this script's own clocks and a busy machine add
 
 other_half_than() { # PID
@@ -79,7 +79,9 @@ lab_up --set "deny_files=( \"$WORK/deny.txt\" )"
 start_echo || exit 1
 ip -n "$APP_NS" route replace 203.0.113.0/24 via "$CLIENT_IP4" dev sl-client
 ip -n "$CLIENT_NS" route replace local 203.0.113.0/24 dev lo
+check "who is about to be banned is served" turn_client allocate --local "$BANNED:0"
 check "a ban" guard ban "$BANNED"
+check "beside the denied address somebody is served" turn_client allocate --local "$BESIDE:0"
 
 traffic 6
 half=$(working_half dataplane)
@@ -96,14 +98,18 @@ wait $stream # not inside check, whose subshell has no children to wait for
 up=$(unix_of "port 'client': link up")
 check "the allocation relays again" recovers 4000
 check "within a second of the port being up" within 1 "$up" "$(report "$WORK/stream.json" resumed_unix)"
+drops_note
+sleep 0.5
+check "drops are counted on: guard_banned" is "$(dropped guard_banned)" -ge 20
+check "and guard_denied" is "$(dropped guard_denied)" -ge 20
 flood_stop
 probed banned
 probed denied
 check "who is banned is outside within a second of it" kept_outside banned "$up"
 check "and so is who is denied" kept_outside denied "$up"
-check "drops are counted again: guard_banned" is "$(drop guard_banned)" -gt 100
-check "and guard_denied" is "$(drop guard_denied)" -gt 100
+check "beside the denied address somebody is served" turn_client allocate --local "$BESIDE:0"
 check "the ban ends" guard unban "$BANNED"
+check "and he is served" sl_wait_for 2 turn_client allocate --local "$BANNED:0"
 
 traffic 10
 half=$(working_half dataplane)

@@ -175,7 +175,7 @@ def main():
         sent, back = wire.out.get(port, 0), wire.back.get(port, 0)
         rows.append({"to": text, "request": name, "in_bytes": sent, "out_bytes": back, "packets": wire.packets.get(port, 0),
                      "ratio": round(back / sent, 2) if sent else None})
-    over = [r for r in rows if not r["in_bytes"] or r["ratio"] * 100 > args.percent]
+    over = [r for r in rows if not r["in_bytes"] or r["out_bytes"] * 100 > r["in_bytes"] * args.percent]
     if args.table:
         print("| request | to | bytes in | bytes out | packets out | out / in |\n|---|---|---|---|---|---|")
         for r in rows:

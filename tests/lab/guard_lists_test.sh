@@ -89,7 +89,6 @@ check "the allow is taken away" guard remove 192.0.2.10/31
 check_not "and the deny is in force again" reaches "$OTHER_IP4"
 
 # Dry run.
-before=$(drop guard_denied)
 check "dry run" guard dry-run on
 check "who is denied is served" sl_wait_for 2 reaches "$OTHER_IP4"
 check "what would have been dropped is counted" is "$(api /v1/guard | jq .would_drop.guard_denied)" -gt 0
@@ -109,6 +108,8 @@ for round in 1 2; do
 	check "$PREFIXES prefixes are loaded" reloads "$PREFIXES"
 	cat "$WORK/took"
 	check_not "who is in them is not served" sl_wait_for 1 reaches 203.0.113.9
+	check "what the configuration lists is not removed by the API" grep -q configuration <(guard remove 203.0.113.0/24 2>&1)
+	check_not "and he is not served" reaches 203.0.113.9
 	: >"$WORK/deny.txt"
 	check "none" reloads 0
 	cat "$WORK/took"
@@ -117,7 +118,6 @@ done
 printf 'this is no prefix\n' >"$WORK/deny.txt"
 check_not "a list with a mistake in it is refused" ctl reload
 check "and he is served still" reaches 203.0.113.9
-check_not "what the configuration lists is not removed by the API" guard remove 198.51.100.0/24
 flood_stop
 wait $stream
 check "the stream lost nothing through all of it" lost_nothing
