@@ -272,7 +272,7 @@ void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port,
 void sl_path_looped(struct sl_worker *w, struct rte_mbuf **m, unsigned n);
 
 /* Lists and bans, for everybody: what is denied is gone from v. */
-void sl_guard_lists(struct sl_worker *w, struct sl_vec *v);
+void sl_guard_check_lists(struct sl_worker *w, struct sl_vec *v);
 /* Packets of no known session, each with its guard_class and where it goes (listener, relay, media): they are charged, and those
  * refused have m NULL afterwards. */
 void sl_guard_strangers(struct sl_worker *w, struct sl_pkt **p, unsigned n);
@@ -325,11 +325,11 @@ static inline const struct sl_local *sl_local_find(const struct sl_worker *w, co
 }
 /* Can p's source be a sender at all? RFC 1122 3.2.1.3, RFC 6890. And nobody outside sends from our own address: what does is spoofed, or a loop
  * of the network. */
-bool sl_guard_source6(const struct sl_ip *ip);
-static inline bool sl_guard_source(const struct sl_worker *w, const struct sl_pkt *p)
+bool sl_guard_source6_ok(const struct sl_ip *ip);
+static inline bool sl_guard_source_ok(const struct sl_worker *w, const struct sl_pkt *p)
 {
 	uint32_t first = p->src.ip.b[12];
-	bool possible = likely(!p->v6) ? first - 1 < 223 && first != 127 : sl_guard_source6(&p->src.ip);
+	bool possible = likely(!p->v6) ? first - 1 < 223 && first != 127 : sl_guard_source6_ok(&p->src.ip);
 	return likely(possible) && (p->looped || likely(!sl_local_find(w, &p->src.ip)));
 }
 /* Claimed packets: where their sessions will be found, if they are this worker's; those lines are fetched meanwhile. */

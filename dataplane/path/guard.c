@@ -8,7 +8,7 @@
 
 #include "dataplane/path/guard_watch.h"
 
-bool sl_guard_source6(const struct sl_ip *ip)
+bool sl_guard_source6_ok(const struct sl_ip *ip)
 {
 	return ip->b[0] != 0xff && !(ip->q[0] == 0 && ip->d[2] == 0) && !sl_ip_is_v4(ip);
 }
@@ -147,7 +147,7 @@ static unsigned check_bans(struct sl_worker *w, struct sl_vec *v)
 	return refused;
 }
 
-void sl_guard_lists(struct sl_worker *w, struct sl_vec *v)
+void sl_guard_check_lists(struct sl_worker *w, struct sl_vec *v)
 {
 	unsigned refused = 0;
 	if (!v->n || !w->policy->told.enabled)

@@ -36,7 +36,7 @@ static inline uint8_t class_of(const struct sl_pkt *p)
 static inline enum sl_parse_verdict claimed(const struct sl_worker *w, struct sl_pkt *p, enum sl_drop *why)
 {
 	*why = SL_DROP_bad_source;
-	if (unlikely(!sl_guard_source(w, p)))
+	if (unlikely(!sl_guard_source_ok(w, p)))
 		return SL_PARSE_DROP;
 	*why = p->guard_class == SL_GUARD_STUN ? listener_shape(p) : SL_N_DROPS;
 	return likely(*why == SL_N_DROPS) ? SL_PARSE_CLAIMED : SL_PARSE_DROP;
@@ -105,7 +105,7 @@ static enum sl_parse_verdict parse_v4(struct sl_worker *w, struct sl_pkt *p, uns
 	if (likely(!fragment))
 		return claimed_slowly(w, p, why);
 	*why = SL_DROP_bad_source;
-	return sl_guard_source(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
+	return sl_guard_source_ok(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
 }
 
 static bool is_extension(unsigned header)
@@ -168,7 +168,7 @@ static enum sl_parse_verdict parse_v6_extended(struct sl_worker *w, const struct
 		if (at != sizeof(struct rte_ipv6_hdr) + 8) /* librte_ip_frag wants the fragment header right behind the fixed one */
 			return SL_PARSE_DROP;
 		*why = SL_DROP_bad_source;
-		return sl_guard_source(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
+		return sl_guard_source_ok(w, p) ? SL_PARSE_FRAGMENT : SL_PARSE_DROP;
 	}
 	if (!parse_udp(p, p->l3 + at, total - at) || !sl_lookup_local(w, local, p))
 		return SL_PARSE_EXCEPTION;
@@ -427,9 +427,9 @@ void sl_path_frames(struct sl_worker *w, struct rte_mbuf **m, unsigned n, uint16
 	mine.n = (unsigned)(p - mine.p);
 	sl_lookup_ahead(w, &mine);
 	if (likely(origin == SL_FROM_PORT)) {
-		sl_guard_lists(w, &mine);
+		sl_guard_check_lists(w, &mine);
 		if (unlikely(others.n))
-			sl_guard_lists(w, &others);
+			sl_guard_check_lists(w, &others);
 	}
 	if (unlikely(others.n))
 		sl_exceptions(w, &others, origin);
@@ -451,8 +451,8 @@ void sl_path_reassembled(struct sl_worker *w, struct rte_mbuf *m, uint16_t port,
 	}
 	sl_lookup_ahead(w, &mine);
 	if (origin == SL_FROM_PORT) {
-		sl_guard_lists(w, &mine);
-		sl_guard_lists(w, &others);
+		sl_guard_check_lists(w, &mine);
+		sl_guard_check_lists(w, &others);
 	}
 	sl_exceptions(w, &others, origin);
 	if (mine.n)
