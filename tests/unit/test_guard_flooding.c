@@ -9,16 +9,17 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "dataplane/guard/again.h"
 #include "dataplane/guard/bans.h"
 #include "dataplane/guard/limiter.h"
 #include "dataplane/guard/marks.h"
+#include "dataplane/guard/signals.h"
 #include "dataplane/session/known.h"
 
 enum { MANY = 10000 };
 
 static const struct sl_hash_key known_key; /* all zero */
 static struct sl_hash_key secret;
-static struct sl_prng rnd = {.key = {0xf100d, 1}};
 static struct sl_ip crafted[MANY];
 
 static int draw_the_secret(void **state)
@@ -26,7 +27,17 @@ static int draw_the_secret(void **state)
 	return getrandom(secret.b, sizeof secret.b, 0) == sizeof secret.b ? 0 : -1;
 }
 
+/* None twice. */
+static uint32_t next_address(void)
+{
+	static uint32_t host = 0x0a000000;
+
+	return htonl(host++);
+}
+
 #ifdef __AES__
+static struct sl_prng rnd = {.key = {0xf100d, 1}};
+
 static __m128i round_back(__m128i a, __m128i key)
 {
 	return _mm_aesdeclast_si128(_mm_aesimc_si128(_mm_xor_si128(a, key)), _mm_setzero_si128());
@@ -119,7 +130,53 @@ static void marks(void **state)
 	assert_int_equal(marks_placed(&secret, &longest), MANY);
 	assert_true(longest <= 5);
 }
+
+/* Of MANY sources that come twice, how many are known to have come before. */
+static unsigned come_again(const struct sl_hash_key *key)
+{
+	enum { FIRST_MS = 1000000, AGAIN_MS = 500 };
+	struct sl_again a;
+	unsigned n = 0;
+
+	assert_int_equal(sl_again_init(&a, SL_AGAIN_BYTES, NULL), 0);
+	for (unsigned i = 0; i < MANY; i++)
+		sl_again(&a, sl_guard_hash(key, &crafted[i], 0), FIRST_MS);
+	for (unsigned i = 0; i < MANY; i++)
+		n += sl_again(&a, sl_guard_hash(key, &crafted[i], 0), FIRST_MS + AGAIN_MS);
+	free(a.cells);
+	return n;
+}
+
+static void who_comes_again(void **state)
+{
+	for (unsigned i = 0; i < MANY; i++)
+		crafted[i] = address_for(&known_key, colliding(i), 0);
+	assert_true(come_again(&known_key) <= 8); /* one cell */
+	assert_true(come_again(&secret) >= MANY * 97 / 100);
+}
 #endif
+
+/* Of FEW sources that misbehave, how many are kept until they are told. */
+enum { FEW = 128 };
+static unsigned signals_kept(const struct sl_hash_key *key)
+{
+	static struct sl_signals s;
+
+	s = (struct sl_signals){.key = *key};
+	for (unsigned i = 0; i < FEW; i++)
+		sl_signals_note(&s, &crafted[i], SL_GUARD_SAW_AUTH_FAILED);
+	return s.n;
+}
+
+static void signals(void **state)
+{
+	for (unsigned i = 0; i < FEW;) {
+		sl_ip_set_v4(&crafted[i], next_address());
+		i += sl_guard_hash(&known_key, &crafted[i], 0) % SL_SIGNALS_SETS == 0;
+	}
+	assert_int_equal(signals_kept(&known_key), SL_SIGNALS_WAYS);
+	assert_true(signals_kept(&secret) >= FEW * 3 / 4);
+}
 
 /* Of MANY sources that send a packet each, how many are remembered. */
 static unsigned sources_remembered(const struct sl_hash_key *key, struct sl_limiter *l)
@@ -152,7 +209,7 @@ static void limiter_lines(void **state)
 	assert_int_equal(sl_limiter_init(&l, 1 << 16, &known_key, NULL), 0);
 	for (unsigned i = 0; i < MANY;) {
 		struct sl_limiter_key k;
-		sl_ip_set_v4(&crafted[i], (uint32_t)sl_prng_next(&rnd));
+		sl_ip_set_v4(&crafted[i], next_address());
 		sl_limiter_locate(&l, &rate, 0, &crafted[i], true, &k);
 		i += (k.hash[SL_GUARD_SOURCE] & l.mask[SL_GUARD_SOURCE]) < LINES;
 	}
@@ -198,7 +255,7 @@ static void known_flows(void **state)
 
 	assert_int_equal(sl_known_init(&k, 1, MANY, &known_key, NULL), 0);
 	for (unsigned i = 0; i < MANY;) {
-		sl_ip_set_v4(&crafted[i], (uint32_t)sl_prng_next(&rnd));
+		sl_ip_set_v4(&crafted[i], next_address());
 		struct sl_flow f = {.ip = crafted[i], .port_be = htons(40000), .transport = IPPROTO_UDP};
 		i += ((uint32_t)sl_known_hash_client(&k, &f) & k.mask) < BUCKETS;
 	}
@@ -213,7 +270,9 @@ int main(void)
 #ifdef __AES__
 		cmocka_unit_test(bans),
 		cmocka_unit_test(marks),
+		cmocka_unit_test(who_comes_again),
 #endif
+		cmocka_unit_test(signals),
 		cmocka_unit_test(limiter_lines),
 		cmocka_unit_test(known_flows),
 	};
