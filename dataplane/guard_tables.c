@@ -204,8 +204,9 @@ static int ban(struct sl_guard_tables *g, const struct sl_cmd_guard_ban *c, uint
 {
 	unsigned refused = 0;
 
+	/* Part of this second is over: who says when a ban ends must not be forestalled. */
 	for (uint32_t i = 0; i < c->n; i++)
-		refused += sl_bans_add(&g->dp->bans, &c->bans[i], now_s) < 0;
+		refused += sl_bans_add(&g->dp->bans, &c->bans[i], now_s + 1) < 0;
 	if (!refused)
 		return 0;
 	snprintf(text, text_len, "bans: no place for %u of %u; %u are in force", refused, c->n,
