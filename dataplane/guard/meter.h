@@ -34,7 +34,7 @@ bool sl_meter_take(struct sl_meter *m, const struct sl_meter_rate *rate, uint32_
 
 /* Tenants, and SL_METER_TURN. */
 struct sl_meters;
-/* n_workers 1..SL_MAX_WORKERS. zalloc NULL = calloc. 0, -EINVAL or -ENOMEM. Memory: 320 KB, and 256 KB for each worker. */
+/* n_workers 1..SL_MAX_WORKERS. zalloc NULL = calloc. 0, -EINVAL or -ENOMEM. Memory: 290 KB, and 256 KB for each worker. */
 int sl_meters_init(struct sl_meters **out, unsigned n_workers, void *(*zalloc)(const char *what, size_t bytes));
 void sl_meters_free(struct sl_meters *m, void (*release)(void *)); /* for tests. release NULL = free */
 /* Housekeeper: rates of one meter; 0, 0 = none. A number out of range is ignored. */
