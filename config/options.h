@@ -213,6 +213,7 @@ struct sl_conf_guard {
 	struct sl_conf_guard_prefix *prefixes;
 	unsigned sources;      /* that each worker remembers [restart] */
 	unsigned sip_sources;  /* marks of SIP sources, whole node [restart] */
+	unsigned again_mb;     /* of each worker: who comes again [restart] */
 	unsigned reflection_percent;
 	unsigned allocations_per_source, allocations_per_prefix;
 	unsigned turn_session_pps, turn_session_kbps, media_session_pps, media_session_kbps, turn_pps, turn_kbps;

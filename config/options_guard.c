@@ -45,6 +45,7 @@ const struct sl_opt sl_guard_options[] = {
 	{ "deny_files", SL_OPT_OTHER },
 	{ "limits", SL_OPT_OTHER },
 	{ "sources", SL_OPT_UINT, GUARD(sources), .min = SOURCES_MIN, .max = SOURCES_MAX, .def = 131072, .restart = true },
+	{ "again_mb", SL_OPT_UINT, GUARD(again_mb), .min = 1, .max = 4096, .def = 4, .restart = true },
 	{ "sip_sources", SL_OPT_UINT, GUARD(sip_sources), .min = SOURCES_MIN, .max = SOURCES_MAX, .def = 65536, .restart = true },
 	{ "reflection_percent", SL_OPT_UINT, GUARD(reflection_percent), .min = 1, .max = SL_LIMIT_REFLECTION_PERCENT, .zero = "not bounded", .def = 300 },
 	{ "sessions", SL_OPT_OTHER },

@@ -13,7 +13,6 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 
-#include "dataplane/guard/again.h"
 #include "dataplane/path/packet.h"
 #include "dataplane/session/alloc.h"
 #include "dataplane/session/media.h"
@@ -58,7 +57,7 @@ static uint64_t guard_bytes(const struct sl_config *c)
 {
 	uint64_t limiter = power_of_two(c->guard.sources) * LIMITER_SOURCE_BYTES * 7 / 4;
 	return (uint64_t)SL_GUARD_BANS_MAX * 2 * BAN_BYTES + power_of_two(2 * (uint64_t)c->guard.sip_sources) * MARK_BYTES +
-		METERS_BYTES + c->dataplane.n_workers * (limiter + SL_AGAIN_BYTES + METERS_WORKER_BYTES);
+		METERS_BYTES + c->dataplane.n_workers * (limiter + ((uint64_t)c->guard.again_mb << 20) + METERS_WORKER_BYTES);
 }
 
 static uint64_t table_bytes(const struct sl_config *c)

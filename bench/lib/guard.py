@@ -23,6 +23,7 @@ IDLE_S = 5
 # The guard of these cases: a list as long as those of the field, and strangers limited as a whole.
 GUARD = """
 guard = {{
+  again_mb = 64;
   deny_files = ( "{dir}/deny.txt" );
   limits = ( {{ class = "stun"; total = {total}; }}, {{ class = "media"; total = {total}; }} );
 }};

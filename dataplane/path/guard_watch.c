@@ -204,7 +204,7 @@ void sl_guard_tick(struct sl_worker *w)
 
 uint64_t sl_guard_bytes(const struct sl_worker *w)
 {
-	return sl_limiter_bytes(&w->guard.limiter) + ((uint64_t)w->guard.again.mask + 1) * sizeof *w->guard.again.cells + sizeof w->guard;
+	return sl_limiter_bytes(&w->guard.limiter) + sl_again_bytes(&w->guard.again) + sizeof w->guard;
 }
 
 int sl_guard_init(struct sl_worker *w, void *(*zalloc)(const char *what, size_t bytes))
@@ -216,5 +216,5 @@ int sl_guard_init(struct sl_worker *w, void *(*zalloc)(const char *what, size_t 
 		return -EIO;
 	g->until_top = SL_GUARD_TOP_SAMPLE;
 	int rc = sl_limiter_init(&g->limiter, w->dp->config->guard.sources, &key, zalloc);
-	return rc < 0 ? rc : sl_again_init(&g->again, SL_AGAIN_BYTES, zalloc);
+	return rc < 0 ? rc : sl_again_init(&g->again, (size_t)w->dp->config->guard.again_mb << 20, zalloc);
 }
