@@ -2,9 +2,11 @@
 # Copyright (c) 2026 The Sluice Authors
 """The cases guard-drop and guard-mixed: floods of strangers, alone and beside TURN and RTP flows that are known."""
 
+import itertools
 import json
 import random
 import subprocess
+import time
 
 from generator import Generator, ping_pong
 from host import BenchError, say
@@ -20,6 +22,8 @@ LOAD_SHARE = 0.8                # flood and flows together, of the drop rate
 STAGES = "sluice-bench-guard"
 FAMILY_PREFIXES = 50000
 IDLE_S = 5
+# Each generator's flood is another: sources of the one before would seem to come again.
+SEEDS = itertools.count(int(time.time()) % 1000000)
 # The guard of these cases: a list as long as those of the field, and strangers limited as a whole.
 GUARD = """
 guard = {{
@@ -61,7 +65,7 @@ class GuardSluice(Sluice):
         """A generator of known flows (sessions 0: none) with these options."""
         return Generator(self.host, f"net_memif0,role=client,socket={self.memif},socket-abstract=no", [
             "--server", f"{RELAY}:3478", "--clients", CLIENTS, "--peers", PEERS,
-            *([] if sessions is None else ["--sessions", str(sessions)]), *options])
+            "--seed", str(next(SEEDS)), *([] if sessions is None else ["--sessions", str(sessions)]), *options])
 
 
 class GuardMediaSluice(MediaSluice):
@@ -80,9 +84,9 @@ class GuardMediaSluice(MediaSluice):
         device = f"net_memif0,role=client,socket={self.memif},socket-abstract=no"
         if sessions == 0:
             return Generator(self.host, device, ["--server", f"{RELAY_A}:3478", "--clients", CLIENTS, "--peers", PEERS,
-                                                 "--sessions", "0", *options])
+                                                 "--seed", str(next(SEEDS)), "--sessions", "0", *options])
         self.plan = self.plan or make_plan(self.host, self.space, case="rtp")
-        return plan_generator(self.host, device, self.plan, more=options)
+        return plan_generator(self.host, device, self.plan, more=["--seed", str(next(SEEDS)), *options])
 
 
 class FloodMacswap(Macswap):
@@ -90,7 +94,7 @@ class FloodMacswap(Macswap):
 
     def flows(self, options, sessions=None):
         return Generator(self.host, f"net_memif0,role=client,socket={self.socket},socket-abstract=no",
-                         ["--gateway-mac", MAC, "--sessions", "0", *options])
+                         ["--gateway-mac", MAC, "--seed", str(next(SEEDS)), "--sessions", "0", *options])
 
 
 class FloodRxonly(FloodMacswap):

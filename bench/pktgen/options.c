@@ -45,7 +45,7 @@ static const char usage[] =
 	"  --no-release            leave the allocations to expire\n"
 	"  --lcore N               the core to run on (0)\n"
 	"  --no-huge               without hugepages; --memory MB it then takes (96)\n"
-	"  --seed N                order of the sessions (1)\n"
+	"  --seed N                order of the sessions, sources of a flood (1)\n"
 	"  --ping-pong A,B         only measure a cache line's way between two cores, and leave\n"
 	"\n"
 	"Prints one JSON object a line on stdout; bench/README.md explains the keys.\n";
