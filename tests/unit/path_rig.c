@@ -305,6 +305,8 @@ static void free_worker(unsigned i)
 		w->media->playout, w->media, w, rig.shm[i], rig.event_memory[i]};
 	while (w->tx[0].n)
 		rte_pktmbuf_free(w->tx[0].m[--w->tx[0].n]);
+	sl_limiter_free(&w->guard.limiter, free);
+	free(w->guard.again.buckets);
 	for (unsigned k = 0; k < SL_COUNT(all); k++)
 		free(all[k]);
 }

@@ -38,6 +38,7 @@ static void forget(void)
 	free(media.tx);
 	free(media.crypto);
 	free(media.more);
+	free(media.meters);
 	free(media.contexts);
 	free(media.windows);
 	free(media.streams);
