@@ -219,7 +219,7 @@ static void make_prefix(struct sl_prefix_entry *e, bool v4)
 		ip.d[0] = htonl((bits & 0x1fffffff) | 0x20000001);
 		ip.d[1] = htonl((uint32_t)sl_prng_next(&rig.prng));
 	}
-	e->ip = sl_guard_masked(&ip, e->prefix_len);
+	e->ip = sl_ip_masked(&ip, e->prefix_len);
 }
 
 static int make_lists(uint32_t n)

@@ -8,7 +8,6 @@
 
 #include "controlplane/call/events.h"
 #include "controlplane/sip/sip.h"
-#include "dataplane/guard/hash.h"
 
 #include <stdlib.h>
 

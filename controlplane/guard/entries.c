@@ -2,7 +2,6 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/guard/entries.h"
 
-#include "dataplane/guard/hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -249,7 +248,7 @@ static const struct sl_entry *longest(const struct sl_entries *es, unsigned shel
 	for (unsigned bits = most + 1; s->n && bits-- > least;) {
 		if (s->lengths[bits] == 0)
 			continue;
-		const struct sl_prefix p = {sl_guard_masked(ip, bits), (uint8_t)bits};
+		const struct sl_prefix p = {sl_ip_masked(ip, bits), (uint8_t)bits};
 		uint32_t word = es->index[locate(es, shelf, &p)];
 
 		if (word)

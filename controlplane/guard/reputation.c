@@ -2,7 +2,6 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/guard/reputation.h"
 
-#include "dataplane/guard/hash.h"
 
 #include <errno.h>
 #include <math.h>
@@ -24,7 +23,7 @@ void sl_reputation_free(struct sl_reputation *r)
 
 static struct sl_ip source_of(const struct sl_ip *ip)
 {
-	return sl_guard_masked(ip, sl_ip_is_v4(ip) ? V4_BITS : V6_BITS);
+	return sl_ip_masked(ip, sl_ip_is_v4(ip) ? V4_BITS : V6_BITS);
 }
 
 static struct sl_reputation_entry *set_of(const struct sl_reputation *r, const struct sl_ip *source)

@@ -2,7 +2,6 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/guard/tally.h"
 
-#include "dataplane/guard/hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +39,7 @@ static struct sl_tally_entry *at(const struct sl_tally *t, const struct sl_ip *m
 
 uint32_t sl_tally_of(const struct sl_tally *t, const struct sl_ip *ip, unsigned bits)
 {
-	struct sl_ip masked = sl_guard_masked(ip, bits);
+	struct sl_ip masked = sl_ip_masked(ip, bits);
 
 	return t->n ? at(t, &masked, bits)->n : 0;
 }
@@ -63,7 +62,7 @@ static int grow(struct sl_tally *t)
 
 int sl_tally_add(struct sl_tally *t, const struct sl_ip *ip, unsigned bits)
 {
-	struct sl_ip masked = sl_guard_masked(ip, bits);
+	struct sl_ip masked = sl_ip_masked(ip, bits);
 
 	if (2 * (t->n + 1) > t->size && grow(t) < 0)
 		return -ENOMEM;
@@ -94,7 +93,7 @@ static void close_gap(struct sl_tally *t, size_t gap)
 
 void sl_tally_sub(struct sl_tally *t, const struct sl_ip *ip, unsigned bits)
 {
-	struct sl_ip masked = sl_guard_masked(ip, bits);
+	struct sl_ip masked = sl_ip_masked(ip, bits);
 	struct sl_tally_entry *e = t->n ? at(t, &masked, bits) : NULL;
 
 	if (!e || e->n == 0 || --e->n)

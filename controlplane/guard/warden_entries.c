@@ -9,7 +9,6 @@
 #include "controlplane/call/events.h"
 #include "dataplane/abi/log.h"
 #include "dataplane/abi/validate.h"
-#include "dataplane/guard/hash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -125,7 +124,7 @@ static int refuse(char *text, size_t text_len, int error, const char *format, co
 
 static int check(const struct sl_warden *w, unsigned kind, const struct sl_prefix *p, uint32_t seconds, const char *reason, char *text, size_t text_len)
 {
-	struct sl_prefix masked = {sl_guard_masked(&p->ip, p->len), p->len};
+	struct sl_prefix masked = {sl_ip_masked(&p->ip, p->len), p->len};
 	unsigned least = sl_ip_is_v4(&p->ip) ? 96 : 0;
 	char shown[SL_ADDR_TEXT_MAX];
 

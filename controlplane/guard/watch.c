@@ -2,7 +2,6 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/guard/watch.h"
 
-#include "dataplane/guard/hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -131,7 +130,7 @@ unsigned sl_watch_action(const struct sl_watch *w, const struct sl_ip *ip, uint1
 		if (w->n_marked[class][level] == 0)
 			continue;
 		unsigned bits = level == SL_GUARD_TOTAL ? 0 : sl_guard_level_bits(sl_ip_is_v4(ip), level);
-		struct sl_ip masked = sl_guard_masked(ip, bits);
+		struct sl_ip masked = sl_ip_masked(ip, bits);
 		const struct sl_watch_entry *x = find(w, &masked, bits, level, class, listener);
 
 		if (!x)

@@ -188,23 +188,11 @@ static int index_trunks(struct sl_route_index *x)
 	return 0;
 }
 
-static struct sl_ip masked(const struct sl_ip *ip, unsigned len)
-{
-	struct sl_ip out = *ip;
-
-	for (unsigned i = 0; i < sizeof out.b; i++) {
-		unsigned keep = len > i * 8 ? len - i * 8 : 0;
-
-		out.b[i] &= keep >= 8 ? 0xff : (uint8_t)(0xff00 >> keep);
-	}
-	return out;
-}
-
 const struct sl_prov_trunk *sl_route_index_source(const struct sl_route_index *x, const struct sl_ip *ip)
 {
 	for (unsigned first = 0, after; first < x->n_sources; first = after) {
 		unsigned len = x->sources[first].prefix.len, low = first, high;
-		struct sl_ip wanted = masked(ip, len);
+		struct sl_ip wanted = sl_ip_masked(ip, len);
 
 		after = x->sources[first].after;
 		if (sl_ip_is_v4(ip) && len < V4_BITS) /* ::/0 is of IPv6 alone */

@@ -12,6 +12,7 @@
  *
  * Workers tell what they see by EVENT_GUARD_* and answer GUARD_QUERY; samples of dropped packets come by the bulk ring. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dataplane/wire/addr.h"
@@ -50,6 +51,13 @@ enum sl_guard_action {
 /* The levels at which unknown sources are counted: addresses (of IPv6: /64), prefixes (/24, /48), wide prefixes (/16, /32); TOTAL
  * is all of a rule together. */
 enum sl_guard_level { SL_GUARD_SOURCE, SL_GUARD_PREFIX, SL_GUARD_WIDE, SL_GUARD_N_LEVELS, SL_GUARD_TOTAL = SL_GUARD_N_LEVELS };
+
+/* Their lengths, of the 16-byte form. */
+static inline unsigned sl_guard_level_bits(bool v4, unsigned level)
+{
+	static const uint8_t bits[2][SL_GUARD_N_LEVELS] = {{64, 48, 32}, {128, 120, 112}};
+	return bits[v4][level];
+}
 
 enum {
 	SL_GUARD_MAX_RULES = 32,

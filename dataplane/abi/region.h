@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "dataplane/abi/counters.h"
+#include "dataplane/abi/guard_top.h"
 #include "dataplane/abi/msg.h"
 #include "dataplane/abi/ring.h"
-#include "dataplane/guard/top.h"
 
 enum {
 	SL_REGION_VERSION = 3,

@@ -46,7 +46,7 @@ bool sl_bans_find(const struct sl_bans *b, const struct sl_ip *ip, uint32_t now_
 /* Workers: hash of an address (v6: once more with /64); is it worth a look? Then fetch, and look. */
 static inline uint64_t sl_bans_hash(const struct sl_bans *b, const struct sl_ip *ip, unsigned prefix_len)
 {
-	struct sl_ip masked = prefix_len == 128 ? *ip : sl_guard_masked(ip, prefix_len);
+	struct sl_ip masked = prefix_len == 128 ? *ip : sl_ip_masked(ip, prefix_len);
 
 	return sl_guard_hash(&b->key, &masked, prefix_len);
 }

@@ -38,24 +38,3 @@ static inline uint64_t sl_guard_hash(const struct sl_hash_key *key, const struct
 	return sl_siphash(&k, &of, sizeof of);
 #endif
 }
-
-/* The address with bits beyond prefix_len (of the 16-byte form) cleared. */
-static inline struct sl_ip sl_guard_masked(const struct sl_ip *ip, unsigned prefix_len)
-{
-	struct sl_ip m = *ip;
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned from = 32 * i;
-		if (prefix_len <= from)
-			m.d[i] = 0;
-		else if (prefix_len < from + 32)
-			m.d[i] &= htonl(~0u << (from + 32 - prefix_len));
-	}
-	return m;
-}
-
-/* Lengths (of the 16-byte form) at which sources are counted: by enum sl_guard_level. */
-static inline unsigned sl_guard_level_bits(bool v4, unsigned level)
-{
-	static const uint8_t bits[2][SL_GUARD_N_LEVELS] = {{64, 48, 32}, {128, 120, 112}};
-	return bits[v4][level];
-}

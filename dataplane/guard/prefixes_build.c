@@ -325,7 +325,7 @@ static int check(const struct sl_prefix_entry *e, size_t i, char *text, size_t t
 		snprintf(text, text_len, "entry %zu: verdict %u; give %d (deny) or %d (allow)", i, e->verdict, SL_PREFIX_DENY, SL_PREFIX_ALLOW);
 		return -EINVAL;
 	}
-	struct sl_prefix right = {sl_guard_masked(&e->ip, e->prefix_len), e->prefix_len};
+	struct sl_prefix right = {sl_ip_masked(&e->ip, e->prefix_len), e->prefix_len};
 	if (!sl_ip_eq(&right.ip, &e->ip)) {
 		snprintf(text, text_len, "entry %zu: %s has bits beyond its prefix; its first address is %s", i, sl_ip_text(&e->ip, at),
 			sl_prefix_text(&right, better));

@@ -12,7 +12,7 @@ enum {
 
 void sl_signals_note(struct sl_signals *s, const struct sl_ip *ip, enum sl_guard_signal what)
 {
-	struct sl_ip source = sl_ip_is_v4(ip) ? *ip : sl_guard_masked(ip, NET_BITS);
+	struct sl_ip source = sl_ip_is_v4(ip) ? *ip : sl_ip_masked(ip, NET_BITS);
 	unsigned set = (unsigned)sl_guard_hash(&s->key, &source, 0) % SL_SIGNALS_SETS, least = 0;
 
 	for (unsigned i = 0; i < SL_SIGNALS_WAYS; i++) {

@@ -25,7 +25,7 @@ void sl_guard_top_note(struct sl_guard_top *t, const struct sl_ip *ip, bool v4, 
 {
 	for (unsigned level = 0; level < SL_GUARD_N_LEVELS; level++) {
 		unsigned bits = sl_guard_level_bits(v4, level);
-		struct sl_ip masked = sl_guard_masked(ip, bits);
+		struct sl_ip masked = sl_ip_masked(ip, bits);
 		struct sl_guard_top_entry *e = find(t->e[level], &masked, bits, guard_class);
 		e->count++;
 		if (drop != SL_GUARD_ANY) {

@@ -2,31 +2,11 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Who sends most of what the guard looks at, by a sample of one packet in SL_GUARD_TOP_SAMPLE: 64 places at each level, where a new one takes
- * that of the smallest. In the region: writer the worker, readers clients (relaxed; an entry read while it changes hands shows one wrong line once). */
+/* What a worker enters into its top list (abi/guard_top.h): a new one takes the place of the smallest. */
 
 #include <stdbool.h>
-#include <stdint.h>
 
-#include "dataplane/abi/msg_guard.h"
-
-enum { SL_GUARD_TOP = 64, SL_GUARD_TOP_SAMPLE = 256 };
-
-struct sl_guard_top_entry {
-	struct sl_ip ip;      /* bits beyond the prefix are zero */
-	uint8_t prefix_len;   /* 0 = free */
-	uint8_t guard_class;
-	uint16_t last_drop;   /* enum sl_drop; SL_GUARD_ANY = it passed */
-	uint32_t count;       /* samples of this second */
-	uint32_t pps;         /* mean of the last seconds, packets a second */
-	uint32_t dropped_pps; /* of which dropped */
-	uint32_t dropped;     /* samples of this second dropped */
-	uint32_t kept_s;      /* seconds that it has been here */
-};
-
-struct sl_guard_top {
-	struct sl_guard_top_entry e[SL_GUARD_N_LEVELS][SL_GUARD_TOP];
-};
+#include "dataplane/abi/guard_top.h"
 
 /* One sampled packet. drop: enum sl_drop, or SL_GUARD_ANY when it passed. */
 void sl_guard_top_note(struct sl_guard_top *t, const struct sl_ip *ip, bool v4, unsigned guard_class, unsigned drop);

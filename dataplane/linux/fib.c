@@ -74,14 +74,6 @@ static const struct entry *find(const struct sl_fib_tables *t, const struct tabl
 	return e->used ? e : NULL;
 }
 
-static struct sl_ip masked(const struct sl_ip *ip, unsigned len)
-{
-	struct sl_ip out = *ip;
-	for (unsigned i = len / 8; i < 16; i++)
-		out.b[i] &= i == len / 8 && len % 8 ? (uint8_t)(0xff << (8 - len % 8)) : 0;
-	return out;
-}
-
 /* Longest prefix first. An IPv4 destination never falls under an IPv6 route and its mapped form is no IPv6 address, so
  * each family has its own range of lengths. */
 static const struct entry *longest_prefix(const struct sl_fib_tables *t, const struct sl_ip *dst)
@@ -90,7 +82,7 @@ static const struct entry *longest_prefix(const struct sl_fib_tables *t, const s
 	for (int len = 128; len >= shortest; len--) {
 		if (!(t->lengths[len / 64] >> (len % 64) & 1))
 			continue;
-		struct sl_ip ip = masked(dst, (unsigned)len);
+		struct sl_ip ip = sl_ip_masked(dst, (unsigned)len);
 		const struct entry *e = find(t, &t->routes, &ip, (uint32_t)len);
 		if (e)
 			return e;
@@ -237,7 +229,7 @@ void sl_fib_add_route(struct sl_fib_builder *b, const struct sl_prefix *prefix, 
 	if (prefix->len >= ROUTE_LENGTHS)
 		return;
 	bool fresh, ours = interface != SL_FIB_NO_INTERFACE;
-	struct sl_ip ip = masked(&prefix->ip, prefix->len);
+	struct sl_ip ip = sl_ip_masked(&prefix->ip, prefix->len);
 	struct entry *e = add(b, &b->t->routes, &ip, prefix->len, &fresh);
 	if (!e)
 		return;

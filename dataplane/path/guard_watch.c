@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "dataplane/path/guard_watch.h"
 
+#include "dataplane/guard/top.h"
+
 #include <sys/random.h>
 
 enum {
@@ -42,7 +44,7 @@ void sl_guard_tell(struct sl_worker *w, const struct sl_pkt *p, unsigned rule, c
 		struct sl_evt_guard_source e = describe(w, rule, level, over ? SL_GUARD_OVER : SL_GUARD_BELOW);
 		unsigned bits = sl_guard_level_bits(!p->v6, level);
 		e.prefix_len = (uint8_t)bits;
-		e.ip = sl_guard_masked(&p->src.ip, bits);
+		e.ip = sl_ip_masked(&p->src.ip, bits);
 		uint64_t load = sl_limiter_load(&w->guard.limiter, rule, level, &p->src.ip);
 		uint64_t hard = e.action > SL_GUARD_DO_DROP ? SL_GUARD_HARD : 1;
 		e.pps = (uint32_t)(load * e.limit_pps * hard / SL_LIMITER_FULL);
@@ -69,7 +71,7 @@ static bool is_wanted(const struct sl_guard_sampling *s, const struct sl_pkt *p,
 		return true;
 	if (p->kind == SL_PKT_NOT_IP)
 		return false;
-	struct sl_ip masked = sl_guard_masked(&p->src.ip, s->prefix_len);
+	struct sl_ip masked = sl_ip_masked(&p->src.ip, s->prefix_len);
 	return sl_ip_eq(&masked, &s->ip);
 }
 

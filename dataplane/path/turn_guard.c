@@ -86,7 +86,7 @@ static uint64_t source_hash(const struct sl_turn *t, const struct sl_ip *source,
 		uint64_t kind;
 	} of = {.kind = kind};
 
-	of.ip = sl_guard_masked(source, sl_guard_level_bits(sl_ip_is_v4(source), kind == ADDRESS ? SL_GUARD_SOURCE : SL_GUARD_PREFIX));
+	of.ip = sl_ip_masked(source, sl_guard_level_bits(sl_ip_is_v4(source), kind == ADDRESS ? SL_GUARD_SOURCE : SL_GUARD_PREFIX));
 	return sl_siphash(&t->user_key, &of, sizeof of);
 }
 

@@ -61,6 +61,20 @@ static inline void sl_ip_set_v6(struct sl_ip *ip, const void *v6)
 	memcpy(ip->b, v6, 16);
 }
 
+/* The address with bits beyond len (of the 16-byte form) cleared. */
+static inline struct sl_ip sl_ip_masked(const struct sl_ip *ip, unsigned len)
+{
+	struct sl_ip m = *ip;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned from = 32 * i;
+		if (len <= from)
+			m.d[i] = 0;
+		else if (len < from + 32)
+			m.d[i] &= htonl(~0u << (from + 32 - len));
+	}
+	return m;
+}
+
 /* A prefix; len counts bits of the 16-byte form, so 10.0.0.0/8 has len 104. */
 struct sl_prefix {
 	struct sl_ip ip;

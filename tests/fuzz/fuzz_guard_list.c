@@ -30,7 +30,7 @@ static void around(const struct sl_prefix_entry *e, struct sl_ip ip[4])
 	struct sl_ip ones;
 
 	memset(&ones, 0xff, sizeof ones);
-	struct sl_ip mask = sl_guard_masked(&ones, e->prefix_len);
+	struct sl_ip mask = sl_ip_masked(&ones, e->prefix_len);
 	ip[0] = ip[1] = e->ip;
 	for (unsigned i = 0; i < 16; i++)
 		ip[1].b[i] |= (uint8_t)~mask.b[i];
@@ -111,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (sl_ip_is_v4(&e->ip) && e->prefix_len < 96)
 			e->prefix_len = 96 + e->prefix_len % 33;
 		e->verdict = e->verdict & 1 ? SL_PREFIX_DENY : SL_PREFIX_ALLOW;
-		e->ip = sl_guard_masked(&e->ip, e->prefix_len);
+		e->ip = sl_ip_masked(&e->ip, e->prefix_len);
 	}
 	SL_FUZZ_CHECK(built_and_checked(l->entries, n));
 	return 0;

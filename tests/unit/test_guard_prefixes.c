@@ -142,15 +142,15 @@ static struct sl_prefix_entry drawn(bool v4, unsigned spread)
 	if (n_list > 0 && below(8) < spread) {
 		const struct sl_prefix_entry *near = &list[below((unsigned)n_list)];
 		if (sl_ip_is_v4(&near->ip) == v4) {
-			struct sl_ip keep = sl_guard_masked(&near->ip, near->prefix_len);
-			struct sl_ip rest = sl_guard_masked(&e.ip, near->prefix_len);
+			struct sl_ip keep = sl_ip_masked(&near->ip, near->prefix_len);
+			struct sl_ip rest = sl_ip_masked(&e.ip, near->prefix_len);
 			for (unsigned i = 0; i < 16; i++)
 				e.ip.b[i] = (uint8_t)(keep.b[i] | (e.ip.b[i] ^ rest.b[i]));
 			if (len < near->prefix_len && below(2))
 				len = near->prefix_len + below(129u - near->prefix_len);
 		}
 	}
-	e.ip = sl_guard_masked(&e.ip, len);
+	e.ip = sl_ip_masked(&e.ip, len);
 	if (v4)
 		e.ip.d[2] = htonl(0xffff);
 	e.prefix_len = (uint8_t)len;
@@ -168,7 +168,7 @@ static struct sl_ip aimed(bool v4)
 		sl_ip_set_v4(&ip, (uint32_t)sl_prng_next(&rnd));
 	if (how == 0 || (e->prefix_len >= 96 && sl_ip_is_v4(&e->ip)) != v4)
 		return ip;
-	struct sl_ip rest = sl_guard_masked(&ip, e->prefix_len);
+	struct sl_ip rest = sl_ip_masked(&ip, e->prefix_len);
 	for (unsigned i = 0; i < 16; i++)
 		ip.b[i] = (uint8_t)(e->ip.b[i] | (ip.b[i] ^ rest.b[i]));
 	if (how < 3 && e->prefix_len > (v4 ? 96 : 0)) {
@@ -236,7 +236,7 @@ static void dense_lists_agree_with_the_oracle(void **state)
 			e.ip.q[1] = sl_prng_next(&rnd);
 			if (v4)
 				sl_ip_set_v4(&e.ip, htonl(0xc6330000 | (uint32_t)(sl_prng_next(&rnd) & 0xffff)));
-			e.ip = sl_guard_masked(&e.ip, len);
+			e.ip = sl_ip_masked(&e.ip, len);
 			e.prefix_len = (uint8_t)len;
 			list[n_list] = e;
 		}
