@@ -193,8 +193,16 @@ def median_of(rows, key):
 def measure_drop(host, systems):
     rows = stages(host) if "stages" in host.args.systems else []
     over_port = [make(host) for make in systems if make.name in host.args.systems]
-    rounds = [drop_round(host, system, number) for number in range(1, host.args.rounds + 1) for system in over_port]
-    placement = report.choose_class(rounds, [system.name for system in over_port])
+    names = [system.name for system in over_port]
+    rounds, number = [], 0
+    # As of the other cases: the host may move the cores about, and such rounds count for nothing.
+    while over_port and (number < host.args.rounds or (number < 2 * host.args.rounds + 1 and not report.complete(rounds, names))):
+        number += 1
+        for system in over_port:
+            rounds.append(drop_round(host, system, number))
+            if host.args.json and host.args.each:
+                report.print_json(rounds[-1:])
+    placement = report.choose_class(rounds, names)
     for system in over_port:
         mine = report.usable(rounds, placement, system.name) if placement else []
         if not mine:
@@ -202,7 +210,7 @@ def measure_drop(host, systems):
         row = {key: mine[-1].get(key) for key in ("case", "system", "hugepages", "seconds", "prefixes", "flood", "tsc_hz", "drops")}
         row.update({key: median_of(mine, key) for key in ("mpps", "sent_mpps", "unsent_share", "cycles_per_packet",
                                                           "packets_per_busy_round")})
-        row.update(placement=placement, rounds=len(mine), rounds_left_out=host.args.rounds - len(mine),
+        row.update(placement=placement, rounds=len(mine), rounds_left_out=number - len(mine),
                    disturbed=any(one["disturbed"] for one in mine),
                    generator_is_limit=any(one["generator_is_limit"] for one in mine))
         rows.append(row)

@@ -32,7 +32,7 @@ check "its calls end well, and are timed; users register" jq -e '.cps > 30 and .
 	.held_calls == 50 and .registrations_failed == 0 and .registrations_per_s > 50' "$WORK/sip.json"
 # The guard: its stages in one process, a flood that is dropped, a flood beside flows that are known and clients that come.
 check "case guard-drop runs" eval '"$SL_ROOT/bench/compare" guard-drop --build "$BUILD" --systems stages,sluice --rounds 1 --seconds 0.5 --warmup 0.1 \
-	--stage-rounds 1 --sources 100000 --prefixes 1000 --json >"$WORK/guard-drop.json"'
+	--stage-rounds 1 --sources 100000 --prefixes 1000 --json --each >"$WORK/guard-drop.json"'
 check "each stage ends as it should" jq -se 'map(select(.stage)) | (map(.stage) | contains(["shape", "prefix", "unknown"])) and
 	all(.added_cycles != null and .ended_as_meant > 0.95)' "$WORK/guard-drop.json"
 check "strangers are dropped by their total" jq -se 'map(select(.system == "sluice"))[0] | .mpps > 0 and .drops.guard_total_limit > 0' "$WORK/guard-drop.json"
