@@ -115,7 +115,7 @@ unsigned sl_warden_has(const struct sl_warden *w, enum sl_warden_state what, con
 	return w ? sl_tally_of(&w->states[what], source, source_bits(source)) : 0;
 }
 
-bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
+bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source, unsigned n)
 {
 	if (!w)
 		return true;
@@ -124,8 +124,8 @@ bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const st
 	unsigned per_prefix = what == SL_WARDEN_BINDING ? g->bindings_per_prefix : g->calls_per_prefix;
 
 	if (!g->enabled || g->dry_run ||
-		((per_source == 0 || sl_warden_has(w, what, source) < per_source) &&
-			(per_prefix == 0 || sl_tally_of(&w->states[what], source, prefix_bits(source)) < per_prefix)))
+		((per_source == 0 || sl_warden_has(w, what, source) + n <= per_source) &&
+			(per_prefix == 0 || sl_tally_of(&w->states[what], source, prefix_bits(source)) + n <= per_prefix)))
 		return true;
 	if (is_allowed(w, source))
 		return true;

@@ -21,6 +21,14 @@ static int failed(struct sl_store_db *db, char *text)
 	return -EIO;
 }
 
+/* The row's key, from parameter 1 on. */
+static void bind_key(sqlite3_stmt *st, const struct sl_warden_row *row)
+{
+	sqlite3_bind_int(st, 1, row->kind);
+	sqlite3_bind_blob(st, 2, row->prefix.ip.b, sizeof row->prefix.ip.b, SQLITE_STATIC);
+	sqlite3_bind_int(st, 3, row->prefix.len);
+}
+
 static int put(struct sl_store_db *db, const struct sl_warden_row *row, char *text)
 {
 	static const char sql[] = "INSERT OR REPLACE INTO guard_entries (kind, ip, len, origin, times, since, until, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
@@ -28,9 +36,7 @@ static int put(struct sl_store_db *db, const struct sl_warden_row *row, char *te
 
 	if (!st)
 		return failed(db, text);
-	sqlite3_bind_int(st, 1, row->kind);
-	sqlite3_bind_blob(st, 2, row->prefix.ip.b, sizeof row->prefix.ip.b, SQLITE_STATIC);
-	sqlite3_bind_int(st, 3, row->prefix.len);
+	bind_key(st, row);
 	sqlite3_bind_int(st, 4, row->origin);
 	sqlite3_bind_int(st, 5, row->times);
 	sqlite3_bind_int64(st, 6, row->since_unix_ms);
@@ -48,9 +54,7 @@ static int take_out(struct sl_store_db *db, const struct sl_warden_row *row, cha
 
 	if (!st)
 		return failed(db, text);
-	sqlite3_bind_int(st, 1, row->kind);
-	sqlite3_bind_blob(st, 2, row->prefix.ip.b, sizeof row->prefix.ip.b, SQLITE_STATIC);
-	sqlite3_bind_int(st, 3, row->prefix.len);
+	bind_key(st, row);
 	int rc = sqlite3_step(st) == SQLITE_DONE ? 0 : failed(db, text);
 	sqlite3_reset(st);
 	return rc;
@@ -230,6 +234,10 @@ static bool read_row(sqlite3_stmt *st, struct sl_warden_row *row)
 		return false;
 	memcpy(row->prefix.ip.b, sqlite3_column_blob(st, 1), sizeof row->prefix.ip.b);
 	row->prefix.len = (uint8_t)len;
+	/* The dataplane would refuse it, and with it the message that it stands in. */
+	struct sl_ip masked = sl_ip_masked(&row->prefix.ip, row->prefix.len);
+	if (!sl_ip_eq(&masked, &row->prefix.ip))
+		return false;
 	snprintf(row->reason, sizeof row->reason, "%s", reason);
 	return true;
 }

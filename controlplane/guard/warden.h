@@ -126,9 +126,9 @@ void sl_warden_answered(struct sl_warden *w, enum sl_warden_answer a); /* so he 
 bool sl_warden_denies(struct sl_warden *w, const struct sl_sip_flow *flow);
 /* Seconds for which strangers of that address are banned by their reputation; 0 = they are not. *answer: one refusal a second is answered. */
 unsigned sl_warden_blocks(struct sl_warden *w, const struct sl_ip *ip, int64_t now_ms, bool *answer);
-/* New state for a source: is there room for one more? False: it has its full number, or its prefix has; it is counted as refused. */
+/* New state for a source: is there room for n more? False: with them it would have more than its number, or its prefix would; it is counted as refused. */
 enum sl_warden_state { SL_WARDEN_BINDING, SL_WARDEN_CALL, SL_WARDEN_N_STATES };
-bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
+bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source, unsigned n);
 /* There is one more, whatever the number is (a restart); one has ended. */
 void sl_warden_took(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);
 void sl_warden_give(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source);

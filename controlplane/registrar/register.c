@@ -341,7 +341,7 @@ static bool read_contact(struct plan *p, const sip_contact_t *m, bool *again, st
 		if (forbidden)
 			return refuse(no, 403, "Contact Not Allowed");
 	}
-	if (w->now == NULL && !sl_warden_has_room(p->r->o.warden, SL_WARDEN_BINDING, &p->q->flow.remote.ip)) {
+	if (w->now == NULL && !sl_warden_has_room(p->r->o.warden, SL_WARDEN_BINDING, &p->q->flow.remote.ip, p->n_new + 1)) {
 		snprintf(no->headers, sizeof no->headers, "Retry-After: %u\r\n", FULL_RETRY_S);
 		return refuse(no, 503, "Too Many Registrations From Your Address");
 	}

@@ -104,7 +104,7 @@ struct sl_leg *sl_sip_leg_incoming(struct sl_sip *s, msg_t *msg, const sip_t *si
 		return NULL;
 	}
 	/* Trunks have limits of their own, emergency calls have none. */
-	if (!who->trunk && !sl_warden_has_room(sl_sip_options(s)->warden, SL_WARDEN_CALL, &who->flow.remote.ip) && !sl_sip_is_emergency(s, sip)) {
+	if (!who->trunk && !sl_warden_has_room(sl_sip_options(s)->warden, SL_WARDEN_CALL, &who->flow.remote.ip, 1) && !sl_sip_is_emergency(s, sip)) {
 		sl_sip_leg_counts()->refused_source++;
 		sl_sip_refuse(s, msg, sip, 486, "Too Many Calls From Your Address", TAG_END());
 		return NULL;

@@ -20,7 +20,6 @@ static void rules_of(struct sl_guard_policy *p, unsigned guard_class)
 void sl_guard_policy_make(struct sl_guard_policy *out, const struct sl_cmd_guard_policy *cmd)
 {
 	out->told = *cmd;
-	out->limits = cmd->enabled && cmd->n_rules;
 	out->turn_limits = cmd->enabled && (cmd->turn_session_pps | cmd->turn_session_kbps | cmd->turn_pps | cmd->turn_kbps);
 	out->media_limits = cmd->enabled && (cmd->media_session_pps | cmd->media_session_kbps);
 	for (unsigned i = 0; i < cmd->n_rules; i++)

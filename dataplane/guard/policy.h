@@ -14,7 +14,6 @@ enum { SL_GUARD_NO_RULE = 0xff };
 
 struct sl_guard_policy {
 	struct sl_cmd_guard_policy told; /* as it was said */
-	bool limits;                     /* enabled, and some rule counts something */
 	bool turn_limits, media_limits;  /* enabled, and each session has limits of its own (or TURN as a whole has) */
 	struct sl_limiter_rate rates[SL_GUARD_MAX_RULES];
 	/* Index of the rule, or SL_GUARD_NO_RULE, by class and the listener's index. */

@@ -7,11 +7,12 @@
 
 struct fake_warden fake_warden;
 
-bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source)
+bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source, unsigned n)
 {
 	(void)w;
 	(void)what;
 	(void)source;
+	(void)n;
 	return !fake_warden.full;
 }
 

@@ -163,3 +163,25 @@ static inline int raw_connection(void)
 	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof sun), 0);
 	return fd;
 }
+
+/* Any message with descriptors, as a client might send it after its welcome. */
+static inline void send_offer(int sock, const void *what, size_t bytes, const int *fds, unsigned n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(8 * sizeof(int))];
+	} control = {0};
+	struct iovec iov = {(void *)what, bytes};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n_fds) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(h), fds, n_fds * sizeof(int));
+	}
+	assert_int_equal(sendmsg(sock, &msg, 0), bytes);
+}

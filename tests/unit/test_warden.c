@@ -24,6 +24,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 static struct {
 	char folder[64], path[80];
 	struct sl_config config;
@@ -473,6 +475,25 @@ static void a_restart_brings_back_what_is_left(void **state)
 	assert_int_equal(s.bans, 1);
 	report("203.0.113.50", SL_GUARD_SAW_AUTH_FAILED, 10);
 	assert_true(sl_warden_decides(t.w, &bad)->until_unix_ms - t.unix_ms == 120000);
+}
+
+/* Who edits the database by hand may write bits beyond the prefix: such a row is left out, the others are in force. */
+static void a_damaged_row_is_left_out(void **state)
+{
+	static const char sql[] = "UPDATE guard_entries SET ip = x'00000000000000000000ffffc6336401' WHERE ip = x'00000000000000000000ffffc6336400'";
+	sqlite3 *db = NULL;
+
+	(void)state;
+	assert_int_equal(put(SL_WARDEN_DENY, "198.51.100.0/24", 0), 0);
+	assert_int_equal(put(SL_WARDEN_DENY, "203.0.113.0/24", 0), 0);
+	close_warden();
+	assert_int_equal(sqlite3_open(t.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	open_warden();
+	assert_int_equal(decides("198.51.100.1"), '-');
+	assert_int_equal(decides("203.0.113.1"), 'd');
 }
 
 static void a_removed_ban_does_not_come_back(void **state)
@@ -1024,7 +1045,7 @@ static void many_sources_over_a_limit(void **state)
 /* One more, if there is room for it. */
 static bool take(enum sl_warden_state what, const struct sl_ip *source)
 {
-	bool room = sl_warden_has_room(t.w, what, source);
+	bool room = sl_warden_has_room(t.w, what, source, 1);
 
 	if (room)
 		sl_warden_took(t.w, what, source);
@@ -1039,14 +1060,18 @@ static void state_of_sources(void **state)
 	t.config.guard.calls_per_source = 2;
 	t.config.guard.calls_per_prefix = 3;
 	sl_warden_reconfigure(t.w, &t.config);
+	/* Several at once, as one REGISTER brings them. */
+	assert_true(sl_warden_has_room(t.w, SL_WARDEN_CALL, &a, 2));
+	assert_false(sl_warden_has_room(t.w, SL_WARDEN_CALL, &a, 3));
 	assert_true(take(SL_WARDEN_CALL, &a));
+	assert_false(sl_warden_has_room(t.w, SL_WARDEN_CALL, &a, 2));
 	assert_true(take(SL_WARDEN_CALL, &a));
 	assert_false(take(SL_WARDEN_CALL, &a));
 	assert_true(take(SL_WARDEN_CALL, &b));
 	assert_false(take(SL_WARDEN_CALL, &b)); /* the /24 */
 	assert_true(take(SL_WARDEN_CALL, &c));
 	assert_true(take(SL_WARDEN_BINDING, &a)); /* no limit */
-	assert_int_equal(sl_warden_counts(t.w)->state_refused, 2);
+	assert_int_equal(sl_warden_counts(t.w)->state_refused, 4);
 	sl_warden_give(t.w, SL_WARDEN_CALL, &a);
 	assert_true(take(SL_WARDEN_CALL, &b));
 	/* Whoever is allowed has no limit. */
@@ -1233,6 +1258,7 @@ int main(void)
 		TEST(many_end_at_once),
 		TEST(the_wall_clock_frees_nobody),
 		TEST(a_restart_brings_back_what_is_left),
+		TEST(a_damaged_row_is_left_out),
 		TEST(a_removed_ban_does_not_come_back),
 		TEST(an_operator_is_not_overwritten),
 		TEST(what_waits_is_written_at_the_end),
