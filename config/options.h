@@ -25,6 +25,9 @@ enum {
 	SL_CONF_MAX_SIP_LISTENERS = 16,
 	SL_CONF_MAX_CERTIFICATES = 16, /* of a listener, beside its default one */
 	SL_CONF_MAX_NAMESERVERS = 4,
+	SL_CONF_MAX_PROXIES = 16,
+	SL_CONF_MAX_ALTERNATES = 16,
+	SL_CONF_MAX_USER_SOURCES = 4,
 	SL_CONF_NAME_MAX = 15, /* fits an interface name */
 	SL_CONF_RELAY_BLOCK = 256, /* relay ports go to workers in aligned blocks of this size */
 };
@@ -87,26 +90,116 @@ struct sl_conf_peer_rule {
 	bool allow;
 };
 
-struct sl_conf_turn {
-	unsigned n_listeners;
-	struct sl_endpoint listeners[SL_CONF_MAX_LISTENERS];
-	unsigned n_relay;
-	struct sl_ip relay[SL_CONF_MAX_RELAY]; /* relay addresses, each with ports relay_port_min..max */
-	uint16_t relay_port_min, relay_port_max; /* multiples of the block size are best; 49152..65535 by default */
-	char *realm;
-	char *software;
+/* PEM files: a certificate with its chain, and its key. */
+struct sl_conf_certificate {
+	char *certificate, *key;
+};
+
+/* A listener that is more than an address: its index is the one in sl_conf_turn.listeners. */
+struct sl_conf_turn_listener {
+	unsigned transport;                 /* enum sl_turn_transport (dataplane/abi/msg_turn.h) */
+	char *certificate, *key;            /* TLS, DTLS; PEM, full chain */
+	unsigned n_certificates;            /* further ones: a client that names one of their hosts sees that one */
+	struct sl_conf_certificate certificates[SL_CONF_MAX_CERTIFICATES];
+	unsigned n_proxies;                 /* from these a PROXY v2 header comes first, and is believed; from others none may */
+	struct sl_prefix proxies[SL_CONF_MAX_PROXIES];
+};
+
+/* 1,000 bit/s of application data, [0] to peers, [1] to clients; 0 = no limit. */
+struct sl_conf_bandwidth {
+	unsigned hard_kbps[2], soft_kbps[2];
+};
+
+struct sl_conf_oauth_key {
+	char *kid;
+	unsigned algorithm;     /* enum sl_oauth_algorithm */
+	uint8_t key[32];
+	uint64_t not_before_unix_s, not_after_unix_s; /* 0 = without an end */
+};
+
+/* [0] is the default one, from the group's own options; the others are of the list "realms". */
+struct sl_conf_turn_realm {
+	char *name;
 	unsigned n_users;
 	struct sl_conf_user *users;
 	unsigned n_secrets;
-	char **secrets;
-	unsigned default_lifetime_s, max_lifetime_s, permission_lifetime_s, channel_lifetime_s, nonce_lifetime_s;
-	unsigned user_quota, max_permissions;
+	char **secrets;         /* all are accepted; the first one makes credentials (POST /v1/turn/credentials) */
+	uint32_t listeners;     /* bit i: clients of listener i */
+	unsigned n_server_names, n_origins;
+	char **server_names, **origins;
+	unsigned max_lifetime_s, max_permissions, user_quota, total_quota;
+	struct sl_conf_bandwidth session, user, realm;
+	unsigned n_peer_rules;  /* before those of all realms */
+	struct sl_conf_peer_rule *peer_rules;
+	char *authorization_server; /* RFC 7635: offered to clients; NULL = none */
+	unsigned n_oauth_keys;
+	struct sl_conf_oauth_key *oauth_keys;
+};
+
+enum sl_conf_user_source_kind { SL_USERS_SQLITE, SL_USERS_POSTGRESQL, SL_USERS_REDIS };
+struct sl_conf_user_source { /* tables as coturn has them; only read */
+	unsigned kind;          /* enum above */
+	char *connect;          /* a file, a libpq connection string, "redis://[:password@]host[:port][/db]" or a socket's path */
+	unsigned refresh_s;     /* between two readings */
+};
+
+struct sl_conf_accounting {
+	bool database;          /* records in control.database */
+	unsigned interval_s;    /* of interim records; 0 = none */
+	unsigned retention_days; /* 0 = for ever */
+	char *webhook, *webhook_secret; /* URL; signs bodies (HMAC-SHA256). NULL = none */
+	char *redis;            /* as in user sources: PUBLISH and SET of coturn's keys. NULL = none */
+};
+
+struct sl_conf_alternate {
+	struct sl_endpoint server;
+	unsigned transport;     /* enum sl_turn_transport */
+	char *load_url;         /* of the other's /v1/turn/load; NULL = its weight is what the file says */
+	unsigned weight;        /* 1..100 */
+};
+
+struct sl_conf_restricted {
+	bool account;
+	struct sl_prefix prefix;
+	char *name, *realm;     /* account; realm NULL = of any */
+};
+
+struct sl_conf_turn {
+	unsigned n_listeners;
+	struct sl_endpoint listeners[SL_CONF_MAX_LISTENERS];
+	struct sl_conf_turn_listener more[SL_CONF_MAX_LISTENERS]; /* of the same index */
+	unsigned n_relay;
+	struct sl_ip relay[SL_CONF_MAX_RELAY]; /* relay addresses, each with ports relay_port_min..max */
+	uint16_t relay_port_min, relay_port_max; /* multiples of the block size are best; 49152..65535 by default */
+	char *software;
+	unsigned n_realms;
+	struct sl_conf_turn_realm *realms; /* [n_realms] */
+	unsigned default_lifetime_s, permission_lifetime_s, channel_lifetime_s, nonce_lifetime_s;
+	unsigned total_quota;   /* allocations of the node; 0 = as many as fit */
+	struct sl_conf_bandwidth node;
 	bool sha256; /* offer PASSWORD-ALGORITHMS */
 	bool rfc5766_channels; /* accept channel numbers up to 0x7FFF */
+	bool mobility, tcp_relay;
+	bool nat_discovery;     /* RFC 5780 on the listeners nat[]: A:P1, A:P2, B:P1, B:P2 */
+	uint16_t nat[4];
 	unsigned n_peer_rules;
 	/* In order of precedence, first match decides; the built-in denials (loopback, private, link-local, multicast,
 	 * reserved) follow after them, then allow. */
 	struct sl_conf_peer_rule *peer_rules;
+	unsigned n_alternates, redirect_above; /* percent; 0 = only while draining */
+	struct sl_conf_alternate alternates[SL_CONF_MAX_ALTERNATES];
+	unsigned n_restricted;
+	struct sl_conf_restricted *restricted;
+	unsigned n_user_sources;
+	struct sl_conf_user_source user_sources[SL_CONF_MAX_USER_SOURCES];
+	struct sl_conf_accounting accounting;
+	/* Stream threads: TCP, TLS and DTLS clients. */
+	unsigned stream_threads, max_connections, connections_per_source;
+	unsigned stream_buffer_kb;   /* towards a client that reads slowly; relayed data beyond it is dropped */
+	unsigned stream_memory_mb;   /* of all of them together */
+	unsigned stream_wait_s;      /* for a handshake, and then for an allocation */
+	unsigned stream_stall_s;     /* a client that reads nothing for so long is cut off */
+	char *api_base;              /* what POST /v1/turn/credentials calls this node in urls: a host name; NULL = the listener's address */
 };
 
 enum sl_conf_srtp { SL_CONF_SRTP_IPSEC_MB, SL_CONF_SRTP_CRYPTODEV };
@@ -149,11 +242,6 @@ enum sl_conf_sip_role {
 };
 enum sl_conf_sip_transport { SL_CONF_SIP_UDP, SL_CONF_SIP_TCP, SL_CONF_SIP_TLS }; /* as enum sl_sip_transport */
 enum sl_conf_client_certificates { SL_CERT_OFF, SL_CERT_OPTIONAL, SL_CERT_REQUIRED };
-
-/* PEM files: a certificate with its chain, and its key. */
-struct sl_conf_certificate {
-	char *certificate, *key;
-};
 
 struct sl_conf_sip_listener {
 	char name[SL_CONF_NAME_MAX + 1];

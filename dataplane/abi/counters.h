@@ -79,7 +79,19 @@
 	X(guard_came_again, "strangers let through beyond a total because they came again")                  \
 	X(guard_samples, "dropped packets copied for an operator")                                           \
 	X(guard_samples_lost, "copies lost because a bulk ring was full")                                    \
-	X(exception_known, "packets of marked sources passed to Linux")
+	X(exception_known, "packets of marked sources passed to Linux")                                     \
+	X(stream_frames_in, "frames from TCP, TLS and DTLS clients")                                        \
+	X(stream_frames_out, "frames to TCP, TLS and DTLS clients")                                         \
+	X(allocations_refused_quota, "allocations refused (486): the user, realm or node has its full number") \
+	X(allocations_refused_capacity, "allocations refused (508): no room, no port, or draining")         \
+	X(allocations_redirected, "clients sent to an alternate server (300)")                              \
+	X(allocations_restricted, "allocations made for who may only be relayed")                           \
+	X(allocations_restricted_active, "of these, now (gauge)")                                           \
+	X(allocations_moved, "allocations that followed their client to another address (RFC 8016)")        \
+	X(allocations_tcp_active, "allocations with a TCP relayed address now (gauge, RFC 6062)")           \
+	X(icmp_to_client, "ICMP errors of peers told to clients as Data indications (RFC 8656 11.5)")       \
+	X(oauth_accepted, "requests authenticated by an access token (RFC 7635)")                           \
+	X(nat_discovery, "Binding requests that asked for another address or port (RFC 5780)")
 
 /* X(name, help): why a packet was dropped. Every drop has exactly one of these. */
 #define SL_DROP_REASONS(X)                                                                                   \
@@ -146,7 +158,11 @@
 	X(guard_total_limit, "strangers as a whole over their limit, and this one had not come before")       \
 	X(reflection_limit, "answer to an unauthenticated request that would have been too long beside it")   \
 	X(session_limit, "packet of a session over its own limit")                                            \
-	X(tenant_limit, "packet of a session whose tenant is over its limit")
+	X(tenant_limit, "packet of a session whose tenant is over its limit")                                 \
+	X(quota_limit, "packet beyond the bandwidth of its user, realm or of the node")                       \
+	X(stream_ring_full, "frame for a stream client whose thread could not keep up")                       \
+	X(stream_malformed, "frame of a stream client that is neither STUN nor ChannelData")                  \
+	X(icmp_unrelated, "ICMP error to a relay address that no packet of an allocation caused")
 
 enum sl_worker_counter {
 #define X(name, help) SL_C_##name,

@@ -9,14 +9,12 @@
 
 #include "dataplane/abi/msg_guard.h"
 #include "dataplane/abi/msg_media.h"
+#include "dataplane/abi/msg_turn.h"
 #include "dataplane/wire/addr.h"
 
 enum {
 	SL_MSG_COMMAND_BYTES = 1024,
 	SL_MSG_EVENT_BYTES = 320,
-	SL_MSG_USERNAME_MAX = 508,
-	SL_MSG_REALM_MAX = 128,
-	SL_MSG_SECRET_MAX = 128,
 	SL_MSG_EVENT_USERNAME_MAX = 127,
 };
 
@@ -26,7 +24,7 @@ enum {
  * client owns TURN's provisioning, -EAGAIN while another one is between BEGIN and COMMIT, -ETIMEDOUT for items of a draft
  * dropped after 5 s of silence (editor.h). */
 #define SL_COMMANDS(X)                                                                                       \
-	X(CONFIG_BEGIN, 1)     /* housekeeper */                                                             \
+	X(CONFIG_BEGIN, 1)     /* housekeeper: struct sl_cmd_begin (msg_turn.h) */                           \
 	X(TURN_CONFIG, 2)      /* housekeeper: struct sl_cmd_turn */                                         \
 	X(PEER_RULE, 3)        /* housekeeper: struct sl_cmd_peer_rule, in order of precedence */            \
 	X(SECRET, 4)           /* housekeeper: struct sl_cmd_secret */                                       \
@@ -55,7 +53,13 @@ enum {
 	X(GUARD_PRESSURE, 27)  /* housekeeper: struct sl_cmd_guard_pressure */                               \
 	X(GUARD_METER, 28)     /* housekeeper: struct sl_cmd_guard_meter */                                  \
 	X(GUARD_QUERY, 29)     /* worker: struct sl_cmd_guard_query; EVENT_GUARD_ANSWER follows, seq echoed */ \
-	X(GUARD_SAMPLE, 30)    /* worker: struct sl_cmd_guard_sample; copies come by the bulk ring */
+	X(GUARD_SAMPLE, 30)    /* worker: struct sl_cmd_guard_sample; copies come by the bulk ring */         \
+	X(TURN_REALM, 31)      /* housekeeper: struct sl_cmd_realm (msg_turn.h) */                           \
+	X(REALM_NAME, 32)      /* housekeeper: struct sl_cmd_realm_name */                                   \
+	X(OAUTH_KEY, 33)       /* housekeeper: struct sl_cmd_oauth_key */                                    \
+	X(ALTERNATE, 34)       /* housekeeper: struct sl_cmd_alternate; outside of a draft: another weight */ \
+	X(RESTRICTED, 35)      /* housekeeper: struct sl_cmd_restricted; also outside of a draft */          \
+	X(TURN_DRAIN, 36)      /* housekeeper: struct sl_cmd_drain; outside of drafts */
 
 enum sl_command_type {
 #define X(name, number) SL_CMD_##name = number,
@@ -68,43 +72,6 @@ struct sl_msg_header {
 	uint32_t seq; /* chosen by the sender of a command, echoed by what answers it */
 };
 
-/* Everything TURN needs beside users; times in seconds. */
-struct sl_cmd_turn {
-	char realm[SL_MSG_REALM_MAX]; /* NUL-terminated UTF-8 */
-	uint32_t default_lifetime_s, max_lifetime_s; /* RFC 8656 3.2: 600, 3600 */
-	uint32_t permission_lifetime_s;              /* RFC 8656 9: 300 */
-	uint32_t channel_lifetime_s;                 /* RFC 8656 12: 600 */
-	uint32_t nonce_lifetime_s;
-	uint32_t user_quota;                         /* allocations per user; 0 = unlimited */
-	uint32_t max_permissions;                    /* permissions and channels per allocation */
-	uint8_t offer_sha256;                        /* advertise PASSWORD-ALGORITHMS with SHA-256 */
-	uint8_t pad;
-	uint16_t channel_max;                        /* 0x4FFF (RFC 8656 12) or 0x7FFF (RFC 5766 clients too) */
-	char software[64];                           /* SOFTWARE value; empty = none */
-};
-
-struct sl_cmd_peer_rule {
-	struct sl_ip ip;
-	uint8_t prefix_len; /* of the 16-byte form */
-	uint8_t allow;
-	uint8_t pad[6];
-};
-
-/* A shared secret of the REST scheme: user name `expiry:user`, password base64(HMAC-SHA1(secret, user name)). */
-struct sl_cmd_secret {
-	uint16_t len;
-	uint8_t secret[SL_MSG_SECRET_MAX];
-};
-
-/* A static user of the long-term mechanism; never a password, only what it hashes to (RFC 8489 9.2.2, 18.5.1). */
-struct sl_cmd_user {
-	uint16_t name_len; /* bytes, 1..508; OpaqueString as received, compared byte for byte */
-	char name[SL_MSG_USERNAME_MAX];
-	uint8_t key_md5[16];       /* MD5(username ":" realm ":" password) */
-	uint8_t key_sha256[32];    /* SHA-256 of the same */
-	uint8_t userhash[32];      /* SHA-256(username ":" realm), RFC 8489 14.4 */
-};
-
 struct sl_cmd_allocation {
 	uint64_t id;
 };
@@ -112,7 +79,14 @@ struct sl_cmd_allocation {
 struct sl_command {
 	struct sl_msg_header h;
 	union {
+		struct sl_cmd_begin begin;
 		struct sl_cmd_turn turn;
+		struct sl_cmd_realm realm;
+		struct sl_cmd_realm_name realm_name;
+		struct sl_cmd_oauth_key oauth_key;
+		struct sl_cmd_alternate alternate;
+		struct sl_cmd_restricted restricted;
+		struct sl_cmd_drain drain;
 		struct sl_cmd_peer_rule peer_rule;
 		struct sl_cmd_secret secret;
 		struct sl_cmd_user user;
@@ -143,7 +117,8 @@ _Static_assert(sizeof(struct sl_command) == SL_MSG_COMMAND_BYTES, "command size 
 	X(LEG, 5)        /* worker: struct sl_evt_leg (msg_media.h) */                                       \
 	X(GUARD_SOURCE, 6) /* worker: struct sl_evt_guard_source (msg_guard.h) */                            \
 	X(GUARD_SIGNALS, 7) /* worker: struct sl_evt_guard_signals */                                        \
-	X(GUARD_ANSWER, 8) /* worker: struct sl_evt_guard_answer */
+	X(GUARD_ANSWER, 8) /* worker: struct sl_evt_guard_answer */                                          \
+	X(TURN_QUOTA, 9)   /* worker: struct sl_evt_turn_quota (msg_turn.h) */
 
 enum sl_event_type {
 #define X(name, number) SL_EVT_##name = number,
@@ -156,23 +131,29 @@ struct sl_evt_ack {
 	char text[120]; /* which field was refused; empty on success */
 };
 
-enum sl_allocation_change { SL_ALLOC_CREATED = 1, SL_ALLOC_REFRESHED, SL_ALLOC_CLOSED, SL_ALLOC_STATE };
-enum sl_allocation_end { SL_ALLOC_END_NONE = 0, SL_ALLOC_END_EXPIRED, SL_ALLOC_END_CLIENT, SL_ALLOC_END_OPERATOR };
+enum sl_allocation_change { SL_ALLOC_CREATED = 1, SL_ALLOC_REFRESHED, SL_ALLOC_CLOSED, SL_ALLOC_STATE, SL_ALLOC_MOVED /* RFC 8016: client is another address */ };
+enum sl_allocation_end { SL_ALLOC_END_NONE = 0, SL_ALLOC_END_EXPIRED, SL_ALLOC_END_CLIENT, SL_ALLOC_END_OPERATOR, SL_ALLOC_END_CONNECTION /* its TCP or TLS connection ended */ };
 
 struct sl_evt_allocation {
 	uint64_t id; /* worker, generation and index: unique until the dataplane's generation changes */
 	uint8_t change; /* enum sl_allocation_change */
 	uint8_t end;    /* enum sl_allocation_end */
 	uint8_t worker;
-	uint8_t pad[5];
+	uint8_t over;   /* enum sl_turn_transport: of the client */
+	uint8_t flags;  /* SL_ALLOC_IS_* */
+	uint8_t pad;
+	uint16_t realm; /* index */
 	uint64_t to_peer_packets, to_peer_bytes, to_client_packets, to_client_bytes;
 	uint32_t lifetime_s; /* left */
 	uint32_t age_s;
 	uint32_t n_peers;
 	uint16_t client_port_be, server_port_be, relay_port_be, username_len;
-	struct sl_ip client, server, relay;
+	struct sl_ip client, server, relay, relay2;
+	uint16_t relay2_port_be; /* 0 = there is no second relayed address (RFC 8656 5, ADDITIONAL-ADDRESS-FAMILY) */
+	uint16_t pad2;
 	char username[SL_MSG_EVENT_USERNAME_MAX + 1]; /* cut to fit */
 };
+enum { SL_ALLOC_IS_RESTRICTED = 1, SL_ALLOC_IS_MOBILE = 2, SL_ALLOC_IS_TCP = 4 /* RFC 6062 */ };
 
 struct sl_evt_log {
 	uint32_t severity; /* as syslog(3) */
@@ -189,6 +170,7 @@ struct sl_event {
 		struct sl_evt_guard_source guard_source;
 		struct sl_evt_guard_signals guard_signals;
 		struct sl_evt_guard_answer guard_answer;
+		struct sl_evt_turn_quota turn_quota;
 		uint8_t bytes[SL_MSG_EVENT_BYTES - sizeof(struct sl_msg_header)];
 	};
 };
