@@ -193,6 +193,35 @@ enum sl_port_counter {
 	SL_N_PORT_COUNTERS
 };
 
+/* X(name, help): of all stream threads together (dataplane/stream). Writer: the housekeeper, each second. */
+#define SL_STREAM_COUNTERS(X)                                                       \
+	X(connections_active, "connections of clients now (gauge)")                 \
+	X(connections_taken, "connections taken")                                   \
+	X(connections_refused, "connections refused: too many of all, or of one source") \
+	X(connections_idle, "connections ended: no allocation within the time for it") \
+	X(handshakes, "TLS and DTLS handshakes done")                               \
+	X(handshakes_resumed, "of these, resumed sessions")                         \
+	X(handshakes_failed, "handshakes failed")                                   \
+	X(cookies, "DTLS cookies sent")                                             \
+	X(frames_in, "frames from clients")                                         \
+	X(frames_out, "frames to clients")                                          \
+	X(bytes_in, "bytes of these")                                               \
+	X(bytes_out, "bytes of these")                                              \
+	X(malformed, "connections ended: neither STUN nor ChannelData, or a bad PROXY header") \
+	X(slow_dropped, "relayed frames dropped because the client does not read")  \
+	X(slow_ended, "connections ended because the client did not read for long") \
+	X(paused, "times that a client's connection was not read because a worker was busy") \
+	X(peers_active, "TCP connections to peers now (gauge, RFC 6062)")           \
+	X(peer_bytes_in, "bytes from TCP peers")                                    \
+	X(peer_bytes_out, "bytes to TCP peers")                                     \
+	X(memory_bytes, "buffers of connections now (gauge)")
+enum sl_stream_counter {
+#define X(name, help) SL_S_##name,
+	SL_STREAM_COUNTERS(X)
+#undef X
+	SL_N_STREAM_COUNTERS
+};
+
 struct sl_counter_name {
 	const char *name;
 	const char *help;
@@ -200,3 +229,4 @@ struct sl_counter_name {
 extern const struct sl_counter_name sl_worker_counter_names[SL_N_WORKER_COUNTERS];
 extern const struct sl_counter_name sl_drop_names[SL_N_DROPS];
 extern const struct sl_counter_name sl_port_counter_names[SL_N_PORT_COUNTERS];
+extern const struct sl_counter_name sl_stream_counter_names[SL_N_STREAM_COUNTERS];

@@ -53,6 +53,7 @@ uint32_t sl_region_layout_hash(void)
 	        SL_N_WORKER_COUNTERS,
 	        SL_N_DROPS,
 	        SL_N_PORT_COUNTERS,
+	        SL_N_STREAM_COUNTERS,
 	        SIZE(sl_ring_shm),
 	        FIELD(sl_ring_shm, prod),
 	        FIELD(sl_ring_shm, cons),
@@ -84,6 +85,7 @@ uint32_t sl_region_layout_hash(void)
 	        FIELD(sl_region, guard_dry_run),
 	        FIELD(sl_region, guard_pressure),
 	        FIELD(sl_region, guard_owner),
+	        FIELD(sl_region, streams),
 	        FIELD(sl_region, ports),
 	        FIELD(sl_region, clients),
 	        FIELD(sl_region, workers),
@@ -427,6 +429,7 @@ uint32_t sl_region_layout_hash(void)
 	/* A renamed or reordered counter keeps every size: its meaning is part of the layout too. */
 	h = hash_names(h, sl_worker_counter_names, SL_N_WORKER_COUNTERS);
 	h = hash_names(h, sl_drop_names, SL_N_DROPS);
+	h = hash_names(h, sl_stream_counter_names, SL_N_STREAM_COUNTERS);
 	return hash_names(h, sl_port_counter_names, SL_N_PORT_COUNTERS);
 }
 

@@ -19,7 +19,7 @@
 #include "dataplane/abi/ring.h"
 
 enum {
-	SL_REGION_VERSION = 3,
+	SL_REGION_VERSION = 4,
 	SL_MAX_CLIENTS = 8,
 	SL_MAX_WORKERS = 32,
 	SL_MAX_PORTS = 16,
@@ -90,6 +90,8 @@ struct sl_region {
 	uint32_t guard_bans, guard_marks_final, guard_marks_provisional, guard_prefixes;
 	uint64_t guard_bytes;        /* of all of its tables: fixed but for the lists */
 	uint8_t guard_enabled, guard_dry_run, guard_pressure /* percent let through */, guard_owner /* client slot; 0xff = the dataplane's own configuration */;
+
+	uint64_t streams[SL_N_STREAM_COUNTERS]; /* each second */
 
 	struct sl_region_port ports[SL_MAX_PORTS];
 	struct sl_region_client clients[SL_MAX_CLIENTS];

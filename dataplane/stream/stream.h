@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/abi/counters.h"
 #include "dataplane/session/flow.h"
 #include "dataplane/stream/ring.h"
 
@@ -105,35 +106,7 @@ int sl_streams_start(struct sl_dataplane *dp, struct sl_streams **out, char *tex
 int sl_streams_reload(struct sl_streams *s, const struct sl_config *config, char *text, size_t text_len);
 void sl_streams_stop(struct sl_streams *s);
 
-/* Counts of all threads, for the region (housekeeper, each second). X(name, help) */
-#define SL_STREAM_COUNTERS(X)                                                       \
-	X(connections_active, "connections of clients now (gauge)")                 \
-	X(connections_taken, "connections taken")                                   \
-	X(connections_refused, "connections refused: too many of all, or of one source") \
-	X(connections_idle, "connections ended: no allocation within the time for it") \
-	X(handshakes, "TLS and DTLS handshakes done")                               \
-	X(handshakes_resumed, "of these, resumed sessions")                         \
-	X(handshakes_failed, "handshakes failed")                                   \
-	X(cookies, "DTLS cookies sent")                                             \
-	X(frames_in, "frames from clients")                                         \
-	X(frames_out, "frames to clients")                                          \
-	X(bytes_in, "bytes of these")                                               \
-	X(bytes_out, "bytes of these")                                              \
-	X(malformed, "connections ended: neither STUN nor ChannelData, or a bad PROXY header") \
-	X(slow_dropped, "relayed frames dropped because the client does not read")  \
-	X(slow_ended, "connections ended because the client did not read for long") \
-	X(paused, "times that a client's connection was not read because a worker was busy") \
-	X(peers_active, "TCP connections to peers now (gauge, RFC 6062)")           \
-	X(peer_bytes_in, "bytes from TCP peers")                                    \
-	X(peer_bytes_out, "bytes to TCP peers")                                     \
-	X(memory_bytes, "buffers of connections now (gauge)")
-enum sl_stream_counter {
-#define X(name, help) SL_S_##name,
-	SL_STREAM_COUNTERS(X)
-#undef X
-	SL_N_STREAM_COUNTERS
-};
-extern const char *const sl_stream_counter_names[SL_N_STREAM_COUNTERS], *const sl_stream_counter_helps[SL_N_STREAM_COUNTERS];
+/* Counts of all threads, for the region (housekeeper, each second); names in dataplane/abi/counters.h. */
 void sl_streams_count(const struct sl_streams *s, uint64_t out[SL_N_STREAM_COUNTERS]);
 
 /* ---- workers ---- */
