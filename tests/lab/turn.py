@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Sluice Authors
-"""One TURN client over UDP (RFC 8656): a socket, credentials, at most one allocation."""
+"""One TURN client (RFC 8656): a socket, or a stream (turn_stream.py), credentials, at most one allocation."""
 
 import base64
 import hashlib
@@ -17,11 +17,11 @@ FIRST_RTO, LONGEST_RTO = 0.25, 1.0  # seconds: tries at 0, 0.25, 0.75, 1.75, 2.7
 
 
 class Refused(Exception):
-    """The server answered with an error."""
+    """The server answered with an error; answer is the message."""
 
-    def __init__(self, what, code):
+    def __init__(self, what, code, answer=None):
         super().__init__("%s: error %d" % (what, code))
-        self.code = code
+        self.code, self.answer = code, answer
 
 
 class NoAnswer(Exception):
@@ -54,14 +54,19 @@ def family_of(ip):
 class Turn:
     """One client: one socket, at most one allocation."""
 
-    def __init__(self, server, user, password, local=None, sha256=False, use_userhash=False):
+    def __init__(self, server, user, password, local=None, sha256=False, use_userhash=False, stream=None, origin=None):
+        """stream: a StreamSocket to the server; without one the client talks UDP. origin: sent in each request (ORIGIN)."""
         self.server, self.user, self.password = server, user, password
-        self.sha256, self.use_userhash = sha256, use_userhash
-        self.socket = udp_socket(family_of(server[0]), local)
-        self.socket.connect(server)
+        self.sha256, self.use_userhash, self.origin = sha256, use_userhash, origin
+        self.reliable = stream is not None
+        if stream:
+            self.socket = stream
+        else:
+            self.socket = udp_socket(family_of(server[0]), local)
+            self.socket.connect(server)
         self.realm = self.nonce = None
         self.algorithm, self.algorithms = stun.ALGORITHM_MD5, None
-        self.relay = self.mapped = self.token = None
+        self.relay = self.relay2 = self.mapped = self.token = self.ticket = None
         self.lifetime = 0
         self.backlog = []  # datagrams that came while a transaction waited
         self.retransmissions = 0
@@ -76,7 +81,7 @@ class Turn:
             now = time.monotonic()
             if now >= deadline:
                 raise NoAnswer("no answer to method %d" % message.method)
-            if now >= due:
+            if now >= due and not (due and self.reliable):
                 if due:
                     self.retransmissions += 1
                 try:
@@ -84,13 +89,16 @@ class Turn:
                 except OSError:
                     pass  # an ICMP error of an earlier datagram: the next try tells
                 due, wait = now + wait, min(wait * 2, LONGEST_RTO)
-            readable, _, _ = select.select([self.socket], [], [], min(due, deadline) - now)
+            until = deadline if self.reliable else min(due, deadline)
+            readable, _, _ = select.select([self.socket], [], [], until - now)
             if not readable:
                 continue
             try:
                 got = self.socket.recv(65535)
             except OSError:
                 continue
+            if self.reliable and not got:
+                raise NoAnswer("the connection has ended")
             try:
                 answer = stun.parse(got)
                 if answer.transaction == message.transaction and answer.klass in (stun.SUCCESS, stun.ERROR):
@@ -120,6 +128,8 @@ class Turn:
             m = stun.Message(method)
             for number, value in attributes:
                 m.add(number, value(m.transaction) if callable(value) else value)
+            if self.origin:
+                m.add(stun.ORIGIN, self.origin.encode())
             key = None
             if self.nonce:
                 if self.use_userhash and self.algorithms:
@@ -139,11 +149,12 @@ class Turn:
             if answer.error() == 438 or (answer.error() == 401 and key is None):
                 self.learn(answer)
                 continue
-            raise Refused("method %d" % method, answer.error())
+            raise Refused("method %d" % method, answer.error(), answer)
         raise Refused("method %d: nonces go stale at once" % method, 438)
 
-    def allocate(self, lifetime=None, family=None, even_port=None, token=None, dont_fragment=False):
-        wanted = [(stun.REQUESTED_TRANSPORT, struct.pack("!I", 17 << 24))]
+    def allocate(self, lifetime=None, family=None, even_port=None, token=None, dont_fragment=False, additional=False, mobile=False, transport=17):
+        """additional: an IPv6 address beside the IPv4 one (RFC 8656 7.2). mobile: ask for a ticket (RFC 8016). transport 6: RFC 6062."""
+        wanted = [(stun.REQUESTED_TRANSPORT, struct.pack("!I", transport << 24))]
         if lifetime is not None:
             wanted.append((stun.LIFETIME, struct.pack("!I", lifetime)))
         if family is not None:
@@ -154,8 +165,14 @@ class Turn:
             wanted.append((stun.RESERVATION_TOKEN, token))
         if dont_fragment:
             wanted.append((stun.DONT_FRAGMENT, b""))
+        if additional:
+            wanted.append((stun.ADDITIONAL_ADDRESS_FAMILY, struct.pack("!I", 2 << 24)))
+        if mobile:
+            wanted.append((stun.MOBILITY_TICKET, b""))
         answer = self.request(stun.ALLOCATE, wanted)
-        self.relay = answer.address(stun.XOR_RELAYED_ADDRESS)
+        relays = [stun.parse_xor_address(v, answer.transaction) for n, v in answer.attributes if n == stun.XOR_RELAYED_ADDRESS]
+        self.relay, self.relay2 = relays[0], relays[1] if len(relays) > 1 else None
+        self.ticket = answer.get(stun.MOBILITY_TICKET)
         self.mapped = answer.address(stun.XOR_MAPPED_ADDRESS)
         self.token = answer.get(stun.RESERVATION_TOKEN)
         self.lifetime = struct.unpack("!I", answer.get(stun.LIFETIME))[0]
@@ -172,6 +189,9 @@ class Turn:
         except Refused as e:
             if e.code != 437:
                 raise
+        except NoAnswer:
+            if not self.reliable:
+                raise  # a connection's end ends its allocation
 
     def permission(self, *peers):
         self.request(stun.CREATE_PERMISSION, [

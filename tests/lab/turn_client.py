@@ -29,6 +29,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stun  # noqa: E402
+import turn_stream  # noqa: E402
 from turn import NoAnswer, Refused, Turn, endpoint, family_of, rest_credentials  # noqa: E402
 
 IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_PMTUDISC_DONT = 10, 2, 0
@@ -97,7 +98,12 @@ def summary(tracks, **more):
 
 def new_client(args):
     local = endpoint(args.local, 0) if args.local else None
-    client = Turn(endpoint(args.server), args.user, args.password, local, args.sha256, args.userhash)
+    server, stream = endpoint(args.server), None
+    if args.over != "udp":
+        tls = turn_stream.client_context(args.ca) if args.over == "tls" else None
+        proxy = turn_stream.proxy_header(endpoint(args.proxy_source), server) if args.proxy_source else b""
+        stream = turn_stream.StreamSocket(server, local, tls, args.server_name, proxy, args.receive_buffer)
+    client = Turn(server, args.user, args.password, local, args.sha256, args.userhash, stream, args.origin)
     client.patience = args.patience
     return client
 
@@ -219,7 +225,7 @@ def command_allocate(args):
         return finish(args, {"error": e.code, "local": "%s:%d" % client.socket.getsockname()[:2],
                              "retransmissions": client.retransmissions}, e.code == args.expect)
     out = {"error": 0, "relay": "%s:%d" % client.relay, "mapped": "%s:%d" % client.mapped,
-           "lifetime": client.lifetime, "sha256": client.algorithm == stun.ALGORITHM_SHA256,
+           "lifetime": client.lifetime, "realm": client.realm, "sha256": client.algorithm == stun.ALGORITHM_SHA256,
            "retransmissions": client.retransmissions}
     say_ready(args)
     status = finish(args, out, args.expect == 0)
@@ -461,6 +467,12 @@ def parser():
     p.add_argument("scenario", nargs="?", default="", help="scenario: which (see the functions scenario_*)")
     p.add_argument("--server", help="ADDRESS:PORT of the TURN server")
     p.add_argument("--local", help="own ADDRESS[:PORT]")
+    p.add_argument("--over", choices=("udp", "tcp", "tls"), default="udp", help="transport to the server")
+    p.add_argument("--server-name", help="tls: the name asked for (SNI)")
+    p.add_argument("--ca", help="tls: the server must be of this CA; without it any certificate will do")
+    p.add_argument("--proxy-source", help="tcp, tls: say by a PROXY v2 header that the client is ADDRESS:PORT")
+    p.add_argument("--receive-buffer", type=int, default=0, help="tcp, tls: bytes of the kernel's receive buffer; 0 = its choice")
+    p.add_argument("--origin", help="ORIGIN of each request")
     p.add_argument("--user", default="user")
     p.add_argument("--password", default="password")
     p.add_argument("--rest-secret", help="make the credentials from this shared secret and --user")
