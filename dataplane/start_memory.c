@@ -56,7 +56,7 @@ static uint64_t power_of_two(uint64_t n)
 static uint64_t guard_bytes(const struct sl_config *c)
 {
 	uint64_t limiter = power_of_two(c->guard.sources) * LIMITER_SOURCE_BYTES * 7 / 4;
-	return (uint64_t)SL_GUARD_BANS_MAX * 2 * BAN_BYTES + power_of_two(2 * (uint64_t)c->guard.sip_sources) * MARK_BYTES +
+	return (uint64_t)SL_GUARD_BANS_MAX * 2 * BAN_BYTES + power_of_two(2 * ((uint64_t)c->guard.sip_sources + c->turn.max_connections)) * MARK_BYTES +
 		METERS_BYTES + c->dataplane.n_workers * (limiter + ((uint64_t)c->guard.again_mb << 20) + METERS_WORKER_BYTES);
 }
 
@@ -155,6 +155,9 @@ int sl_start_pools(struct sl_dataplane *dp, char *err, size_t err_len)
 
 /* ---- tables of the whole node ---- */
 
+/* One allocation in so many may at a time have moved to a five-tuple that the buckets give to another worker (RFC 8016). */
+enum { MOVED_PART = 8 };
+
 int sl_start_tables(struct sl_dataplane *dp, char *err, size_t err_len)
 {
 	const struct sl_config *c = dp->config;
@@ -167,6 +170,8 @@ int sl_start_tables(struct sl_dataplane *dp, char *err, size_t err_len)
 	int rc = sl_known_init(&dp->known, w, flows, &key, sl_start_zalloc);
 	if (rc == 0)
 		rc = sl_port_shared_init(&dp->relay_ports, w, c->turn.n_relay, sl_start_zalloc);
+	if (rc == 0)
+		rc = sl_moved_init(&dp->moved, w > 1 ? c->dataplane.max_allocations / MOVED_PART : 0, &dp->cold->user_key, sl_start_zalloc);
 	if (rc < 0)
 		snprintf(err, err_len, "no memory for the tables of flows and ports; raise dataplane.memory_mb");
 	return rc;
@@ -192,7 +197,8 @@ int sl_start_rings(struct sl_started *s, char *err, size_t err_len)
 		ok = make_ring(&r->exception, "exception", w, 0, SL_EXCEPTION_RING, pointer) &&
 			make_ring(&r->exception_known, "known_exception", w, 0, SL_EXCEPTION_RING, pointer) &&
 			make_ring(&r->inject, "inject", w, 0, SL_EXCEPTION_RING, pointer) &&
-			make_ring(&r->resolve, "resolve", w, 0, SL_RESOLVE_RING, sizeof(struct sl_resolve));
+			make_ring(&r->resolve, "resolve", w, 0, SL_RESOLVE_RING, sizeof(struct sl_resolve)) &&
+			make_ring(&r->marks, "marks", w, 0, SL_MARK_RING, sizeof(struct sl_guard_mark));
 		for (unsigned from = 0; from < n && ok; from++)
 			ok = from == w || (make_ring(&r->known_in[from], "known", w, from, SL_HANDOFF_RING, pointer) &&
 				make_ring(&r->unknown_in[from], "unknown", w, from, SL_HANDOFF_RING, pointer) &&

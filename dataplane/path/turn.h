@@ -22,7 +22,9 @@ enum sl_turn_action {
 	SL_TURN_DROP,  /* verdict.drop says why; SL_N_DROPS: consumed, nothing to count (a keep-alive indication) */
 	SL_TURN_REPLY, /* send reply[0..reply_len) back over the flow */
 	SL_TURN_RELAY, /* Send indication: relay data to peer from the allocation's relay endpoint */
+	SL_TURN_HAND,  /* the message is worker `owner`'s: hand it over, as arrival.handed */
 };
+enum { SL_TURN_SAME = 0xffff };
 
 struct sl_turn_verdict {
 	enum sl_turn_action action;
@@ -33,13 +35,21 @@ struct sl_turn_verdict {
 	struct sl_endpoint to;
 	struct sl_span data;
 	bool dont_fragment;
+	/* SL_TURN_REPLY: */
+	bool reply_elsewhere;  /* to reply_to (RESPONSE-PORT), not to where the request came from */
+	uint16_t reply_from;   /* the listener to answer from; SL_TURN_SAME = the one it came to */
+	struct sl_endpoint reply_to;
+	uint8_t owner;         /* SL_TURN_HAND: a worker */
 	/* What its sender is to be remembered by: enum sl_guard_signal, or SL_TURN_NO_SIGNAL. */
 	uint8_t signal;
 };
 enum { SL_TURN_NO_SIGNAL = 0xff };
 
-struct sl_turn_reservations;
+struct sl_stream_record;
+struct sl_turn_now;
 struct sl_turn_quota;
+struct sl_turn_reservations;
+struct sl_turn_tcp;
 
 /* What one worker's TURN code works with. Owner: the worker. conf is set by the worker at each burst. */
 struct sl_turn {
@@ -65,6 +75,14 @@ struct sl_turn {
 	void (*resolve)(void *ctx, const struct sl_ip *peer); /* ask Linux to resolve the next hop now */
 	/* change: enum sl_allocation_change; the allocation still exists when CLOSED is told. */
 	void (*event)(void *ctx, uint32_t alloc, unsigned change, unsigned end);
+	/* To the stream thread of r->flow. False: its ring is full, and nothing was done. */
+	bool (*order)(void *ctx, const struct sl_stream_record *r);
+	/* A message of ours to a client that is no answer to the one at hand: a late answer, an indication. */
+	void (*tell)(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len);
+	/* This worker owns (here), or owns no more, a five-tuple that may be another's by the buckets (RFC 8016). UDP clients: packets of others' are
+	 * to come here, session/moved.h; streams: SL_STREAM_DO_MOVED. NULL: one worker. */
+	void (*moved)(void *ctx, const struct sl_flow *f, bool here);
+	struct sl_turn_tcp *tcp;      /* connections to TCP peers (turn_tcp.h); NULL = there are none */
 	/* User quotas count across workers; see turn_quota.h. */
 	struct sl_turn_quota *quota;
 	/* Private to turn.c: the policy that permissions and channels were judged by, and the next one to judge again. */
@@ -91,10 +109,28 @@ struct sl_turn_now {
 	uint64_t unix_s;   /* wall clock, for expiry of REST credentials only */
 };
 
-/* Handle one STUN message that arrived on flow f at listeners[f->listener]. reply has reply_cap bytes (>= 1,280 keeps
- * every answer whole). */
-struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f, const uint8_t *msg, unsigned len,
+/* How a message came. */
+struct sl_turn_arrival {
+	const struct sl_flow *flow;
+	uint16_t realm_hint; /* by the server name of its TLS handshake; SL_TURN_ANY_REALM = none */
+	bool handed;         /* by another worker: it is not handed on */
+	const struct sl_endpoint *server; /* where it came to, of streams; NULL = listeners[flow->listener] */
+};
+
+/* Handle one STUN message. reply has reply_cap bytes (>= 1,280 keeps every answer whole). */
+struct sl_turn_verdict sl_turn_handle_from(struct sl_turn *t, const struct sl_turn_arrival *from, const uint8_t *msg, unsigned len,
 	const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap);
+
+/* The same of one that arrived on flow f at listeners[f->listener], and of nothing else is there to tell. */
+static inline struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f, const uint8_t *msg, unsigned len,
+	const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap)
+{
+	const struct sl_turn_arrival from = {.flow = f, .realm_hint = SL_TURN_ANY_REALM};
+	return sl_turn_handle_from(t, &from, msg, len, now, reply, reply_cap);
+}
+
+/* Everything of enum sl_stream_input but FRAME; what follows from it goes by t->order and t->tell. reply: room for messages. */
+void sl_turn_stream_input(struct sl_turn *t, const struct sl_stream_record *r, const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap);
 
 /* Is own_port (host order) of one of our addresses inside a range that peers may be relayed to? */
 static inline bool sl_turn_own_port_ok(const struct sl_turn *t, uint16_t own_port)

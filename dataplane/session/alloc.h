@@ -22,7 +22,7 @@
 #include "dataplane/session/wheel.h"
 #include "dataplane/wire/siphash.h"
 
-enum { SL_ALLOC_INLINE_CHANNELS = 4, SL_MAX_TURNS = 4 };
+enum { SL_ALLOC_INLINE_CHANNELS = 4, SL_MAX_TURNS = 4, SL_NO_RELAY2 = 0xff };
 
 /* Next hop cached in a session: valid while the FIB's generation is the one noted. */
 struct sl_nh_ref {
@@ -51,12 +51,15 @@ struct sl_alloc {
 	uint32_t expires_s;   /* worker seconds (sl_worker.now_s); 0 = slot free */
 	uint16_t relay_port_be;
 	uint8_t relay;        /* index of the relay address */
-	uint8_t flags;
+	uint8_t flags;        /* SL_ALLOC_IS_* (dataplane/abi/msg.h) */
 	uint32_t peers;       /* first of the chain */
 	struct sl_nh_ref nh;  /* towards the client */
 	uint16_t channel[SL_ALLOC_INLINE_CHANNELS]; /* a cache of the chain: */
 	uint32_t last_seen_s;
 	uint32_t generation;  /* of this slot; part of the id in events; 24 bits used */
+	uint16_t relay2_port_be;
+	uint8_t relay2;       /* of the other family (RFC 8656 7.2, ADDITIONAL-ADDRESS-FAMILY), or SL_NO_RELAY2 */
+	uint8_t pad;
 	/* line 1: counted per packet, or rarely used */
 	_Alignas(64) uint32_t channel_peer[SL_ALLOC_INLINE_CHANNELS]; /* ... peers of channel[] */
 	uint64_t to_peer_bytes, to_client_bytes;
@@ -65,6 +68,10 @@ struct sl_alloc {
 	uint16_t n_peers;
 	uint8_t strange_s, strange_answers; /* answers without authentication in the second that ends so; see turn.c */
 	uint32_t created_s;
+	uint32_t meter;       /* bandwidth of its user, as the policy counts it */
+	uint16_t realm;
+	uint8_t icmp_s, icmp_told; /* ICMP errors told in the second that ends so */
+	uint8_t pad2[4];
 };
 _Static_assert(sizeof(struct sl_alloc) == 128, "hot state of an allocation is two cache lines");
 _Static_assert(sizeof(struct sl_alloc) + sizeof(struct sl_cold_alloc) + sizeof(struct sl_peer) +

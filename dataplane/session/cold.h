@@ -18,7 +18,7 @@
 #include "dataplane/wire/addr.h"
 #include "dataplane/wire/siphash.h"
 
-enum { SL_COLD_VERSION = 2, SL_COLD_USERNAME_MAX = 103 };
+enum { SL_COLD_VERSION = 3, SL_COLD_USERNAME_MAX = 79 };
 #define SL_COLD_MAGIC UINT64_C(0x31444c4f434c53ff)
 
 /* Who an allocation belongs to (RFC 8656 7.2: later requests must use the same credentials). */
@@ -27,7 +27,9 @@ struct sl_cold_auth {
 	uint8_t key_len;      /* 16 or 32 */
 	uint8_t sha256;       /* integrity by MESSAGE-INTEGRITY-SHA256 */
 	uint8_t username_len; /* of what is kept for display */
-	uint8_t pad[5];
+	uint8_t flags;        /* SL_ALLOC_IS_* */
+	uint16_t realm;       /* index; the user is one of this realm */
+	uint8_t pad[2];
 	uint64_t username_hash; /* keyed hash of the whole user name: what is compared */
 	uint64_t quota_hash;    /* of the name without the expiry of REST credentials: what the user quota counts */
 	char username[SL_COLD_USERNAME_MAX + 1];
@@ -37,9 +39,11 @@ struct sl_cold_alloc {
 	_Atomic uint32_t valid; /* 0 = free or being written; else the slot's generation + 1 */
 	uint32_t expires_s, created_s;
 	uint16_t client_port_be, server_port_be, relay_port_be;
-	uint8_t pad[2];
+	uint16_t relay2_port_be; /* 0 = there is no second relayed address */
 	uint8_t allocate_tid[12]; /* of the Allocate that made it: a retransmission is answered alike */
-	struct sl_ip client, server, relay;
+	struct sl_ip client, server, relay, relay2;
+	uint32_t transport; /* as in sl_flow: a stream client's connection dies with the process, and so does its allocation, unless it is mobile */
+	uint32_t moves;     /* which of its mobility tickets is the last one (RFC 8016) */
 	uint8_t reservation_token[8]; /* given with it, zero if none */
 	uint64_t to_peer_bytes, to_client_bytes; /* as they were some seconds ago; each word is stored in place */
 	uint64_t to_peer_packets, to_client_packets;

@@ -33,37 +33,51 @@ enum sl_stun_method {
 	SL_TURN_DATA = 0x007,
 	SL_TURN_CREATE_PERMISSION = 0x008,
 	SL_TURN_CHANNEL_BIND = 0x009,
+	SL_TURN_CONNECT = 0x00a,            /* RFC 6062 */
+	SL_TURN_CONNECTION_BIND = 0x00b,
+	SL_TURN_CONNECTION_ATTEMPT = 0x00c,
 };
 
 /* X(name, type): attributes by IANA number. */
 #define SL_STUN_ATTRS(X)                                                                                     \
-	X(MAPPED_ADDRESS, 0x0001)                                                                            \
-	X(USERNAME, 0x0006)                                                                                  \
-	X(MESSAGE_INTEGRITY, 0x0008)                                                                         \
-	X(ERROR_CODE, 0x0009)                                                                                \
-	X(UNKNOWN_ATTRIBUTES, 0x000A)                                                                        \
-	X(CHANNEL_NUMBER, 0x000C)                                                                            \
-	X(LIFETIME, 0x000D)                                                                                  \
-	X(XOR_PEER_ADDRESS, 0x0012)                                                                          \
-	X(DATA, 0x0013)                                                                                      \
-	X(REALM, 0x0014)                                                                                     \
-	X(NONCE, 0x0015)                                                                                     \
-	X(XOR_RELAYED_ADDRESS, 0x0016)                                                                       \
-	X(REQUESTED_ADDRESS_FAMILY, 0x0017)                                                                  \
-	X(EVEN_PORT, 0x0018)                                                                                 \
-	X(REQUESTED_TRANSPORT, 0x0019)                                                                       \
-	X(DONT_FRAGMENT, 0x001A)                                                                             \
-	X(MESSAGE_INTEGRITY_SHA256, 0x001C)                                                                  \
-	X(PASSWORD_ALGORITHM, 0x001D)                                                                        \
-	X(USERHASH, 0x001E)                                                                                  \
-	X(XOR_MAPPED_ADDRESS, 0x0020)                                                                        \
-	X(RESERVATION_TOKEN, 0x0022)                                                                         \
-	X(ADDITIONAL_ADDRESS_FAMILY, 0x8000)                                                                 \
-	X(ADDRESS_ERROR_CODE, 0x8001)                                                                        \
-	X(PASSWORD_ALGORITHMS, 0x8002)                                                                       \
-	X(ICMP, 0x8004)                                                                                      \
-	X(SOFTWARE, 0x8022)                                                                                  \
-	X(FINGERPRINT, 0x8028)
+	X(MAPPED_ADDRESS, 0x0001)                                                                    \
+	X(CHANGE_REQUEST, 0x0003)                                                                    \
+	X(USERNAME, 0x0006)                                                                          \
+	X(MESSAGE_INTEGRITY, 0x0008)                                                                 \
+	X(ERROR_CODE, 0x0009)                                                                        \
+	X(UNKNOWN_ATTRIBUTES, 0x000A)                                                                \
+	X(CHANNEL_NUMBER, 0x000C)                                                                    \
+	X(LIFETIME, 0x000D)                                                                          \
+	X(XOR_PEER_ADDRESS, 0x0012)                                                                  \
+	X(DATA, 0x0013)                                                                              \
+	X(REALM, 0x0014)                                                                             \
+	X(NONCE, 0x0015)                                                                             \
+	X(XOR_RELAYED_ADDRESS, 0x0016)                                                               \
+	X(REQUESTED_ADDRESS_FAMILY, 0x0017)                                                          \
+	X(EVEN_PORT, 0x0018)                                                                         \
+	X(REQUESTED_TRANSPORT, 0x0019)                                                               \
+	X(DONT_FRAGMENT, 0x001A)                                                                     \
+	X(ACCESS_TOKEN, 0x001B)                                                                      \
+	X(MESSAGE_INTEGRITY_SHA256, 0x001C)                                                          \
+	X(PASSWORD_ALGORITHM, 0x001D)                                                                \
+	X(USERHASH, 0x001E)                                                                          \
+	X(XOR_MAPPED_ADDRESS, 0x0020)                                                                \
+	X(RESERVATION_TOKEN, 0x0022)                                                                 \
+	X(PADDING, 0x0026)                                                                           \
+	X(RESPONSE_PORT, 0x0027)                                                                     \
+	X(CONNECTION_ID, 0x002A)                                                                     \
+	X(ADDITIONAL_ADDRESS_FAMILY, 0x8000)                                                         \
+	X(ADDRESS_ERROR_CODE, 0x8001)                                                                \
+	X(PASSWORD_ALGORITHMS, 0x8002)                                                               \
+	X(ICMP, 0x8004)                                                                              \
+	X(SOFTWARE, 0x8022)                                                                          \
+	X(ALTERNATE_SERVER, 0x8023)                                                                  \
+	X(FINGERPRINT, 0x8028)                                                                       \
+	X(RESPONSE_ORIGIN, 0x802B)                                                                   \
+	X(OTHER_ADDRESS, 0x802C)                                                                     \
+	X(THIRD_PARTY_AUTHORIZATION, 0x802E)                                                         \
+	X(ORIGIN, 0x802F)                                                                            \
+	X(MOBILITY_TICKET, 0x8030)
 
 enum sl_stun_attr {
 #define X(name, type) SL_ATTR_##name = type,
@@ -91,9 +105,15 @@ struct sl_stun {
 	struct sl_span password_algorithms, password_algorithm;
 	struct sl_span integrity, integrity_sha256; /* the attribute's value */
 	struct sl_span data, reservation_token, error_reason;
+	struct sl_span access_token, origin; /* RFC 7635; ORIGIN as coturn's clients send it */
+	struct sl_span mobility_ticket;      /* RFC 8016; of length 0 in an Allocate */
 
 	bool has_lifetime, has_channel, has_transport, has_family, has_additional_family, has_even_port;
 	bool dont_fragment, has_fingerprint, even_port_reserve, has_mapped, has_relayed;
+	bool has_connection_id, has_change_request, has_response_port, has_padding;
+	bool change_ip, change_port;        /* CHANGE-REQUEST (RFC 5780 7.2) */
+	uint16_t response_port_be;
+	uint32_t connection_id;             /* RFC 6062 6.2.1 */
 	uint32_t lifetime_s;
 	uint16_t channel;
 	uint16_t password_algorithm_number; /* 0 = PASSWORD-ALGORITHM absent */

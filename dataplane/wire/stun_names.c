@@ -20,6 +20,12 @@ const char *sl_stun_method_name(unsigned method)
 		return "CreatePermission";
 	case SL_TURN_CHANNEL_BIND:
 		return "ChannelBind";
+	case SL_TURN_CONNECT:
+		return "Connect";
+	case SL_TURN_CONNECTION_BIND:
+		return "ConnectionBind";
+	case SL_TURN_CONNECTION_ATTEMPT:
+		return "ConnectionAttempt";
 	default:
 		return "unknown";
 	}

@@ -14,6 +14,8 @@ enum {
 	SOFTWARE_MAX_BYTES = 763, /* RFC 8489 14.14 */
 	V4_ATTR_BYTES = 8,
 	V6_ATTR_BYTES = 20,
+	CHANGE_IP = 4, /* RFC 5780 7.2 */
+	CHANGE_PORT = 2,
 };
 
 static inline unsigned padded(unsigned n)
@@ -99,7 +101,11 @@ static bool shape_ok(unsigned type, const uint8_t *v, unsigned n)
 	case SL_ATTR_REQUESTED_ADDRESS_FAMILY:
 	case SL_ATTR_ADDITIONAL_ADDRESS_FAMILY:
 	case SL_ATTR_FINGERPRINT:
+	case SL_ATTR_CONNECTION_ID:
+	case SL_ATTR_CHANGE_REQUEST:
 		return n == 4;
+	case SL_ATTR_RESPONSE_PORT: /* RFC 5780 7.5 leaves open whether its padding counts */
+		return n == 2 || n == 4;
 	case SL_ATTR_EVEN_PORT:
 		return n == 1;
 	case SL_ATTR_DONT_FRAGMENT:
@@ -155,6 +161,12 @@ static struct sl_span *span_of(struct sl_stun *m, unsigned type)
 		return &m->reservation_token;
 	case SL_ATTR_ERROR_CODE:
 		return &m->error_reason;
+	case SL_ATTR_ACCESS_TOKEN:
+		return &m->access_token;
+	case SL_ATTR_ORIGIN:
+		return &m->origin;
+	case SL_ATTR_MOBILITY_TICKET:
+		return &m->mobility_ticket;
 	default:
 		return NULL;
 	}
@@ -224,6 +236,23 @@ static void keep_value(struct sl_stun *m, unsigned type, const uint8_t *v, unsig
 	case SL_ATTR_XOR_RELAYED_ADDRESS:
 		if (first_bool(&m->has_relayed))
 			xor_addr(m, v, n, &m->relayed);
+		break;
+	case SL_ATTR_CONNECTION_ID:
+		if (first_bool(&m->has_connection_id))
+			m->connection_id = sl_be32_at(v);
+		break;
+	case SL_ATTR_CHANGE_REQUEST:
+		if (first_bool(&m->has_change_request)) {
+			m->change_ip = v[3] & CHANGE_IP;
+			m->change_port = v[3] & CHANGE_PORT;
+		}
+		break;
+	case SL_ATTR_RESPONSE_PORT:
+		if (first_bool(&m->has_response_port))
+			memcpy(&m->response_port_be, v, sizeof m->response_port_be);
+		break;
+	case SL_ATTR_PADDING:
+		m->has_padding = true;
 		break;
 	case SL_ATTR_MAPPED_ADDRESS: /* understood, and of no use to us */
 	case SL_ATTR_UNKNOWN_ATTRIBUTES:
