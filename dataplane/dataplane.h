@@ -18,6 +18,7 @@
 #include "dataplane/guard/bans.h"
 #include "dataplane/guard/marks.h"
 #include "dataplane/session/known.h"
+#include "dataplane/session/moved.h"
 #include "dataplane/session/owner.h"
 #include "dataplane/session/ports.h"
 
@@ -28,6 +29,7 @@ enum {
 	SL_EGRESS_RING = 1024,
 	SL_EXCEPTION_RING = 1024,
 	SL_RESOLVE_RING = 256,
+	SL_MARK_RING = 1024,
 	SL_NO_QUEUE = 0xffff,
 };
 
@@ -64,6 +66,7 @@ struct sl_guard_policy; /* dataplane/guard/policy.h */
 struct sl_meters;       /* dataplane/guard/meter.h */
 struct sl_cold_media; /* dataplane/session/cold_media.h */
 struct sl_clip_table; /* dataplane/clips.h */
+struct sl_streams;    /* dataplane/stream/stream.h */
 
 struct sl_dataplane {
 	const struct sl_config *config;
@@ -93,6 +96,8 @@ struct sl_dataplane {
 	struct sl_marks marks;
 	struct sl_meters *meters;
 	struct sl_port_shared relay_ports;
+	struct sl_moved moved; /* clients whose allocation is not where the buckets say (RFC 8016) */
+	struct sl_streams *streams; /* NULL = UDP listeners only. Writer: start thread */
 	struct sl_abi_server *abi; /* open before any worker is made: for sl_abi_worker_init() */
 
 	/* Published by the housekeeper, read by workers between quiescent states (rcu_dereference). */
@@ -135,6 +140,7 @@ struct sl_worker_rings {
 	struct rte_ring *exception_known; /* the same, of SIP sources that are marked, and ARP: emptied first */
 	struct rte_ring *inject;    /* mbufs housekeeper -> worker: frames from a TAP, to be sent as they are */
 	struct rte_ring *resolve;   /* struct sl_resolve worker -> housekeeper */
+	struct rte_ring *marks;     /* struct sl_guard_mark worker -> housekeeper: stream clients and TCP peers */
 	struct rte_ring *known_in[SL_CONF_MAX_WORKERS];   /* from worker i; NULL at own index */
 	struct rte_ring *unknown_in[SL_CONF_MAX_WORKERS];
 	struct rte_ring *egress_in[SL_CONF_MAX_WORKERS];  /* frames to send on a queue of ours */
