@@ -15,12 +15,12 @@ struct sl_byte_ring {
 	uint8_t *bytes;
 	uint64_t size;                       /* a power of two */
 	_Alignas(64) _Atomic uint64_t head;  /* writer: producer */
-	uint64_t tail_seen, reserved;        /* producer's: last tail it saw; bytes of the record under way */
+	uint64_t tail_seen, reserved;        /* producer's: last tail it saw; where the record under way begins */
 	_Alignas(64) _Atomic uint64_t tail;  /* writer: consumer */
-	uint64_t head_seen, taking;          /* consumer's: last head it saw; bytes of the record looked at */
+	uint64_t head_seen, taking;          /* consumer's: last head it saw; where the record looked at ends */
 };
 
-/* 0, -EINVAL (no power of two) or -ENOMEM. zalloc NULL = calloc. Start thread. */
+/* 0, -EINVAL (no power of two) or -ENOMEM. zalloc NULL = calloc. A record of more than half of it may never find room. Start thread. */
 int sl_byte_ring_init(struct sl_byte_ring *r, uint64_t size, void *(*zalloc)(const char *what, size_t bytes));
 void sl_byte_ring_free(struct sl_byte_ring *r, void (*release)(void *));
 
