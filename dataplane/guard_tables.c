@@ -124,7 +124,7 @@ static int make_tables(struct sl_guard_tables *g, uint32_t now_s, void *(*zalloc
 	taken.bytes = 0;
 	int rc = sl_bans_init(&dp->bans, &for_bans, counted_zalloc);
 	if (rc == 0)
-		rc = sl_marks_init(&dp->marks, dp->config->guard.sip_sources, &for_marks, now_s, counted_zalloc);
+		rc = sl_marks_init(&dp->marks, dp->config->guard.sip_sources + dp->config->turn.max_connections, &for_marks, now_s, counted_zalloc);
 	if (rc == 0)
 		rc = sl_meters_init(&dp->meters, dp->n_workers, counted_zalloc);
 	g->fixed_bytes = taken.bytes;

@@ -22,6 +22,7 @@
 #include "dataplane/exceptions.h"
 #include "dataplane/linux/fib_build.h"
 #include "dataplane/retire.h"
+#include "dataplane/stream/stream.h"
 
 enum {
 	WAIT_NS = 1000 * 1000,       /* the longest wait: an event must wake its client within 1 ms */
@@ -63,6 +64,19 @@ static void take_resolves(struct sl_housekeeper *h)
 			if (rte_ring_sc_dequeue_elem(h->started->rings[w].resolve, &r, sizeof(r)) < 0)
 				break;
 			sl_mirror_resolve(h->mirror, (uint16_t)r.interface, &r.ip, h->now_ms);
+		}
+	}
+}
+
+/* Clients and TCP peers that the guard knows from now on, or knows no more. */
+static void take_marks(struct sl_housekeeper *h)
+{
+	for (unsigned w = 0; w < h->dp->n_workers; w++) {
+		struct sl_guard_mark m;
+		for (unsigned i = 0; i < SL_MARK_RING; i++) {
+			if (rte_ring_sc_dequeue_elem(h->started->rings[w].marks, &m, sizeof(m)) < 0)
+				break;
+			sl_marks_set(&h->dp->marks, &m, (uint32_t)(h->now_ms / 1000));
 		}
 	}
 }
@@ -138,6 +152,10 @@ static void each_second(struct sl_housekeeper *h)
 			out->tx_errors = stats.oerrors;
 		}
 	}
+	uint64_t counts[SL_N_STREAM_COUNTERS];
+	sl_streams_count(h->dp->streams, counts);
+	for (unsigned i = 0; i < SL_N_STREAM_COUNTERS; i++)
+		__atomic_store_n(&h->dp->region->streams[i], counts[i], __ATOMIC_RELAXED);
 	sl_keeper_notify(SL_KEEPER_ALIVE);
 }
 
@@ -182,6 +200,7 @@ static void turn(struct sl_housekeeper *h)
 		return;
 	h->last_turn_ms = h->now_ms;
 	take_resolves(h);
+	take_marks(h);
 	publish_fib(h);
 	sl_abi_server_poll(&h->server, h->now_ms);
 	sl_provision_poll(&h->provision);

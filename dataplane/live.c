@@ -9,6 +9,7 @@
 #include "config/guard_policy.h"
 #include "config/stored.h"
 #include "dataplane/abi/log.h"
+#include "dataplane/stream/stream.h"
 
 enum { NICE = 10 }; /* it may share a core with a worker on a small machine */
 
@@ -51,6 +52,12 @@ static bool accept_config(struct sl_live *l, const struct sl_config *c)
 	l->options.list = sl_guard_job_of_config(&c->guard);
 	if (!l->options.list) {
 		sl_log(SL_LOG_ERROR, "reload refused, nothing changed: no memory for %u prefixes", c->guard.n_prefixes);
+		return false;
+	}
+	/* Certificates take effect here, so they come after everything that could refuse the file. */
+	if (sl_streams_reload(l->dp->streams, c, text, sizeof(text)) < 0) {
+		sl_log(SL_LOG_ERROR, "reload refused, nothing changed: %s", text);
+		sl_guard_job_free(l->options.list);
 		return false;
 	}
 	int rc = sl_config_stored_write(l->stored_fd, l->path, NULL);

@@ -23,6 +23,7 @@
 #include "dataplane/live.h"
 #include "dataplane/path/context.h"
 #include "dataplane/privileges.h"
+#include "dataplane/stream/stream.h"
 #include "dataplane/worker.h"
 #include "drivers/port.h"
 
@@ -90,6 +91,8 @@ static int bring_up(struct sl_started *s, struct sl_housekeeper *h, const struct
 	rcu_thread_offline();
 	rc = sl_housekeeper_init(h, s, config_path, handed, err, ERROR_BYTES);
 	if (rc == 0)
+		rc = sl_streams_start(&s->dp, &s->dp.streams, err, ERROR_BYTES);
+	if (rc == 0)
 		rc = sl_workers_new(&s->dp, s->rings, err, ERROR_BYTES);
 	for (unsigned w = 0; w < s->dp.n_workers && rc == 0; w++)
 		s->guard.fixed_bytes += sl_guard_bytes(s->dp.workers[w]);
@@ -118,6 +121,7 @@ static void shut_down(struct sl_housekeeper *h)
 		if (running)
 			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
+	sl_streams_stop(dp->streams);
 	if (running)
 		return;
 	sl_abi_server_close(&h->server);

@@ -3,7 +3,7 @@
 
 /* The loop of one pinned core. Start reading here.
  *
- * A round takes what has arrived (from the ports' queues, from other workers, from Linux by way of the housekeeper),
+ * A round takes what has arrived (from the ports' queues, from other workers, from TURN's stream threads, from Linux by way of the housekeeper),
  * runs each burst to completion through dataplane/path/, and transmits. Once a millisecond it looks at timers, held
  * packets and the control plane's commands. It never waits, locks, allocates or logs; only with idle = "adaptive" does
  * it sleep, and only when round after round found nothing. */
@@ -19,6 +19,7 @@
 #include "dataplane/path/context.h"
 #include "dataplane/path/control.h"
 #include "dataplane/path/media.h"
+#include "dataplane/path/streams.h"
 
 enum {
 	SPIN_ROUNDS = 256,    /* empty rounds before the first pause instruction */
@@ -87,6 +88,8 @@ static unsigned work(struct sl_worker *w)
 		n += receive(w, &w->dp->ports[i]);
 	if (w->dp->n_workers > 1)
 		n += sl_handoff_input(w);
+	if (w->streams.n)
+		n += sl_streams_input(w);
 	return n + sl_inject(w);
 }
 

@@ -14,6 +14,7 @@
 #include "dataplane/path/context.h"
 #include "dataplane/path/control.h"
 #include "dataplane/path/media.h"
+#include "dataplane/path/streams.h"
 #include "dataplane/path/turn_quota.h"
 #include "dataplane/path/turn_reservation.h"
 #include "dataplane/start_memory.h"
@@ -111,6 +112,15 @@ static int init_sessions(struct sl_worker *w)
 	return sl_sessions_init(&w->sessions, &p);
 }
 
+static void allocation_event(void *ctx, uint32_t alloc, unsigned change, unsigned end)
+{
+	struct sl_worker *w = ctx;
+	const struct sl_flow *client = &w->sessions.allocs[alloc].client;
+	if (unlikely(sl_flow_is_stream(client)) && change != SL_ALLOC_STATE)
+		sl_streams_known(w, client, change != SL_ALLOC_CLOSED);
+	sl_control_allocation_event(ctx, alloc, change, end);
+}
+
 static int init_turn(struct sl_worker *w, struct shared *s)
 {
 	struct sl_dataplane *dp = w->dp;
@@ -132,7 +142,9 @@ static int init_turn(struct sl_worker *w, struct shared *s)
 		.ctx = w,
 		.is_own = is_own,
 		.resolve = resolve,
-		.event = sl_control_allocation_event,
+		.event = allocation_event,
+		.order = sl_streams_order,
+		.tell = sl_streams_tell,
 		.quota = &s->quota,
 		.would_drop = w->shm->would_drop,
 		.sources = &s->sources,
@@ -259,6 +271,7 @@ int sl_workers_new(struct sl_dataplane *dp, const struct sl_worker_rings *rings,
 		w->rings = rings[i];
 		w->fib = dp->fib;
 		w->policy = dp->guard;
+		sl_streams_attach_worker(w, dp->streams);
 		dp->workers[i] = w;
 		init_clock(w);
 		w->ip_id = (uint16_t)i;

@@ -11,6 +11,7 @@
 #include "dataplane/path/cksum.h"
 #include "dataplane/path/session_limits.h"
 #include "dataplane/path/payload.h"
+#include "dataplane/path/streams.h"
 #include "dataplane/wire/channel.h"
 
 static void checksum_from(struct sl_out *o, const struct sl_pkt *p)
@@ -63,29 +64,43 @@ void sl_relay_to_peer(struct sl_worker *w, struct sl_out *o, struct sl_alloc *a,
 	sl_count(w, SL_C_relayed_to_peer_bytes, bytes);
 }
 
+static inline struct sl_peer *channel_peer(struct sl_worker *w, uint32_t alloc, const uint8_t *header, unsigned bytes, unsigned *len, enum sl_drop *why)
+{
+	struct sl_sessions *s = &w->sessions;
+	*why = SL_DROP_no_allocation;
+	if (unlikely(alloc == SL_NONE))
+		return NULL;
+	struct sl_alloc *a = &s->allocs[alloc];
+	if (unlikely(a->expires_s <= w->now.s))
+		return NULL;
+	int n = sl_channel_data_len(header, bytes);
+	*why = SL_DROP_channel_malformed;
+	if (unlikely(n < 0))
+		return NULL;
+	*len = (unsigned)n;
+	uint32_t at = sl_peer_by_channel(s, a, sl_channel_number(header));
+	*why = SL_DROP_no_channel;
+	if (unlikely(at == SL_NONE || s->peers[at].channel_expires_s <= w->now.s))
+		return NULL;
+	*why = SL_DROP_no_permission;
+	return likely(s->peers[at].permission_expires_s > w->now.s) ? &s->peers[at] : NULL;
+}
+
+struct sl_peer *sl_channel_peer(struct sl_worker *w, uint32_t alloc, const uint8_t *header, unsigned bytes, unsigned *len, enum sl_drop *why)
+{
+	return channel_peer(w, alloc, header, bytes, len, why);
+}
+
 /* RFC 8656 12.6: what is not for a bound channel, or longer than its datagram, is discarded silently. */
 void sl_channel_to_peer(struct sl_worker *w, struct sl_pkt *p)
 {
-	struct sl_sessions *s = &w->sessions;
 	uint8_t *header = p->udp + 8;
-	enum sl_drop why = SL_DROP_no_allocation;
-	if (unlikely(p->alloc == SL_NONE))
+	enum sl_drop why;
+	unsigned len;
+	struct sl_peer *peer = channel_peer(w, p->alloc, header, p->payload_len, &len, &why);
+	if (unlikely(!peer))
 		goto drop;
-	struct sl_alloc *a = &s->allocs[p->alloc];
-	if (unlikely(a->expires_s <= w->now.s))
-		goto drop;
-	int len = sl_channel_data_len(header, p->payload_len);
-	why = SL_DROP_channel_malformed;
-	if (unlikely(len < 0))
-		goto drop;
-	uint32_t at = sl_peer_by_channel(s, a, sl_channel_number(header));
-	why = SL_DROP_no_channel;
-	if (unlikely(at == SL_NONE || s->peers[at].channel_expires_s <= w->now.s))
-		goto drop;
-	struct sl_peer *peer = &s->peers[at];
-	why = SL_DROP_no_permission;
-	if (unlikely(peer->permission_expires_s <= w->now.s))
-		goto drop;
+	struct sl_alloc *a = &w->sessions.allocs[p->alloc];
 	struct sl_out o = {.m = p->m,
 		.payload = header + SL_CHANNEL_HEADER_BYTES,
 		.payload_len = (uint16_t)len,
@@ -97,9 +112,9 @@ void sl_channel_to_peer(struct sl_worker *w, struct sl_pkt *p)
 	uint32_t channel_header;
 	memcpy(&channel_header, header, 4);
 	o.acc += sl_sub32(channel_header);
-	unsigned beyond = p->payload_len - SL_CHANNEL_HEADER_BYTES - (unsigned)len;
+	unsigned beyond = p->payload_len - SL_CHANNEL_HEADER_BYTES - len;
 	if (unlikely(beyond))
-		o.acc += sl_sub16(sl_sum_fold(sl_sum_bytes_at(o.payload + len, beyond, (unsigned)len)));
+		o.acc += sl_sub16(sl_sum_fold(sl_sum_bytes_at(o.payload + len, beyond, len)));
 	sl_relay_to_peer(w, &o, a, peer);
 	return;
 drop:
@@ -126,6 +141,18 @@ static bool wrap_data_indication(struct sl_worker *w, struct sl_out *o, const st
 	o->payload_len = (uint16_t)(len + padding);
 	o->acc += sl_sum_bytes(o->head, o->head_len);
 	return true;
+}
+
+/* Its checksum ends here, so it is looked at; and the data is padded by whoever frames it (streams.c). Consumes o->m; false: it did not leave. */
+static bool send_to_stream(struct sl_worker *w, const struct sl_pkt *p, const struct sl_alloc *a, const struct sl_out *o)
+{
+	if (!sl_udp_checksum_ok(p)) {
+		sl_drop(w, o->m, SL_DROP_bad_l4_checksum);
+		return false;
+	}
+	bool sent = sl_streams_send(w, &a->client, o->head, o->head_len, o->payload, o->payload_len);
+	rte_pktmbuf_free(o->m);
+	return sent;
 }
 
 /* A packet to a relay port: from a peer with a permission it goes to the client (RFC 8656 11.3, 12.7). */
@@ -166,8 +193,12 @@ void sl_channel_to_client(struct sl_worker *w, struct sl_pkt *p)
 			goto drop;
 	}
 	unsigned bytes = p->payload_len;
-	if (unlikely(!sl_emit(w, &o)))
+	if (unlikely(sl_flow_is_stream(&a->client))) {
+		if (!send_to_stream(w, p, a, &o))
+			return;
+	} else if (unlikely(!sl_emit(w, &o))) {
 		return;
+	}
 	count_packet(&a->to_client_packets_lo, &a->to_client_packets_hi);
 	a->to_client_bytes += bytes;
 	sl_count(w, SL_C_relayed_to_client_packets, 1);

@@ -25,6 +25,7 @@
 #include "dataplane/path/packet.h"
 #include "dataplane/path/turn.h"
 #include "dataplane/session/alloc.h"
+#include "dataplane/stream/stream.h"
 
 enum {
 	SL_TX_BUFFER = 64,
@@ -46,12 +47,12 @@ struct sl_local {
 	struct {
 		uint16_t port_be, listener;
 	} listeners[14];
-	uint8_t n_sip; /* SIP is Linux's to serve; the guard knows where it is */
+	uint8_t n_services; /* SIP and TURN's TCP, TLS and DTLS are Linux's to receive; the guard knows where they are */
 	struct {
 		uint16_t port_be;
-		uint8_t listener; /* index into sip.listeners */
+		uint16_t mark; /* index into sip.listeners, or SL_MARK_TURN + index into turn.listeners */
 		uint8_t ip_protocol;
-	} sip[SL_CONF_MAX_SIP_LISTENERS];
+	} services[SL_CONF_MAX_SIP_LISTENERS + SL_CONF_MAX_LISTENERS];
 };
 
 /* A packet that passed parse: everything later stages read, so that they do not parse again. */
@@ -222,6 +223,10 @@ struct sl_worker {
 	unsigned empty_rounds;
 
 	struct sl_worker_rings rings;
+	struct { /* of the stream threads, path/streams.h */
+		unsigned n;
+		struct sl_byte_ring *in[SL_STREAM_MAX_THREADS], *out[SL_STREAM_MAX_THREADS];
+	} streams;
 	struct sl_abi_worker abi;
 	unsigned listing; /* clients with an ALLOCATION_LIST under way, bit per slot */
 	struct {
@@ -338,12 +343,16 @@ void sl_lookup_ahead(struct sl_worker *w, struct sl_vec *v);
 void sl_lookup(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin);
 
 void sl_channel_to_peer(struct sl_worker *w, struct sl_pkt *p);
+/* Whom ChannelData (header and what follows, bytes in all, at least SL_CHANNEL_HEADER_BYTES) of allocation alloc goes to, and how much of it is data. NULL: *why. */
+struct sl_peer *sl_channel_peer(struct sl_worker *w, uint32_t alloc, const uint8_t *header, unsigned bytes, unsigned *len, enum sl_drop *why);
+/* Is the UDP checksum of p right (or none, over IPv4)? */
+bool sl_udp_checksum_ok(const struct sl_pkt *p);
 /* The common end of ChannelData and Send: o carries payload and destination; counts, checks hairpins, sends. */
 void sl_relay_to_peer(struct sl_worker *w, struct sl_out *o, struct sl_alloc *a, struct sl_peer *peer);
 /* TTL, DSCP, ECN and DF as RFC 8656 13 and 14 want them. False when the TTL ran out. */
 bool sl_carry_header_fields(struct sl_out *o, const struct sl_pkt *p);
 void sl_channel_to_client(struct sl_worker *w, struct sl_pkt *p);
-void sl_stun_input(struct sl_worker *w, struct sl_pkt *p);
+void sl_stun_input(struct sl_worker *w, struct sl_pkt *p, bool handed); /* handed: by another worker, whose session it is not */
 
 /* Is the peer, one of our own addresses, a relay or media port? (Everything else of ours is forbidden to clients.) */
 bool sl_own_peer_ok(const struct sl_worker *w, const struct sl_endpoint *peer);
@@ -375,5 +384,9 @@ void sl_reassembly_tick(struct sl_worker *w);
 
 /* Give p->m to worker owner through the ring for known or unknown flows. Consumes it. */
 void sl_handoff(struct sl_worker *w, struct sl_pkt *p, unsigned owner, bool known);
+/* The same for a packet whose session is owner's, whatever the buckets say (RFC 8016, RFC 6062). */
+void sl_handoff_settled(struct sl_worker *w, struct sl_pkt *p, unsigned owner);
+/* Give m, as sl_packet(m) describes it, to owner by the ring for known flows. Consumes it. */
+void sl_handoff_known(struct sl_worker *w, struct rte_mbuf *m, unsigned owner);
 /* Take what other workers handed over. Returns how many. */
 unsigned sl_handoff_input(struct sl_worker *w);

@@ -2,10 +2,10 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* To Linux and from Linux. The worker only moves buffers between rings: the housekeeper does the reads and writes on the
- * TAPs. Each packet for Linux has a class: ARP and neighbour discovery, SIP sources that are known, strangers to SIP, the rest; each its limits
+ * TAPs. Each packet for Linux has a class: ARP and neighbour discovery, known sources of SIP and of TURN over TCP, TLS and DTLS, strangers to these, the rest; each its limits
  * (guard.c), and strangers together the exception rate. */
 
-#include "dataplane/path/context.h"
+#include "dataplane/path/streams.h"
 
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -38,29 +38,30 @@ static bool is_neighbour_protocol(const struct sl_pkt *p)
 		*type <= ND_NEIGHBOR_ADVERT;
 }
 
-/* ---- SIP ---- */
+/* ---- SIP, and TURN that Linux receives ---- */
 
-/* The SIP listener that p goes to: fills ports and listener. False: none. */
-static bool is_sip(const struct sl_worker *w, struct sl_pkt *p, unsigned *protocol)
+/* What p goes to, of what Linux receives for us: the number that its known sources are marked under, with ports and listener filled; or -1. */
+static int service_of(const struct sl_worker *w, struct sl_pkt *p, unsigned *protocol)
 {
 	const struct sl_local *l = p->kind == SL_PKT_LINUX ? sl_local_find(w, &p->dst.ip) : NULL;
+	bool peers = l && l->relay != SL_NO_RELAY && w->dp->config->turn.tcp_relay;
 	unsigned room;
-	uint8_t *upper = l && l->n_sip ? sl_upper_layer(p, protocol, &room) : NULL;
+	uint8_t *upper = l && (l->n_services || peers) ? sl_upper_layer(p, protocol, &room) : NULL;
 	if (!upper || room < sizeof(struct rte_udp_hdr))
-		return false;
+		return -1;
 	uint16_t ports[2]; /* where they are, UDP and TCP agree */
 	memcpy(ports, upper, sizeof ports);
-	for (unsigned i = 0; i < l->n_sip; i++) {
-		if (l->sip[i].port_be != ports[1] || l->sip[i].ip_protocol != *protocol)
+	p->src.port_be = ports[0];
+	p->dst.port_be = ports[1];
+	p->udp = upper;
+	p->payload_len = (uint16_t)(room - sizeof(struct rte_udp_hdr));
+	for (unsigned i = 0; i < l->n_services; i++) {
+		if (l->services[i].port_be != ports[1] || l->services[i].ip_protocol != *protocol)
 			continue;
-		p->src.port_be = ports[0];
-		p->dst.port_be = ports[1];
-		p->udp = upper;
-		p->payload_len = (uint16_t)(room - sizeof(struct rte_udp_hdr));
-		p->listener = l->sip[i].listener;
-		return true;
+		p->listener = l->services[i].mark & (SL_MARK_TURN - 1);
+		return l->services[i].mark;
 	}
-	return false;
+	return peers && *protocol == IPPROTO_TCP && sl_turn_own_port_ok(&w->turn, ntohs(ports[1])) ? SL_MARK_PEER + l->relay : -1;
 }
 
 static bool is_token(uint8_t c)
@@ -87,24 +88,36 @@ static bool begins_like_sip(const uint8_t *b, unsigned len)
 
 /* ---- classes ---- */
 
-/* False: it is misshapen, and gone. *hash: of its mark; SIP only. */
-static bool classify(struct sl_worker *w, struct sl_pkt *p, uint64_t *hash)
+/* What a packet for Linux is, until its mark is looked up. */
+struct class {
+	uint64_t hash; /* of the mark */
+	bool marked;   /* it may have one */
+	bool turn;     /* what its mark says, counts for TURN */
+};
+
+static void classify(struct sl_worker *w, struct sl_pkt *p, struct class *c)
 {
 	unsigned protocol;
+	*c = (struct class){0};
 	p->guard_class = SL_GUARD_OTHER;
 	if (is_neighbour_protocol(p)) {
 		p->guard_class = CLASS_NEIGHBOUR;
-	} else if (p->kind == SL_PKT_LINUX && is_sip(w, p, &protocol)) {
-		if (protocol == IPPROTO_UDP && !begins_like_sip(p->udp + sizeof(struct rte_udp_hdr), p->payload_len)) {
-			sl_guard_misshapen(w, p, SL_DROP_sip_malformed);
-			return false;
-		}
-		p->guard_class = SL_GUARD_SIP;
-		struct sl_endpoint remote = {.ip = p->src.ip, .port_be = p->src.port_be};
-		*hash = sl_marks_hash(&w->dp->marks, &remote, p->listener);
-		sl_marks_prefetch(&w->dp->marks, *hash);
+		return;
 	}
-	return true;
+	int mark = p->kind == SL_PKT_LINUX ? service_of(w, p, &protocol) : -1;
+	if (mark < 0)
+		return;
+	c->turn = mark >= SL_MARK_TURN;
+	if (!c->turn && protocol == IPPROTO_UDP && !begins_like_sip(p->udp + sizeof(struct rte_udp_hdr), p->payload_len)) {
+		sl_guard_misshapen(w, p, SL_DROP_sip_malformed);
+		return;
+	}
+	if (mark < SL_MARK_PEER)
+		p->guard_class = c->turn ? SL_GUARD_STUN : SL_GUARD_SIP;
+	struct sl_endpoint remote = {.ip = p->src.ip, .port_be = p->src.port_be};
+	c->marked = true;
+	c->hash = sl_marks_hash(&w->dp->marks, &remote, (uint16_t)mark);
+	sl_marks_prefetch(&w->dp->marks, c->hash);
 }
 
 static void look_up_mark(struct sl_worker *w, struct sl_pkt *p, uint64_t hash)
@@ -124,20 +137,22 @@ static void look_up_mark(struct sl_worker *w, struct sl_pkt *p, uint64_t hash)
 static void judge(struct sl_worker *w, struct sl_vec *v)
 {
 	struct sl_pkt *charged[SL_BURST];
-	uint64_t hash[SL_BURST];
+	struct class class[SL_BURST];
 	unsigned n = 0;
 	for (unsigned i = 0; i < v->n; i++)
-		classify(w, &v->p[i], &hash[i]);
+		classify(w, &v->p[i], &class[i]);
 	for (unsigned i = 0; i < v->n; i++) {
 		struct sl_pkt *p = &v->p[i];
 		if (!p->m || p->guard_class == CLASS_NEIGHBOUR || p->kind == SL_PKT_NOT_IP)
 			continue;
-		if (p->guard_class == SL_GUARD_SIP)
-			look_up_mark(w, p, hash[i]);
+		if (class[i].marked)
+			look_up_mark(w, p, class[i].hash);
 		if (p->kind == SL_PKT_FRAGMENT)
 			p->banned = false; /* whether it is a stranger's will be seen when it is whole */
-		charged[n++] = p;
 		sl_count(w, p->guard_class == SL_GUARD_KNOWN ? SL_C_guard_known : SL_C_guard_unknown, 1);
+		/* A SIP source that is known has a limit still, since an address is easily forged. Whoever has an allocation has TURN's own limits. */
+		if (p->guard_class != SL_GUARD_KNOWN || !class[i].turn)
+			charged[n++] = p;
 	}
 	sl_guard_strangers(w, charged, n);
 }

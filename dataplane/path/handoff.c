@@ -5,25 +5,47 @@
  * fills only theirs. The owner parses again: it trusts no pointer into a buffer that another core looked at. */
 
 #include "dataplane/path/media.h"
+#include "dataplane/path/streams.h"
 
-void sl_handoff(struct sl_worker *w, struct sl_pkt *p, unsigned owner, bool known)
+void sl_handoff_known(struct sl_worker *w, struct rte_mbuf *m, unsigned owner)
+{
+	if (rte_ring_sp_enqueue(w->dp->workers[owner]->rings.known_in[w->index], m) < 0)
+		sl_drop(w, m, SL_DROP_handoff_known_full);
+	else
+		sl_count(w, SL_C_handoff_known_out, 1);
+}
+
+static void describe(struct sl_worker *w, struct sl_pkt *p, bool settled)
 {
 	*sl_packet(p->m) = (struct sl_packet){.interface = p->interface,
 		.port = w->dp->interfaces[p->interface].port,
 		.turns = p->turns,
 		.looped = p->looped,
+		.settled = settled,
 		.fragmented = p->fragmented};
-	const struct sl_worker_rings *to = &w->dp->workers[owner]->rings;
-	if (rte_ring_sp_enqueue(known ? to->known_in[w->index] : to->unknown_in[w->index], p->m) < 0)
-		sl_drop(w, p->m, known ? SL_DROP_handoff_known_full : SL_DROP_handoff_unknown_full);
+}
+
+void sl_handoff_settled(struct sl_worker *w, struct sl_pkt *p, unsigned owner)
+{
+	describe(w, p, true);
+	sl_handoff_known(w, p->m, owner);
+}
+
+void sl_handoff(struct sl_worker *w, struct sl_pkt *p, unsigned owner, bool known)
+{
+	describe(w, p, false);
+	if (known)
+		sl_handoff_known(w, p->m, owner);
+	else if (rte_ring_sp_enqueue(w->dp->workers[owner]->rings.unknown_in[w->index], p->m) < 0)
+		sl_drop(w, p->m, SL_DROP_handoff_unknown_full);
 	else
-		sl_count(w, known ? SL_C_handoff_known_out : SL_C_handoff_unknown_out, 1);
+		sl_count(w, SL_C_handoff_unknown_out, 1);
 }
 
 static bool same_kind(const struct sl_packet *a, const struct sl_packet *b)
 {
 	return a->port == b->port && a->looped == b->looped && a->fragmented == b->fragmented &&
-		a->media == b->media;
+		a->media == b->media && a->stream == b->stream;
 }
 
 /* Runs of packets of one kind go on together, so that a burst stays a burst. */
@@ -35,6 +57,9 @@ static void dispatch(struct sl_worker *w, struct rte_mbuf **m, unsigned n)
 			;
 		if (kind.media)
 			sl_media_handed(w, m + i, end - i);
+		else if (kind.stream)
+			for (unsigned k = i; k < end; k++)
+				sl_streams_handed(w, m[k]);
 		else if (kind.looped)
 			sl_path_looped(w, m + i, end - i);
 		else if (!kind.fragmented)

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 
 #include "dataplane/path/media.h"
+#include "dataplane/path/streams.h"
 #include "dataplane/wire/channel.h"
 
 const struct sl_local *sl_local_search(const struct sl_worker *w, const struct sl_ip *ip)
@@ -35,14 +36,19 @@ static struct sl_local *local_add(struct sl_worker *w, const struct sl_ip *ip)
 	}
 }
 
+/* mark: what its known sources are marked under (streams.h). */
+static void add_service(struct sl_local *l, uint16_t port_be, unsigned mark, uint8_t ip_protocol)
+{
+	l->services[l->n_services].port_be = port_be;
+	l->services[l->n_services].mark = (uint16_t)mark;
+	l->services[l->n_services++].ip_protocol = ip_protocol;
+}
+
 static void add_sip(struct sl_worker *w, const struct sl_conf_sip *c)
 {
-	for (unsigned i = 0; i < c->n_listeners; i++) {
-		struct sl_local *l = local_add(w, &c->listeners[i].address.ip);
-		l->sip[l->n_sip].port_be = c->listeners[i].address.port_be;
-		l->sip[l->n_sip].listener = (uint8_t)i;
-		l->sip[l->n_sip++].ip_protocol = c->listeners[i].transport == SL_CONF_SIP_UDP ? IPPROTO_UDP : IPPROTO_TCP;
-	}
+	for (unsigned i = 0; i < c->n_listeners; i++)
+		add_service(local_add(w, &c->listeners[i].address.ip), c->listeners[i].address.port_be, i,
+			c->listeners[i].transport == SL_CONF_SIP_UDP ? IPPROTO_UDP : IPPROTO_TCP);
 }
 
 int sl_locals_init(struct sl_worker *w, const struct sl_config *c)
@@ -53,6 +59,10 @@ int sl_locals_init(struct sl_worker *w, const struct sl_config *c)
 	const struct sl_conf_media *media = &c->media;
 	for (unsigned i = 0; i < conf->n_listeners; i++) {
 		struct sl_local *l = local_add(w, &conf->listeners[i].ip);
+		if (conf->more[i].transport != SL_TURN_OVER_UDP) {
+			add_service(l, conf->listeners[i].port_be, SL_MARK_TURN + i, conf->more[i].transport == SL_TURN_OVER_DTLS ? IPPROTO_UDP : IPPROTO_TCP);
+			continue;
+		}
 		if (l->n_listeners == RTE_DIM(l->listeners))
 			return -ENOSPC;
 		l->listeners[l->n_listeners].port_be = conf->listeners[i].port_be;
@@ -203,13 +213,20 @@ struct elsewhere {
 	bool known;
 };
 
+/* Did another worker say that it is ours? (A packet from a port has nothing of ours beside it.) */
+static bool is_settled(const struct sl_pkt *p, enum sl_origin origin)
+{
+	return origin == SL_FROM_WORKER && sl_packet(p->m)->settled;
+}
+
 /* Tell apart what is ours to serve. Returns how much that is; the rest goes to *n_else. */
-static unsigned tell_apart(struct sl_worker *w, struct sl_vec *v, struct sl_pkt **own, struct elsewhere *others, unsigned *n_else)
+static unsigned tell_apart(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin, struct sl_pkt **own, struct elsewhere *others,
+	unsigned *n_else)
 {
 	unsigned n = 0;
 	*n_else = 0;
 	for (unsigned i = 0; i < v->n; i++) {
-		unsigned owner = owner_of(w, &v->p[i]);
+		unsigned owner = is_settled(&v->p[i], origin) ? w->index : owner_of(w, &v->p[i]);
 		if (likely(owner == w->index))
 			own[n++] = &v->p[i];
 		else
@@ -236,7 +253,7 @@ static void judge(struct sl_worker *w, struct sl_pkt **own, unsigned n, const st
 		sl_guard_strangers(w, strangers, n_strangers);
 }
 
-static void act(struct sl_worker *w, struct sl_pkt **own, unsigned n)
+static void act(struct sl_worker *w, struct sl_pkt **own, unsigned n, enum sl_origin origin)
 {
 	struct sl_pkt *media[SL_BURST];
 	unsigned n_media = 0;
@@ -251,7 +268,7 @@ static void act(struct sl_worker *w, struct sl_pkt **own, unsigned n)
 		else if (likely(p->payload_len >= SL_CHANNEL_HEADER_BYTES && sl_channel_looks_like(p->udp[8])))
 			sl_channel_to_peer(w, p);
 		else
-			sl_stun_input(w, p);
+			sl_stun_input(w, p, is_settled(p, origin));
 	}
 	if (n_media)
 		sl_media_input(w, media, n_media);
@@ -263,7 +280,7 @@ void sl_lookup(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin)
 	struct elsewhere others[SL_BURST];
 	unsigned n = v->n, n_else = 0;
 	if (w->dp->n_workers > 1)
-		n = tell_apart(w, v, own, others, &n_else);
+		n = tell_apart(w, v, origin, own, others, &n_else);
 	else
 		for (unsigned i = 0; i < n; i++)
 			own[i] = &v->p[i];
@@ -274,5 +291,5 @@ void sl_lookup(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin)
 	for (unsigned i = 0; i < n_else; i++)
 		if (others[i].p->m)
 			sl_handoff(w, others[i].p, others[i].owner, others[i].known);
-	act(w, own, n);
+	act(w, own, n, origin);
 }

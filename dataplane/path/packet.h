@@ -21,6 +21,8 @@ struct sl_packet {
 	uint8_t leg_address;
 	uint16_t leg_port;
 	uint64_t leg_id;
+	uint8_t settled;    /* handed to whose session it is about, whatever the buckets say */
+	uint8_t stream;     /* data is a struct sl_stream_record and its frame */
 	uint8_t fragmented; /* reassembled here: may be fragmented again on the way out (RFC 8656 13, 14) */
 };
 _Static_assert(sizeof(struct sl_packet) <= SL_PACKET_PRIVATE_BYTES, "fits the private area");

@@ -16,7 +16,7 @@ enum { REPLY_TTL = 64 };
 
 /* The UDP checksum is verified here and not on relayed data, whose end points check it themselves (it is carried over).
  * RFC 768: zero means none; RFC 8200 8.1: IPv6 needs one. */
-static bool checksum_ok(const struct sl_pkt *p)
+bool sl_udp_checksum_ok(const struct sl_pkt *p)
 {
 	uint64_t rx = p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	if (rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD && !p->fragmented)
@@ -31,13 +31,14 @@ static bool checksum_ok(const struct sl_pkt *p)
 	return sl_sum_fold(acc) == 0xffff;
 }
 
-static void send_reply(struct sl_worker *w, struct sl_pkt *p, unsigned len)
+static void send_reply(struct sl_worker *w, struct sl_pkt *p, const struct sl_turn_verdict *v)
 {
+	unsigned len = v->reply_len;
 	struct sl_out o = {.m = p->m,
 		.payload = p->udp + 8,
 		.payload_len = (uint16_t)len,
-		.src = p->dst,
-		.dst = p->src,
+		.src = unlikely(v->reply_from != SL_TURN_SAME) ? w->turn.listeners[v->reply_from] : p->dst,
+		.dst = unlikely(v->reply_elsewhere) ? v->reply_to : p->src,
 		.cksum = SL_CKSUM_COMPUTE,
 		.ttl = REPLY_TTL};
 	if (o.payload + len > (uint8_t *)p->m->buf_addr + p->m->buf_len) {
@@ -72,26 +73,29 @@ static void refuse(struct sl_worker *w, struct sl_pkt *p, enum sl_drop why)
 	sl_drop(w, p->m, why);
 }
 
-void sl_stun_input(struct sl_worker *w, struct sl_pkt *p)
+void sl_stun_input(struct sl_worker *w, struct sl_pkt *p, bool handed)
 {
+	const struct sl_turn_arrival from = {.flow = &p->flow, .realm_hint = SL_TURN_ANY_REALM, .handed = handed};
 	if (p->payload_len < SL_STUN_HEADER_BYTES || !sl_stun_looks_like(p->udp + 8)) {
 		refuse(w, p, SL_DROP_not_stun);
 		return;
 	}
-	if (!checksum_ok(p)) {
+	if (!sl_udp_checksum_ok(p)) {
 		refuse(w, p, SL_DROP_bad_l4_checksum);
 		return;
 	}
-	struct sl_turn_verdict v =
-		sl_turn_handle(&w->turn, &p->flow, p->udp + 8, p->payload_len, &w->now, w->reply, sizeof w->reply);
+	struct sl_turn_verdict v = sl_turn_handle_from(&w->turn, &from, p->udp + 8, p->payload_len, &w->now, w->reply, sizeof w->reply);
 	if (unlikely(v.signal != SL_TURN_NO_SIGNAL))
 		sl_signals_note(&w->guard.signals, &p->src.ip, v.signal);
 	switch (v.action) {
 	case SL_TURN_REPLY:
-		send_reply(w, p, v.reply_len);
+		send_reply(w, p, &v);
 		break;
 	case SL_TURN_RELAY:
 		relay_send(w, p, &v);
+		break;
+	case SL_TURN_HAND:
+		sl_handoff_settled(w, p, v.owner);
 		break;
 	case SL_TURN_DROP:
 		if (v.drop == SL_N_DROPS)
