@@ -24,6 +24,8 @@ enum {
 	SL_TURN_MAX_OAUTH_KEYS = 64,   /* all realms */
 	SL_TURN_MAX_ALTERNATES = 16,
 	SL_TURN_MAX_RESTRICTED = 65536, /* prefixes and accounts */
+	SL_TURN_MAX_SECRETS = 16,      /* of a realm */
+	SL_TURN_MAX_PEER_RULES = 4096, /* all realms */
 	SL_TURN_ANY_REALM = 0xffff,
 };
 
