@@ -145,6 +145,7 @@ static int init_turn(struct sl_worker *w, struct shared *s)
 		.event = allocation_event,
 		.order = sl_streams_order,
 		.tell = sl_streams_tell,
+		.moved = dp->n_workers > 1 ? sl_streams_moved : NULL,
 		.quota = &s->quota,
 		.would_drop = w->shm->would_drop,
 		.sources = &s->sources,

@@ -117,6 +117,9 @@ static unsigned owner_of(const struct sl_worker *w, const struct sl_pkt *p)
 		return sl_media_port_worker(ntohs(p->dst.port_be), dp->n_workers);
 	if (p->relay != SL_NO_RELAY)
 		return sl_port_owner(&dp->relay_ports, p->relay, ntohs(p->dst.port_be));
+	int moved = sl_moved_owner(&dp->moved, &p->flow);
+	if (unlikely(moved >= 0))
+		return (unsigned)moved;
 	/* A NIC's RSS is set up for UDP over IPv4; of anything else its hash may be over the addresses alone. */
 	uint32_t hash = !p->v6 && dp->ports[dp->interfaces[p->interface].port].rss_ours &&
 			(p->m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) && !p->fragmented ?

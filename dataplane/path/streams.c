@@ -110,6 +110,23 @@ bool sl_streams_order(void *ctx, const struct sl_stream_record *r)
 	return true;
 }
 
+void sl_streams_moved(void *ctx, const struct sl_flow *f, bool here)
+{
+	struct sl_worker *w = ctx;
+	struct sl_dataplane *dp = w->dp;
+	const struct sl_endpoint client = {f->ip, f->port_be};
+	if (sl_flow_is_stream(f)) {
+		if (here)
+			put_order(w, &(struct sl_stream_record){.kind = SL_STREAM_DO_MOVED, .flow = *f});
+		return;
+	}
+	unsigned owner = sl_owner_of_hash(&dp->owner, sl_owner_hash(&dp->owner, &client, &w->turn.listeners[f->listener]));
+	if (!here)
+		sl_moved_unset(&dp->moved, f, w->index);
+	else if (owner != w->index)
+		sl_moved_set(&dp->moved, f, w->index); /* no room: its packets are a stranger's until the next Refresh */
+}
+
 /* ---- frames of clients ---- */
 
 /* A packet buffer with a copy of data, ready to be given headers. False: counted. */
