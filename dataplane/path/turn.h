@@ -80,8 +80,8 @@ struct sl_turn {
 	/* A message of ours to a client that is no answer to the one at hand: a late answer, an indication. */
 	void (*tell)(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len);
 	/* This worker owns (here), or owns no more, a five-tuple that may be another's by the buckets (RFC 8016). UDP clients: packets of others' are
-	 * to come here, session/moved.h; streams: SL_STREAM_DO_MOVED. NULL: one worker. */
-	void (*moved)(void *ctx, const struct sl_flow *f, bool here);
+	 * to come here, session/moved.h; streams: SL_STREAM_DO_MOVED. False: no room for one more. NULL: one worker. */
+	bool (*moved)(void *ctx, const struct sl_flow *f, bool here);
 	struct sl_turn_tcp *tcp;      /* connections to TCP peers (turn_tcp.h); NULL = there are none */
 	/* User quotas count across workers; see turn_quota.h. */
 	struct sl_turn_quota *quota;
