@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/options_read.h"
+
 const char *const sl_guard_classes[] = {
 #define X(NAME, number, name, help) [number] = name,
 	SL_GUARD_CLASSES(X)
@@ -66,7 +68,7 @@ const char *sl_guard_listener_text(const struct sl_config *c, unsigned guard_cla
 {
 	switch (guard_class) {
 	case SL_GUARD_STUN:
-		return i < c->turn.n_listeners ? sl_endpoint_text(&c->turn.listeners[i], buf) : NULL;
+		return i < c->turn.n_listeners ? sl_turn_listener_text(&c->turn, i, buf) : NULL;
 	case SL_GUARD_RELAY:
 		return i < c->turn.n_relay ? sl_ip_text(&c->turn.relay[i], buf) : NULL;
 	case SL_GUARD_MEDIA:
@@ -83,12 +85,11 @@ const char *sl_guard_listener_text(const struct sl_config *c, unsigned guard_cla
 /* Addresses are compared as such: they have several spellings. */
 static bool is_listener(const struct sl_config *c, unsigned guard_class, unsigned i, const char *text)
 {
-	struct sl_endpoint ep;
 	struct sl_ip ip;
 
 	switch (guard_class) {
 	case SL_GUARD_STUN:
-		return sl_endpoint_parse(text, &ep) == 0 && sl_endpoint_eq(&c->turn.listeners[i], &ep);
+		return sl_turn_listener_is(&c->turn, i, text);
 	case SL_GUARD_RELAY:
 		return sl_ip_parse(text, &ip) == 0 && sl_ip_eq(&c->turn.relay[i], &ip);
 	default:

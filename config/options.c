@@ -195,14 +195,7 @@ void sl_config_free(struct sl_config *c)
 		sl_opt_free(sl_port_options, sl_n_port_options, &c->dataplane.ports[i]);
 	for (unsigned i = 0; i < c->dataplane.n_eal; i++)
 		sl_text_free(c->dataplane.eal[i]);
-	sl_opt_free(sl_turn_options, sl_n_turn_options, &c->turn);
-	for (unsigned i = 0; i < c->turn.n_users; i++)
-		sl_opt_free(sl_user_options, sl_n_user_options, &c->turn.users[i]);
-	free(c->turn.users);
-	for (unsigned i = 0; i < c->turn.n_secrets; i++)
-		sl_text_free(c->turn.secrets[i]);
-	free(c->turn.secrets);
-	free(c->turn.peer_rules);
+	sl_free_turn(&c->turn);
 	sl_opt_free(sl_media_options, sl_n_media_options, &c->media);
 	sl_free_sip(&c->sip);
 	free(c->guard.prefixes);
@@ -214,12 +207,24 @@ void sl_config_free(struct sl_config *c)
 	free(c);
 }
 
+static bool has_secrets(const struct sl_config *c)
+{
+	const struct sl_conf_turn *t = &c->turn;
+
+	for (unsigned i = 0; i < t->n_realms; i++) {
+		if (t->realms[i].n_users > 0 || t->realms[i].n_secrets > 0 || t->realms[i].n_oauth_keys > 0)
+			return true;
+	}
+	/* How to reach a database holds a password as a rule. */
+	return t->n_user_sources > 0 || t->accounting.webhook_secret != NULL || t->accounting.redis != NULL || c->control.api_token != NULL ||
+		c->provision != NULL;
+}
+
 bool sl_config_is_exposed(const struct sl_config *c)
 {
 	struct stat st;
 
-	return (c->turn.n_users > 0 || c->turn.n_secrets > 0 || c->control.api_token != NULL || c->provision != NULL) && stat(c->path, &st) == 0 &&
-		(st.st_mode & S_IROTH) != 0;
+	return has_secrets(c) && stat(c->path, &st) == 0 && (st.st_mode & S_IROTH) != 0;
 }
 
 /* ---- what a reload cannot change ---- */
@@ -272,25 +277,6 @@ static const char *dataplane_difference(const struct sl_conf_dataplane *a, const
 		if (ports_differ(&a->ports[i], &b->ports[i]))
 			return "ports";
 	}
-	return NULL;
-}
-
-static const char *turn_difference(const struct sl_conf_turn *a, const struct sl_conf_turn *b)
-{
-	if (a->n_listeners != b->n_listeners)
-		return "listen";
-	for (unsigned i = 0; i < a->n_listeners; i++) {
-		if (!sl_endpoint_eq(&a->listeners[i], &b->listeners[i]))
-			return "listen";
-	}
-	if (a->n_relay != b->n_relay)
-		return "relay_addresses";
-	for (unsigned i = 0; i < a->n_relay; i++) {
-		if (!sl_ip_eq(&a->relay[i], &b->relay[i]))
-			return "relay_addresses";
-	}
-	if (a->relay_port_min != b->relay_port_min || a->relay_port_max != b->relay_port_max)
-		return "relay_ports";
 	return NULL;
 }
 
@@ -349,7 +335,7 @@ bool sl_config_needs_restart(const struct sl_config *a, const struct sl_config *
 
 	if (option == NULL) {
 		group = "turn";
-		option = turn_difference(&a->turn, &b->turn);
+		option = sl_turn_difference(&a->turn, &b->turn);
 	}
 	if (option == NULL) {
 		group = "media";

@@ -165,7 +165,7 @@ struct sl_conf_restricted {
 };
 
 struct sl_conf_turn {
-	unsigned n_listeners;
+	unsigned n_listeners, n_plain; /* the first n_plain are of the option listen (UDP), the others of listeners */
 	struct sl_endpoint listeners[SL_CONF_MAX_LISTENERS];
 	struct sl_conf_turn_listener more[SL_CONF_MAX_LISTENERS]; /* of the same index */
 	unsigned n_relay;
@@ -345,7 +345,7 @@ int sl_config_load(const char *path, struct sl_config **out, char *err, size_t e
 int sl_config_load_for(const char *path, unsigned n_cores, struct sl_config **out, char *err, size_t err_len);
 void sl_config_free(struct sl_config *c); /* wipes secrets; NULL is fine */
 
-/* What limits of a class (enum sl_guard_class) call listener i: "192.0.2.1:3478", "192.0.2.1", an interface, a SIP listener's name. NULL = there is none.
+/* What limits of a class (enum sl_guard_class) call listener i: "192.0.2.1:3478", "tls:192.0.2.1:443", "192.0.2.1", an interface, a SIP listener's name. NULL = there is none.
  * buf: SL_ADDR_TEXT_MAX bytes. */
 const char *sl_guard_listener_text(const struct sl_config *c, unsigned guard_class, unsigned i, char *buf);
 

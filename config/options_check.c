@@ -7,7 +7,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *sl_option_name(char *buf, const char *format, ...)
@@ -138,105 +137,10 @@ static void check_ports(struct sl_reader *r, const struct sl_conf_dataplane *dp)
 	}
 }
 
-static void check_relay(struct sl_reader *r, const struct sl_conf_turn *turn, unsigned n_workers)
-{
-	unsigned min = turn->relay_port_min, max = turn->relay_port_max;
-	char text[SL_ADDR_TEXT_MAX];
-
-	if (min > max) {
-		sl_read_fail_at(r, "turn.relay_ports", "the lowest, %u, is above the highest, %u", min, max);
-		return;
-	}
-	unsigned blocks = max / SL_CONF_RELAY_BLOCK - min / SL_CONF_RELAY_BLOCK + 1;
-	if (blocks < n_workers)
-		sl_read_fail_at(r, "turn.relay_ports",
-			"%u..%u touches %u aligned blocks of %d ports; each of the %u workers needs one at least", min, max, blocks,
-			SL_CONF_RELAY_BLOCK, n_workers);
-	for (unsigned i = 0; i < turn->n_relay; i++) {
-		const char *name = SL_OPTION("turn.relay_addresses[%u]", i);
-
-		if (!sl_is_unicast(&turn->relay[i]))
-			sl_read_fail_at(r, name, "%s cannot be a relay address; must be unicast", sl_ip_text(&turn->relay[i], text));
-		for (unsigned j = 0; j < i; j++) {
-			if (sl_ip_eq(&turn->relay[i], &turn->relay[j]))
-				sl_read_fail_at(r, name, "%s is listed twice", sl_ip_text(&turn->relay[i], text));
-		}
-	}
-}
-
-static void check_listeners(struct sl_reader *r, const struct sl_conf_turn *turn)
-{
-	char text[SL_ADDR_TEXT_MAX];
-
-	for (unsigned i = 0; i < turn->n_listeners; i++) {
-		const struct sl_endpoint *ep = &turn->listeners[i];
-		const char *name = SL_OPTION("turn.listen[%u]", i);
-		unsigned port = ntohs(ep->port_be);
-
-		if (!sl_is_unicast(&ep->ip))
-			sl_read_fail_at(r, name, "%s cannot be listened on; must be a unicast address of this appliance",
-				sl_endpoint_text(ep, text));
-		for (unsigned j = 0; j < i; j++) {
-			if (sl_endpoint_eq(ep, &turn->listeners[j]))
-				sl_read_fail_at(r, name, "%s is listed twice", sl_endpoint_text(ep, text));
-		}
-		for (unsigned j = 0; j < turn->n_relay; j++) {
-			if (sl_ip_eq(&ep->ip, &turn->relay[j]) && port >= turn->relay_port_min && port <= turn->relay_port_max)
-				sl_read_fail_at(r, name, "port %u is a relay port of that address too; must be outside turn.relay_ports, %u..%u",
-					port, turn->relay_port_min, turn->relay_port_max);
-		}
-	}
-}
-
-/* What stands twice among many: sort pointers, compare neighbours. */
-struct entry {
-	const char *text;
-	unsigned index;
-};
-
-static int compare_entries(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-	int by_text = strcmp(x->text, y->text);
-
-	return by_text != 0 ? by_text : (x->index > y->index) - (x->index < y->index);
-}
-
-/* The index of the second of two equal texts, or -1. */
-static long find_double(struct entry *entries, unsigned n)
-{
-	qsort(entries, n, sizeof entries[0], compare_entries);
-	for (unsigned i = 1; i < n; i++) {
-		if (strcmp(entries[i - 1].text, entries[i].text) == 0)
-			return entries[i].index;
-	}
-	return -1;
-}
-
-static void check_credentials(struct sl_reader *r, const struct sl_conf_turn *turn)
-{
-	unsigned most = turn->n_users > turn->n_secrets ? turn->n_users : turn->n_secrets;
-	struct entry *entries = calloc(most > 0 ? most : 1, sizeof entries[0]);
-	long twice;
-
-	if (entries == NULL) {
-		sl_read_fail_at(r, "turn.users", "no memory left to compare them");
-		return;
-	}
-	for (unsigned i = 0; i < turn->n_users; i++)
-		entries[i] = (struct entry){ turn->users[i].name, i };
-	if ((twice = find_double(entries, turn->n_users)) >= 0)
-		sl_read_fail_at(r, SL_OPTION("turn.users[%ld].name", twice), "\"%s\" is listed twice", turn->users[twice].name);
-	for (unsigned i = 0; i < turn->n_secrets; i++)
-		entries[i] = (struct entry){ turn->secrets[i], i };
-	/* A secret is never shown. */
-	if ((twice = find_double(entries, turn->n_secrets)) >= 0)
-		sl_read_fail_at(r, SL_OPTION("turn.secrets[%ld]", twice), "this secret is listed twice");
-	free(entries);
-}
-
 static void check_control(struct sl_reader *r, const struct sl_config *c)
 {
+	if (c->control.has_api_tcp)
+		sl_check_tcp_port(r, c, "control.api_tcp", &c->control.api_tcp);
 	if (c->control.has_api_tcp && c->control.api_token == NULL)
 		sl_read_fail_at(r, "control.api_tcp", "needs control.api_token or control.api_token_file; without one anybody could steer");
 	if (strcmp(c->control.api_socket, c->dataplane.socket) == 0)
@@ -249,12 +153,8 @@ void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_
 	check_cores(r, &c->dataplane, n_cores);
 	check_capacity(r, &c->dataplane);
 	check_ports(r, &c->dataplane);
-	check_relay(r, &c->turn, c->dataplane.n_workers);
-	check_listeners(r, &c->turn);
-	if (c->turn.default_lifetime_s > c->turn.max_lifetime_s)
-		sl_read_fail_at(r, "turn.default_lifetime", "%u is above turn.max_lifetime, %u", c->turn.default_lifetime_s,
-			c->turn.max_lifetime_s);
-	check_credentials(r, &c->turn);
+	if (c->turn.n_listeners > 0)
+		sl_check_turn(r, c);
 	if (c->media.n_addresses > 0)
 		sl_check_media(r, c);
 	if (c->sip.n_listeners > 0)

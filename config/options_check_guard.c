@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/prefixes.h"
+#include "dataplane/abi/msg_turn.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -55,24 +56,44 @@ static void check_allow(struct sl_reader *r, const struct sl_conf_guard *g)
 	}
 }
 
+/* Bytes of an attribute's value on the wire (RFC 8489 14). */
+static unsigned padded(const char *text)
+{
+	return ((unsigned)strlen(text) + 3) & ~3u;
+}
+
 /* A client's first Allocate is the shortest request that must be answered; its answer carries the realm (RFC 8489 14.9, 14.10, 14.12). Without it
  * nobody could ever authenticate. */
 static void check_reflection(struct sl_reader *r, const struct sl_config *c)
 {
-	enum { REQUEST = 28, HEADER = 20, ERROR_CODE = 8, REALM = 4, NONCE = 44, PASSWORD_ALGORITHMS = 12, IPV4_UDP = 28, IPV6_UDP = 48 };
+	enum { REQUEST = 28, HEADER = 20, ERROR_CODE = 8, REALM = 4, NONCE = 44, PASSWORD_ALGORITHMS = 12, THIRD_PARTY = 4, IPV4_UDP = 28, IPV6_UDP = 48 };
 	const struct sl_conf_guard *g = &c->guard;
-	bool v4 = false;
+	const struct sl_conf_turn *turn = &c->turn;
+	const char *longest = "";
+	unsigned most = 0, below = 0;
 
-	if (c->turn.n_listeners == 0 || g->reflection_percent == 0)
+	/* Streams have shown that they are who they say. */
+	for (unsigned i = 0; i < turn->n_listeners; i++) {
+		if (turn->more[i].transport == SL_TURN_OVER_UDP && below != IPV4_UDP)
+			below = sl_ip_is_v4(&turn->listeners[i].ip) ? IPV4_UDP : IPV6_UDP;
+	}
+	if (below == 0 || g->reflection_percent == 0)
 		return;
-	for (unsigned i = 0; i < c->turn.n_listeners; i++)
-		v4 |= sl_ip_is_v4(&c->turn.listeners[i].ip);
-	unsigned below = v4 ? IPV4_UDP : IPV6_UDP, realm = ((unsigned)strlen(c->turn.realm) + 3) & ~3u;
-	unsigned need = below + HEADER + ERROR_CODE + REALM + realm + NONCE + (c->turn.sha256 ? PASSWORD_ALGORITHMS : 0);
+	for (unsigned i = 0; i < turn->n_realms; i++) {
+		const struct sl_conf_turn_realm *realm = &turn->realms[i];
+		unsigned bytes = padded(realm->name) + (realm->authorization_server != NULL ? THIRD_PARTY + padded(realm->authorization_server) : 0);
+
+		if (bytes > most) {
+			most = bytes;
+			longest = realm->name;
+		}
+	}
+	unsigned need = below + HEADER + ERROR_CODE + REALM + most + NONCE + (turn->sha256 ? PASSWORD_ALGORITHMS : 0);
 	unsigned request = below + REQUEST;
 	if (need > request * g->reflection_percent / 100)
-		sl_read_fail_at(r, "guard.reflection_percent", "%u is too little for turn.realm: a client's first Allocate (%u bytes) could not be answered "
-			"(%u bytes); write at least %u, or a shorter realm", g->reflection_percent, request, need, (need * 100 + request - 1) / request);
+		sl_read_fail_at(r, "guard.reflection_percent", "%u is too little for the realm \"%s\": a client's first Allocate (%u bytes) could not be "
+			"answered (%u bytes); write at least %u, or shorten the realm", g->reflection_percent, longest, request, need,
+			(need * 100 + request - 1) / request);
 }
 
 void sl_check_guard(struct sl_reader *r, const struct sl_config *c)

@@ -3,7 +3,7 @@
 
 /* Checks of the group "media" between its options, and with TURN, which shares addresses and workers with it. */
 
-#include "config/options_read.h"
+#include "config/options_turn.h"
 
 #include <string.h>
 
@@ -83,9 +83,11 @@ static void check_beside_turn(struct sl_reader *r, const struct sl_conf_media *m
 		}
 	}
 	for (unsigned i = 0; i < turn->n_listeners; i++) {
-		if (is_media_port(m, &turn->listeners[i]))
-			sl_read_fail_at(r, "media.ports", "%u..%u holds the port of turn.listen[%u], %s; must be apart on that address",
-				m->port_min, m->port_max, i, sl_endpoint_text(&turn->listeners[i], text));
+		char listener[SL_OPTION_NAME_MAX];
+
+		if (!sl_turn_is_tcp(turn, i) && is_media_port(m, &turn->listeners[i]))
+			sl_read_fail_at(r, "media.ports", "%u..%u holds the port of %s, %s; must be apart on that address", m->port_min, m->port_max,
+				sl_turn_listener_option(turn, i, listener), sl_endpoint_text(&turn->listeners[i], text));
 	}
 }
 
@@ -129,6 +131,18 @@ static void check_folder(struct sl_reader *r, const char *name, const char *path
 		sl_read_fail_at(r, name, "\"%s\" counts from wherever the program was started; must begin with /", path);
 }
 
+/* A port that TURN has already. */
+static void check_turn_listeners(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep, bool tcp)
+{
+	char text[SL_ADDR_TEXT_MAX], listener[SL_OPTION_NAME_MAX];
+
+	for (unsigned i = 0; i < c->turn.n_listeners; i++) {
+		if (sl_turn_is_tcp(&c->turn, i) == tcp && sl_endpoint_eq(ep, &c->turn.listeners[i]))
+			sl_read_fail_at(r, name, "%s is %s; must be a port of its own", sl_endpoint_text(ep, text),
+				sl_turn_listener_option(&c->turn, i, listener));
+	}
+}
+
 /* A UDP port that the dataplane takes before Linux sees it: nothing would ever arrive on a socket. */
 void sl_check_udp_port(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep)
 {
@@ -144,10 +158,21 @@ void sl_check_udp_port(struct sl_reader *r, const struct sl_config *c, const cha
 			sl_read_fail_at(r, name, "%s is a relay port; must be outside turn.relay_ports, %u..%u",
 				sl_endpoint_text(ep, text), turn->relay_port_min, turn->relay_port_max);
 	}
-	for (unsigned i = 0; i < turn->n_listeners; i++) {
-		if (sl_endpoint_eq(ep, &turn->listeners[i]))
-			sl_read_fail_at(r, name, "%s is turn.listen[%u]; must be a port of its own", sl_endpoint_text(ep, text), i);
+	check_turn_listeners(r, c, name, ep, false);
+}
+
+void sl_check_tcp_port(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep)
+{
+	const struct sl_conf_turn *turn = &c->turn;
+	unsigned port = ntohs(ep->port_be);
+	char text[SL_ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; turn->tcp_relay && i < turn->n_relay; i++) {
+		if (sl_ip_eq(&ep->ip, &turn->relay[i]) && port >= turn->relay_port_min && port <= turn->relay_port_max)
+			sl_read_fail_at(r, name, "%s is a relay port, by TCP too with turn.tcp_relay; must be outside turn.relay_ports, %u..%u",
+				sl_endpoint_text(ep, text), turn->relay_port_min, turn->relay_port_max);
 	}
+	check_turn_listeners(r, c, name, ep, true);
 }
 
 static void check_ng(struct sl_reader *r, const struct sl_config *c)
@@ -164,6 +189,7 @@ static void check_ng(struct sl_reader *r, const struct sl_config *c)
 		}
 	}
 	for (unsigned i = 0; i < m->n_ng_tcp; i++) {
+		sl_check_tcp_port(r, c, SL_OPTION("media.ng.tcp[%u]", i), &m->ng_tcp[i]);
 		for (unsigned j = 0; j < i; j++) {
 			if (sl_endpoint_eq(&m->ng_tcp[i], &m->ng_tcp[j]))
 				sl_read_fail_at(r, SL_OPTION("media.ng.tcp[%u]", i), "%s is listed twice",

@@ -45,6 +45,8 @@ static void check_listener(struct sl_reader *r, const struct sl_config *c, unsig
 					sl_endpoint_text(&l->address, text), j);
 		}
 	}
+	if (l->transport != SL_CONF_SIP_UDP)
+		sl_check_tcp_port(r, c, SL_OPTION("sip.listeners[%u].address", i), &l->address);
 	if (!media_has(&c->media, l->media))
 		sl_read_fail_at(r, SL_OPTION("sip.listeners[%u].media", i), "no address of the group media has the interface \"%s\"", l->media);
 	if (l->transport == SL_CONF_SIP_TLS && (l->certificate == NULL || l->key == NULL))

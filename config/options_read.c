@@ -182,6 +182,15 @@ char *sl_read_dup(struct sl_reader *r, const config_setting_t *s, const char *te
 	return copy;
 }
 
+void *sl_read_array(struct sl_reader *r, const config_setting_t *s, unsigned n, size_t element_bytes)
+{
+	void *p = calloc(n > 0 ? n : 1, element_bytes);
+
+	if (p == NULL)
+		sl_read_fail(r, s, "no memory left to keep %u of them", n);
+	return p;
+}
+
 static int read_choice(struct sl_reader *r, const config_setting_t *s, const struct sl_opt *o)
 {
 	const char *text = config_setting_type(s) == CONFIG_TYPE_STRING ? config_setting_get_string(s) : NULL;
@@ -250,7 +259,7 @@ static const struct sl_opt *find_option(const struct sl_opt *table, size_t n, co
 
 static void refuse_unknown(struct sl_reader *r, const config_setting_t *s, const struct sl_opt *table, size_t n)
 {
-	char known[512] = "";
+	char known[900] = "";
 
 	for (size_t i = 0; i < n; i++) {
 		size_t used = strlen(known);
@@ -280,6 +289,11 @@ void sl_read_group(struct sl_reader *r, const config_setting_t *group, const str
 		if (find_option(table, n, config_setting_name(s)) == NULL)
 			refuse_unknown(r, s, table, n);
 	}
+	sl_read_known(r, group, table, n, into);
+}
+
+void sl_read_known(struct sl_reader *r, const config_setting_t *group, const struct sl_opt *table, size_t n, void *into)
+{
 	for (size_t i = 0; i < n; i++) {
 		const config_setting_t *s = group != NULL ? config_setting_get_member(group, table[i].name) : NULL;
 

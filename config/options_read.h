@@ -55,6 +55,8 @@ void sl_read_fail_at(struct sl_reader *r, const char *name, const char *format, 
 /* Set every option of the table in *into to what group says or to its default; complain about options that the table
  * does not know. group NULL (an optional group is missing) gives the defaults. Texts are the caller's to free. */
 void sl_read_group(struct sl_reader *r, const config_setting_t *group, const struct sl_opt *table, size_t n, void *into);
+/* The same without the complaint: a group whose options fill several structures. */
+void sl_read_known(struct sl_reader *r, const config_setting_t *group, const struct sl_opt *table, size_t n, void *into);
 
 /* The group's member of that name, checked to be a group. NULL if it is absent or wrong; absent is an error when
  * required. */
@@ -71,6 +73,9 @@ const char *sl_read_text(struct sl_reader *r, const config_setting_t *s, long lo
 
 /* A name for a network interface or a port: what the kernel takes, without what shells and file systems trip over. */
 void sl_read_name(struct sl_reader *r, const config_setting_t *s, char out[SL_CONF_NAME_MAX + 1]);
+
+/* An array of n zeroed elements (room for one at least) that the configuration owns; complains about s and returns NULL when memory ends. */
+void *sl_read_array(struct sl_reader *r, const config_setting_t *s, unsigned n, size_t element_bytes);
 
 /* strdup that complains when memory ends. */
 char *sl_read_dup(struct sl_reader *r, const config_setting_t *s, const char *text);
@@ -92,8 +97,10 @@ int sl_check_numbers(const char *text, const char *file, char *err, size_t err_l
 
 extern const struct sl_opt sl_dataplane_options[], sl_fragment_options[], sl_port_options[];
 extern const size_t sl_n_dataplane_options, sl_n_fragment_options, sl_n_port_options;
-extern const struct sl_opt sl_turn_options[], sl_user_options[], sl_control_options[];
-extern const size_t sl_n_turn_options, sl_n_user_options, sl_n_control_options;
+extern const struct sl_opt sl_turn_options[], sl_control_options[];
+extern const size_t sl_n_turn_options, sl_n_control_options;
+/* Names of enum sl_turn_transport, NULL at the end. */
+extern const char *const sl_turn_transports[];
 extern const struct sl_opt sl_media_options[];
 extern const size_t sl_n_media_options;
 extern const struct sl_opt sl_conf_sip_options[], sl_sip_listener_options[];
@@ -103,6 +110,15 @@ extern const size_t sl_n_guard_options;
 
 void sl_read_dataplane(struct sl_reader *r, const config_setting_t *group, struct sl_conf_dataplane *dp);
 void sl_read_turn(struct sl_reader *r, const config_setting_t *group, struct sl_conf_turn *turn);
+void sl_free_turn(struct sl_conf_turn *turn);
+/* The option of the group that a reload cannot change and that differs; NULL = none. */
+const char *sl_turn_difference(const struct sl_conf_turn *a, const struct sl_conf_turn *b);
+/* Is listener i what text says: "192.0.2.1:3478" (of any transport), or "tls:192.0.2.1:443"? And its text; buf: SL_ADDR_TEXT_MAX bytes. */
+bool sl_turn_listener_is(const struct sl_conf_turn *turn, unsigned i, const char *text);
+const char *sl_turn_listener_text(const struct sl_conf_turn *turn, unsigned i, char *buf);
+/* A listener's list of further certificates, at most SL_CONF_MAX_CERTIFICATES. */
+void sl_read_certificates(struct sl_reader *r, const config_setting_t *group, struct sl_conf_certificate *into, unsigned *n);
+void sl_free_certificates(struct sl_conf_certificate *certificates, unsigned n);
 void sl_read_media(struct sl_reader *r, const config_setting_t *group, struct sl_conf_media *m);
 void sl_read_sip(struct sl_reader *r, const config_setting_t *group, struct sl_conf_sip *sip);
 void sl_free_sip(struct sl_conf_sip *sip);
@@ -114,10 +130,14 @@ void sl_read_control(struct sl_reader *r, const config_setting_t *group, struct 
 
 /* What no single option can tell; called when every option by itself is right. n_cores: of the machine. */
 void sl_check_config(struct sl_reader *r, const struct sl_config *c, unsigned n_cores);
-/* Its part about the group "media"; called when the group is there. */
+/* Its part about the group "turn"; called when the group is there. */
+void sl_check_turn(struct sl_reader *r, const struct sl_config *c);
+/* About the group "media"; called when the group is there. */
 void sl_check_media(struct sl_reader *r, const struct sl_config *c);
 /* A UDP port that Linux listens on: the dataplane must not take it first. */
 void sl_check_udp_port(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep);
+/* A TCP port of Linux beside TURN's. */
+void sl_check_tcp_port(struct sl_reader *r, const struct sl_config *c, const char *name, const struct sl_endpoint *ep);
 /* And about the group "sip". */
 void sl_check_sip(struct sl_reader *r, const struct sl_config *c);
 /* And about the group "guard". */

@@ -64,14 +64,6 @@ const struct sl_opt sl_sip_listener_options[] = {
 };
 const size_t sl_n_sip_listener_options = sizeof sl_sip_listener_options / sizeof sl_sip_listener_options[0];
 
-#define CERTIFICATE(member) offsetof(struct sl_conf_certificate, member)
-
-static const struct sl_opt certificate_options[] = {
-	{ "certificate", SL_OPT_TEXT, CERTIFICATE(certificate), .min = 1, .max = PATH_BYTES_MAX, .required = true },
-	{ "key", SL_OPT_TEXT, CERTIFICATE(key), .min = 1, .max = PATH_BYTES_MAX, .required = true },
-};
-enum { N_CERTIFICATE_OPTIONS = sizeof certificate_options / sizeof certificate_options[0] };
-
 /* An address with or without port. */
 static void read_address(struct sl_reader *r, const config_setting_t *s, uint16_t port, struct sl_endpoint *out)
 {
@@ -90,20 +82,6 @@ static void read_address(struct sl_reader *r, const config_setting_t *s, uint16_
 		sl_read_fail(r, s, "\"%s\" is not an address; such as \"192.0.2.1:%u\" or \"[2001:db8::1]:%u\"", text, port, port);
 }
 
-static void read_certificates(struct sl_reader *r, const config_setting_t *group, struct sl_conf_sip_listener *l)
-{
-	const config_setting_t *list = sl_read_list(r, group, "certificates", 0, SL_CONF_MAX_CERTIFICATES, "certificates", &l->n_certificates);
-
-	for (unsigned i = 0; i < l->n_certificates; i++) {
-		const config_setting_t *s = config_setting_get_elem(list, i);
-
-		if (config_setting_is_group(s))
-			sl_read_group(r, s, certificate_options, N_CERTIFICATE_OPTIONS, &l->certificates[i]);
-		else
-			sl_read_fail(r, s, "must be a group: { certificate = \"/etc/sluice/b.pem\"; key = \"/etc/sluice/b.key\"; }");
-	}
-}
-
 static void read_listener(struct sl_reader *r, const config_setting_t *group, struct sl_conf_sip_listener *l)
 {
 	const config_setting_t *s;
@@ -114,7 +92,7 @@ static void read_listener(struct sl_reader *r, const config_setting_t *group, st
 		return;
 	}
 	sl_read_group(r, group, sl_sip_listener_options, sl_n_sip_listener_options, l);
-	read_certificates(r, group, l);
+	sl_read_certificates(r, group, l->certificates, &l->n_certificates);
 	uint16_t port = l->transport == SL_CONF_SIP_TLS ? SIPS_PORT : SIP_PORT;
 	static const char *const needed[] = { "name", "address", "media" };
 
@@ -151,8 +129,7 @@ void sl_read_sip(struct sl_reader *r, const config_setting_t *group, struct sl_c
 void sl_free_sip(struct sl_conf_sip *sip)
 {
 	for (unsigned i = 0; i < sip->n_listeners; i++) {
-		for (unsigned j = 0; j < sip->listeners[i].n_certificates; j++)
-			sl_opt_free(certificate_options, N_CERTIFICATE_OPTIONS, &sip->listeners[i].certificates[j]);
+		sl_free_certificates(sip->listeners[i].certificates, sip->listeners[i].n_certificates);
 		sl_opt_free(sl_sip_listener_options, sl_n_sip_listener_options, &sip->listeners[i]);
 	}
 	sl_opt_free(sl_conf_sip_options, sl_n_conf_sip_options, sip);

@@ -170,11 +170,11 @@ static void test_right(void **state)
 	assert_int_equal(c->turn.n_relay, 1);
 	assert_int_equal(c->turn.relay_port_min, 50000);
 	assert_int_equal(c->turn.relay_port_max, 60000);
-	assert_int_equal(c->turn.n_users, 2);
-	assert_string_equal(c->turn.users[1].password, "pw2");
-	assert_int_equal(c->turn.n_secrets, 2);
+	assert_int_equal(c->turn.realms[0].n_users, 2);
+	assert_string_equal(c->turn.realms[0].users[1].password, "pw2");
+	assert_int_equal(c->turn.realms[0].n_secrets, 2);
 	assert_int_equal(c->turn.default_lifetime_s, 600);
-	assert_int_equal(c->turn.user_quota, 0);
+	assert_int_equal(c->turn.realms[0].user_quota, 0);
 	assert_true(c->turn.sha256);
 	assert_int_equal(c->turn.n_peer_rules, 2);
 	assert_true(c->turn.peer_rules[0].allow);
@@ -234,8 +234,8 @@ static void test_include(void **state)
 
 	config_write(config_other, "\n  secrets = [ \"from-there\" ];\n");
 	c = config_load_edited(right, "  secrets = [ \"one\", \"two\" ];", "@include \"b.conf\"");
-	assert_int_equal(c->turn.n_secrets, 1);
-	assert_string_equal(c->turn.secrets[0], "from-there");
+	assert_int_equal(c->turn.realms[0].n_secrets, 1);
+	assert_string_equal(c->turn.realms[0].secrets[0], "from-there");
 	sl_config_free(c);
 
 	config_write(config_other, "\n  secrets = 3;\n");

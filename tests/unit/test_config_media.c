@@ -203,7 +203,7 @@ static void test_one_of_two(void **state)
 	c = config_load_edited(cut, "", "");
 	assert_int_equal(c->turn.n_listeners, 0);
 	assert_int_equal(c->turn.n_relay, 0);
-	assert_string_equal(c->turn.realm, "");
+	assert_string_equal(c->turn.realms[0].name, "");
 	assert_int_equal(c->media.n_addresses, 3);
 	sl_config_free(c);
 
