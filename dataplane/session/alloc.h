@@ -14,6 +14,7 @@
 #include <immintrin.h>
 #endif
 
+#include "dataplane/abi/msg.h"
 #include "dataplane/guard/meter.h"
 #include "dataplane/session/cold.h"
 #include "dataplane/session/flow.h"
@@ -22,7 +23,13 @@
 #include "dataplane/session/wheel.h"
 #include "dataplane/wire/siphash.h"
 
-enum { SL_ALLOC_INLINE_CHANNELS = 4, SL_MAX_TURNS = 4, SL_NO_RELAY2 = 0xff };
+enum {
+	SL_ALLOC_INLINE_CHANNELS = 4,
+	SL_MAX_TURNS = 4,
+	SL_NO_RELAY2 = 0xff,
+	SL_ALLOC_IS_MOVING = 0x80, /* of sl_alloc.flags, beside SL_ALLOC_IS_*: see struct sl_moving */
+	SL_MAX_MOVING = 1024,      /* of a worker at a time; a power of two */
+};
 
 /* Next hop cached in a session: valid while the FIB's generation is the one noted. */
 struct sl_nh_ref {
@@ -51,7 +58,7 @@ struct sl_alloc {
 	uint32_t expires_s;   /* worker seconds (sl_worker.now_s); 0 = slot free */
 	uint16_t relay_port_be;
 	uint8_t relay;        /* index of the relay address */
-	uint8_t flags;        /* SL_ALLOC_IS_* (dataplane/abi/msg.h) */
+	uint8_t flags;        /* SL_ALLOC_IS_* (dataplane/abi/msg.h), SL_ALLOC_IS_MOVING */
 	uint32_t peers;       /* first of the chain */
 	struct sl_nh_ref nh;  /* towards the client */
 	uint16_t channel[SL_ALLOC_INLINE_CHANNELS]; /* a cache of the chain: */
@@ -59,7 +66,7 @@ struct sl_alloc {
 	uint32_t generation;  /* of this slot; part of the id in events; 24 bits used */
 	uint16_t relay2_port_be;
 	uint8_t relay2;       /* of the other family (RFC 8656 7.2, ADDITIONAL-ADDRESS-FAMILY), or SL_NO_RELAY2 */
-	uint8_t pad;
+	uint8_t tcp;          /* turn_tcp.c's: is the relayed address listened on (RFC 6062)? */
 	/* line 1: counted per packet, or rarely used */
 	_Alignas(64) uint32_t channel_peer[SL_ALLOC_INLINE_CHANNELS]; /* ... peers of channel[] */
 	uint64_t to_peer_bytes, to_client_bytes;
@@ -71,11 +78,18 @@ struct sl_alloc {
 	uint32_t meter;       /* bandwidth of its user, as the policy counts it */
 	uint16_t realm;
 	uint8_t icmp_s, icmp_told; /* ICMP errors told in the second that ends so */
-	uint8_t pad2[4];
+	uint32_t connections; /* RFC 6062: first of its connections to peers, in turn_tcp.c's table; SL_NONE = none */
 };
 _Static_assert(sizeof(struct sl_alloc) == 128, "hot state of an allocation is two cache lines");
 _Static_assert(sizeof(struct sl_alloc) + sizeof(struct sl_cold_alloc) + sizeof(struct sl_peer) +
 	sizeof(struct sl_cold_peer) <= 512, "an allocation with a peer and all records takes 512 bytes at most");
+
+/* An allocation on its way to another five-tuple (RFC 8016): the Refresh from there was answered, and until its first data comes from there, both reach it. */
+struct sl_moving {
+	struct sl_flow to;
+	uint32_t alloc;   /* SL_NONE = free */
+	uint32_t since_s;
+};
 
 struct sl_sessions {
 	struct sl_alloc *allocs;  /* [n_allocs] */
@@ -83,6 +97,8 @@ struct sl_sessions {
 	struct sl_peer *peers;    /* [n_peers] */
 	uint32_t n_peers, peer_free, n_peers_active;
 	struct sl_meter (*meters)[SL_METER_N_DIRECTIONS]; /* [n_allocs]; touched only while sessions have limits of their own */
+	struct sl_moving *moving; /* [SL_MAX_MOVING] */
+	uint32_t n_moving;
 	struct sl_flow_table flows;
 	struct sl_hash_key hash_key;
 	struct sl_relay_ports ports;
@@ -136,6 +152,21 @@ static inline uint32_t sl_peer_by_channel(const struct sl_sessions *s, const str
 	return SL_NONE;
 }
 
+/* Is it the second relayed address that peers of ip's family see (RFC 8656 7.2)? The two are of different families. */
+static inline bool sl_alloc_is_second(const struct sl_sessions *s, const struct sl_alloc *a, const struct sl_ip *ip)
+{
+	return a->relay2 != SL_NO_RELAY2 && sl_ip_is_v4(ip) == sl_ip_is_v4(&s->relay[a->relay2]);
+}
+
+/* The relayed transport address that the peer at ip sees; false: there is none of its family. */
+static inline bool sl_alloc_relayed(const struct sl_sessions *s, const struct sl_alloc *a, const struct sl_ip *ip, struct sl_endpoint *out)
+{
+	bool second = sl_alloc_is_second(s, a, ip);
+	out->ip = s->relay[second ? a->relay2 : a->relay];
+	out->port_be = second ? a->relay2_port_be : a->relay_port_be;
+	return second || sl_ip_is_v4(ip) == sl_ip_is_v4(&out->ip);
+}
+
 static inline uint64_t sl_alloc_to_peer_packets(const struct sl_alloc *a)
 {
 	return (uint64_t)a->to_peer_packets_hi << 32 | a->to_peer_packets_lo;
@@ -162,7 +193,7 @@ static inline uint32_t sl_peer_by_endpoint(const struct sl_sessions *s, const st
 	return permission;
 }
 
-/* ---- everything below: sessions.c, peers.c, restore.c; something expires when now_s reaches its expiry; called by the owner only, times in worker seconds ---- */
+/* ---- everything below: sessions.c, moving.c, peers.c, restore.c; something expires when now_s reaches its expiry; called by the owner only, times in worker seconds ---- */
 
 struct sl_sessions_params {
 	uint32_t n_allocs, n_peers; /* of this worker */
@@ -188,6 +219,10 @@ void sl_sessions_free(struct sl_sessions *s, void (*release)(void *)); /* for te
 /* A new allocation for flow f with the relay port already drawn. SL_NONE when a table is full (nothing changed). */
 uint32_t sl_alloc_create(struct sl_sessions *s, const struct sl_flow *f, unsigned relay, uint16_t relay_port_be,
 	uint32_t now_s, uint32_t lifetime_s, const struct sl_cold_auth *auth);
+/* Its second relayed address, of the other family; the port has been drawn. */
+void sl_alloc_add_relay(struct sl_sessions *s, uint32_t alloc, unsigned relay, uint16_t relay_port_be);
+/* End one of its two relayed addresses with the peers of that family: the port is given back. */
+void sl_alloc_drop_relay(struct sl_sessions *s, uint32_t alloc, bool second);
 /* What a retransmitted Allocate is recognised by and answered with again: the transaction id, and the token given
  * (NULL = none). */
 void sl_alloc_set_transaction(struct sl_sessions *s, uint32_t alloc, const uint8_t tid[12], const uint8_t token[8]);
@@ -195,6 +230,23 @@ void sl_alloc_set_transaction(struct sl_sessions *s, uint32_t alloc, const uint8
 void sl_alloc_refresh(struct sl_sessions *s, uint32_t alloc, uint32_t now_s, uint32_t lifetime_s);
 /* Ends it, at any time: peers, port (given back, or returned to its lender), flow, cold record. */
 void sl_alloc_delete(struct sl_sessions *s, uint32_t alloc);
+
+/* The client is at another five-tuple from now on, and the number of its last mobility ticket is moves. False: no room in the table of flows (nothing changed). */
+bool sl_alloc_move(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t moves);
+/* It may move there: the five-tuple finds it by sl_moving_find(). One at a time: an earlier one is forgotten. When there is no room the oldest of a few is. */
+void sl_moving_begin(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t now_s);
+/* Where it may move to, or NULL. */
+const struct sl_flow *sl_moving_to(const struct sl_sessions *s, uint32_t alloc);
+/* It does not move, or has done so. */
+void sl_moving_end(struct sl_sessions *s, uint32_t alloc);
+/* The allocation that may move to f, or SL_NONE. */
+uint32_t sl_moving_search(const struct sl_sessions *s, const struct sl_flow *f);
+static inline uint32_t sl_moving_find(const struct sl_sessions *s, const struct sl_flow *f)
+{
+	return s->n_moving == 0 ? SL_NONE : sl_moving_search(s, f);
+}
+/* The five-tuple of a client whose connection has ended and who may come back at another one: nobody's. */
+struct sl_flow sl_flow_lost(const struct sl_flow *f, uint32_t alloc);
 
 /* Install or refresh a permission. 0, or -ENOSPC (per-allocation limit max, or pool empty; nothing changed). */
 int sl_permission_set(struct sl_sessions *s, uint32_t alloc, const struct sl_ip *ip, bool own_address, uint32_t expires_s,

@@ -16,6 +16,8 @@ void sl_peer_cold_write(struct sl_sessions *s, uint32_t peer);
 void sl_peer_link(struct sl_sessions *s, uint32_t peer);
 /* Drop every record of the allocation. */
 void sl_peers_drop_all(struct sl_sessions *s, uint32_t alloc);
+/* Drop every record of an address of this family. */
+void sl_peers_drop_family(struct sl_sessions *s, uint32_t alloc, bool v4);
 /* Drop what has expired; the soonest expiry left, UINT32_MAX if none. */
 uint32_t sl_peers_expire(struct sl_sessions *s, uint32_t alloc, uint32_t now_s);
 /* Make the inline cache of channels say what the chain says. */

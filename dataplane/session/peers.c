@@ -47,8 +47,9 @@ static uint32_t find_ip(const struct sl_sessions *s, const struct sl_alloc *a, c
 static uint64_t known_hash(const struct sl_sessions *s, const struct sl_peer *p)
 {
 	const struct sl_alloc *a = &s->allocs[p->alloc];
+	bool second = sl_alloc_is_second(s, a, &p->ip);
 
-	return sl_known_hash_peer(s->known, &p->ip, a->relay, a->relay_port_be);
+	return sl_known_hash_peer(s->known, &p->ip, second ? a->relay2 : a->relay, second ? a->relay2_port_be : a->relay_port_be);
 }
 
 void sl_peer_link(struct sl_sessions *s, uint32_t peer)
@@ -105,6 +106,17 @@ void sl_peers_drop_all(struct sl_sessions *s, uint32_t alloc)
 
 	while (a->peers != SL_NONE)
 		drop(s, &a->peers);
+	sl_channels_cache(s, alloc);
+}
+
+void sl_peers_drop_family(struct sl_sessions *s, uint32_t alloc, bool v4)
+{
+	for (uint32_t *link = &s->allocs[alloc].peers; *link != SL_NONE;) {
+		if (sl_ip_is_v4(&s->peers[*link].ip) == v4)
+			drop(s, link);
+		else
+			link = &s->peers[*link].next;
+	}
 	sl_channels_cache(s, alloc);
 }
 

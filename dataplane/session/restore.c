@@ -4,6 +4,7 @@
 #include "dataplane/session/alloc.h"
 
 #include "dataplane/session/internal.h"
+#include "dataplane/stream/stream.h"
 #include "dataplane/wire/channel.h"
 
 /* Taking up cold records at start. Whatever crashed the working half may have scribbled over them, so nothing that
@@ -31,7 +32,46 @@ static bool ip_sane(const struct sl_ip *ip)
 static bool auth_sane(const struct sl_cold_auth *auth)
 {
 	return (auth->key_len == 16 || auth->key_len == 32) && auth->sha256 <= 1 &&
-		auth->username_len <= SL_COLD_USERNAME_MAX;
+		auth->username_len <= SL_COLD_USERNAME_MAX && auth->realm < SL_TURN_MAX_REALMS &&
+		(auth->flags & ~(SL_ALLOC_IS_RESTRICTED | SL_ALLOC_IS_MOBILE)) == 0;
+}
+
+/* A stream's connection died with the process, and with it goes the allocation; a mobile client may come back to his at another five-tuple. UDP clients
+ * are where they were. False: not to be taken up. */
+static bool client_flow(const struct sl_sessions *s, const struct sl_restore_ops *ops, const struct sl_cold_alloc *rec, int listener, uint32_t index,
+	struct sl_flow *out)
+{
+	const struct sl_endpoint client = {rec->client, rec->client_port_be}, server = {rec->server, rec->server_port_be};
+	bool mobile = rec->auth.flags & SL_ALLOC_IS_MOBILE;
+
+	if (listener < 0 || (unsigned)listener >= s->n_listeners)
+		return false;
+	*out = (struct sl_flow){.ip = rec->client, .port_be = rec->client_port_be, .listener = (uint16_t)listener, .transport = rec->transport};
+	if (sl_flow_is_stream(out)) {
+		*out = sl_flow_lost(out, index);
+		return mobile;
+	}
+	return rec->transport == IPPROTO_UDP && (mobile || ops->owner_of(ops->ctx, &client, &server) == s->worker);
+}
+
+/* Its second relayed address, if it has one: the index, SL_NO_RELAY2, or negative when the record does not check. */
+static int second_relay(const struct sl_sessions *s, const struct sl_restore_ops *ops, const struct sl_cold_alloc *rec)
+{
+	if (rec->relay2_port_be == 0)
+		return SL_NO_RELAY2;
+	int relay = ops->relay_of(ops->ctx, &rec->relay2);
+	bool ok = relay >= 0 && (unsigned)relay < s->ports.n_relay && sl_ip_is_v4(&rec->relay2) != sl_ip_is_v4(&rec->relay);
+	return ok ? relay : -1;
+}
+
+static bool claim_ports(struct sl_sessions *s, int relay, uint16_t port_be, int relay2, uint16_t port2_be)
+{
+	if (!sl_port_claim(&s->ports, (unsigned)relay, ntohs(port_be)))
+		return false;
+	if (relay2 == SL_NO_RELAY2 || sl_port_claim(&s->ports, (unsigned)relay2, ntohs(port2_be)))
+		return true;
+	sl_port_give_back(&s->ports, (unsigned)relay, ntohs(port_be));
+	return false;
 }
 
 /* The hot form of rec at slot index, linked everywhere; false (and nothing changed) if rec does not check. */
@@ -39,31 +79,30 @@ static bool take_alloc(struct sl_sessions *s, const struct sl_restore_ops *ops, 
         const struct sl_cold_alloc *rec, uint32_t index)
 {
 	struct sl_alloc *a = &s->allocs[index];
-	struct sl_endpoint client = {rec->client, rec->client_port_be}, server = {rec->server, rec->server_port_be};
+	const struct sl_endpoint server = {rec->server, rec->server_port_be};
+	struct sl_flow f;
 
 	if (rec->valid == 0 || rec->valid > GENERATION_LIMIT || rec->expires_s <= now_s ||
 		!expiry_sane(rec->expires_s, now_s) || rec->client_port_be == 0 || rec->relay_port_be == 0 ||
 		!ip_sane(&rec->client) || !auth_sane(&rec->auth) ||
 		sl_ip_is_v4(&rec->client) != sl_ip_is_v4(&rec->server))
 		return false;
-	int listener = ops->listener_of(ops->ctx, &server), relay = ops->relay_of(ops->ctx, &rec->relay);
-	if (listener < 0 || (unsigned)listener >= s->n_listeners || relay < 0 ||
-		(unsigned)relay >= s->ports.n_relay || ops->owner_of(ops->ctx, &client, &server) != s->worker)
-		return false;
-	struct sl_flow f = {
-		.ip = rec->client,
-		.port_be = rec->client_port_be,
-		.listener = (uint16_t)listener,
-		.transport = IPPROTO_UDP,
-	};
-	if (sl_alloc_find(s, &f, sl_hash_flow(&s->hash_key, &f)) != SL_NONE ||
-		!sl_port_claim(&s->ports, (unsigned)relay, ntohs(rec->relay_port_be)))
+	int relay = ops->relay_of(ops->ctx, &rec->relay), relay2 = second_relay(s, ops, rec);
+	if (relay < 0 || (unsigned)relay >= s->ports.n_relay || relay2 < 0 ||
+		!client_flow(s, ops, rec, ops->listener_of(ops->ctx, &server), index, &f) ||
+		sl_alloc_find(s, &f, sl_hash_flow(&s->hash_key, &f)) != SL_NONE ||
+		!claim_ports(s, relay, rec->relay_port_be, relay2, rec->relay2_port_be))
 		return false;
 	*a = (struct sl_alloc){
 		.client = f,
 		.expires_s = rec->expires_s,
 		.relay_port_be = rec->relay_port_be,
 		.relay = (uint8_t)relay,
+		.flags = rec->auth.flags,
+		.relay2 = (uint8_t)relay2,
+		.relay2_port_be = rec->relay2_port_be,
+		.realm = rec->auth.realm,
+		.connections = SL_NONE,
 		.peers = SL_NONE,
 		.last_seen_s = now_s,
 		.generation = rec->valid - 1,
@@ -79,6 +118,8 @@ static bool take_alloc(struct sl_sessions *s, const struct sl_restore_ops *ops, 
 	if (sl_alloc_link(s, index) == 0)
 		return true;
 	sl_port_give_back(&s->ports, (unsigned)relay, ntohs(rec->relay_port_be));
+	if (relay2 != SL_NO_RELAY2)
+		sl_port_give_back(&s->ports, (unsigned)relay2, ntohs(rec->relay2_port_be));
 	a->expires_s = 0;
 	return false;
 }
@@ -101,12 +142,13 @@ static bool take_peer(struct sl_sessions *s, const struct sl_restore_ops *ops, u
         const struct sl_cold_peer *rec, uint32_t alloc, uint32_t index)
 {
 	struct sl_alloc *a = &s->allocs[alloc];
+	struct sl_endpoint seen;
 	bool channel_ok = rec->channel == 0
 		? rec->port_be == 0 && rec->channel_expires_s == 0
 		: rec->channel >= SL_CHANNEL_MIN && rec->channel <= SL_CHANNEL_MAX_RFC5766 && rec->port_be != 0;
 
 	if (a->expires_s == 0 || rec->valid != a->generation + 1 || !channel_ok || !ip_sane(&rec->ip) ||
-		sl_ip_is_v4(&rec->ip) != sl_ip_is_v4(&s->relay[a->relay]) ||
+		!sl_alloc_relayed(s, a, &rec->ip, &seen) ||
 		!expiry_sane(rec->permission_expires_s, now_s) || !expiry_sane(rec->channel_expires_s, now_s) ||
 		a->n_peers == UINT16_MAX || peer_clashes(s, a, rec))
 		return false;

@@ -97,10 +97,13 @@ int sl_sessions_init(struct sl_sessions *s, const struct sl_sessions_params *p)
 	s->allocs = (struct sl_alloc *)zalloc("allocations", p->n_allocs * sizeof *s->allocs);
 	s->peers = (struct sl_peer *)zalloc("peers", p->n_peers * sizeof *s->peers);
 	s->meters = zalloc("meters of allocations", p->n_allocs * sizeof *s->meters);
+	s->moving = (struct sl_moving *)zalloc("moving clients", SL_MAX_MOVING * sizeof *s->moving);
 	struct sl_wheel_node *nodes =
 		(struct sl_wheel_node *)zalloc("wheel", p->n_allocs * sizeof(struct sl_wheel_node));
-	if (!s->flows.buckets || !s->allocs || !s->peers || !s->meters || !nodes)
+	if (!s->flows.buckets || !s->allocs || !s->peers || !s->meters || !s->moving || !nodes)
 		return -ENOMEM;
+	for (unsigned i = 0; i < SL_MAX_MOVING; i++)
+		s->moving[i].alloc = SL_NONE;
 	sl_wheel_init(&s->wheel, nodes, p->n_allocs, p->now_s);
 	init_slots(s);
 	int rc = init_cold(s, p, zalloc);
@@ -115,6 +118,7 @@ void sl_sessions_free(struct sl_sessions *s, void (*release)(void *))
 	release(s->allocs);
 	release(s->peers);
 	release(s->meters);
+	release(s->moving);
 	release(s->wheel.nodes);
 	release(s->ports.alloc);
 	release(s->ports.used);
@@ -158,21 +162,40 @@ void sl_sessions_note_counts(struct sl_sessions *s)
 	}
 }
 
+/* Who the client is, of a record that is invalid now. */
+static void cold_client(struct sl_sessions *s, struct sl_cold_alloc *c, const struct sl_alloc *a)
+{
+	const struct sl_endpoint *server = &s->listeners[a->client.listener];
+
+	c->client_port_be = a->client.port_be;
+	c->server_port_be = server->port_be;
+	c->client = a->client.ip;
+	c->server = server->ip;
+	c->transport = a->client.transport;
+}
+
+/* Its relayed addresses, of a record that is invalid now. */
+static void cold_relays(struct sl_sessions *s, struct sl_cold_alloc *c, const struct sl_alloc *a)
+{
+	static const struct sl_ip none;
+
+	c->relay_port_be = a->relay_port_be;
+	c->relay = s->relay[a->relay];
+	c->relay2_port_be = a->relay2_port_be;
+	c->relay2 = a->relay2 == SL_NO_RELAY2 ? none : s->relay[a->relay2];
+}
+
 static void cold_write(struct sl_sessions *s, uint32_t alloc, uint32_t now_s, const struct sl_cold_auth *auth)
 {
 	const struct sl_alloc *a = &s->allocs[alloc];
 	struct sl_cold_alloc *c = &s->cold.allocs[alloc];
-	const struct sl_endpoint *server = &s->listeners[a->client.listener];
 
 	cold_invalidate(c);
 	c->expires_s = a->expires_s;
 	c->created_s = now_s;
-	c->client_port_be = a->client.port_be;
-	c->server_port_be = server->port_be;
-	c->relay_port_be = a->relay_port_be;
-	c->client = a->client.ip;
-	c->server = server->ip;
-	c->relay = s->relay[a->relay];
+	cold_client(s, c, a);
+	cold_relays(s, c, a);
+	c->moves = 0;
 	memset(c->allocate_tid, 0, sizeof c->allocate_tid);
 	memset(c->reservation_token, 0, sizeof c->reservation_token);
 	note_counts(c, a);
@@ -202,13 +225,22 @@ void sl_alloc_arm_by(struct sl_sessions *s, uint32_t alloc, uint32_t due_s)
 		sl_wheel_arm(&s->wheel, alloc, due_s);
 }
 
+static uint32_t *port_of(struct sl_sessions *s, unsigned relay, uint16_t port_be)
+{
+	return &s->ports.alloc[(size_t)relay << 16 | ntohs(port_be)];
+}
+
 int sl_alloc_link(struct sl_sessions *s, uint32_t alloc)
 {
 	struct sl_alloc *a = &s->allocs[alloc];
 
 	if (sl_flow_insert(&s->flows, sl_hash_flow(&s->hash_key, &a->client), alloc) != 0)
 		return -ENOSPC;
-	s->ports.alloc[(size_t)a->relay << 16 | ntohs(a->relay_port_be)] = alloc;
+	/* UDP packets to the port of a TCP allocation are nobody's. */
+	if (!(a->flags & SL_ALLOC_IS_TCP))
+		*port_of(s, a->relay, a->relay_port_be) = alloc;
+	if (a->relay2 != SL_NO_RELAY2)
+		*port_of(s, a->relay2, a->relay2_port_be) = alloc;
 	if (s->known)
 		sl_known_add(s->known, s->worker, sl_known_hash_client(s->known, &a->client));
 	sl_wheel_arm(&s->wheel, alloc, a->expires_s);
@@ -229,10 +261,14 @@ uint32_t sl_alloc_create(struct sl_sessions *s, const struct sl_flow *f, unsigne
 		.expires_s = now_s + lifetime_s,
 		.relay_port_be = relay_port_be,
 		.relay = (uint8_t)relay,
+		.flags = auth->flags,
 		.peers = SL_NONE,
 		.last_seen_s = now_s,
 		.generation = generation,
+		.relay2 = SL_NO_RELAY2,
 		.created_s = now_s,
+		.realm = auth->realm,
+		.connections = SL_NONE,
 	};
 	memset(s->meters[alloc], 0, sizeof s->meters[alloc]);
 	sl_channels_cache(s, alloc);
@@ -256,21 +292,81 @@ void sl_alloc_refresh(struct sl_sessions *s, uint32_t alloc, uint32_t now_s, uin
 	sl_alloc_arm_by(s, alloc, a->expires_s); /* for a shorter life than before; a longer one is found lazily */
 }
 
+static void end_port(struct sl_sessions *s, unsigned relay, uint16_t port_be)
+{
+	*port_of(s, relay, port_be) = SL_NONE;
+	sl_port_give_back(&s->ports, relay, ntohs(port_be));
+}
+
+void sl_alloc_add_relay(struct sl_sessions *s, uint32_t alloc, unsigned relay, uint16_t relay_port_be)
+{
+	struct sl_alloc *a = &s->allocs[alloc];
+	struct sl_cold_alloc *c = &s->cold.allocs[alloc];
+
+	a->relay2 = (uint8_t)relay;
+	a->relay2_port_be = relay_port_be;
+	*port_of(s, relay, relay_port_be) = alloc;
+	cold_invalidate(c);
+	cold_relays(s, c, a);
+	cold_validate(c, a);
+}
+
+void sl_alloc_drop_relay(struct sl_sessions *s, uint32_t alloc, bool second)
+{
+	struct sl_alloc *a = &s->allocs[alloc];
+	struct sl_cold_alloc *c = &s->cold.allocs[alloc];
+	unsigned relay = second ? a->relay2 : a->relay;
+
+	cold_invalidate(c);
+	sl_peers_drop_family(s, alloc, sl_ip_is_v4(&s->relay[relay]));
+	end_port(s, relay, second ? a->relay2_port_be : a->relay_port_be);
+	if (!second) {
+		a->relay = a->relay2;
+		a->relay_port_be = a->relay2_port_be;
+	}
+	a->relay2 = SL_NO_RELAY2;
+	a->relay2_port_be = 0;
+	cold_relays(s, c, a);
+	cold_validate(c, a);
+}
+
+bool sl_alloc_move(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t moves)
+{
+	struct sl_alloc *a = &s->allocs[alloc];
+	struct sl_cold_alloc *c = &s->cold.allocs[alloc];
+
+	if (sl_flow_insert(&s->flows, sl_hash_flow(&s->hash_key, to), alloc) != 0)
+		return false;
+	sl_flow_remove(&s->flows, sl_hash_flow(&s->hash_key, &a->client), alloc);
+	if (s->known) {
+		sl_known_add(s->known, s->worker, sl_known_hash_client(s->known, to));
+		sl_known_remove(s->known, s->worker, sl_known_hash_client(s->known, &a->client));
+	}
+	a->client = *to;
+	a->nh = (struct sl_nh_ref){0};
+	cold_invalidate(c);
+	cold_client(s, c, a);
+	c->moves = moves;
+	cold_validate(c, a);
+	return true;
+}
+
 void sl_alloc_delete(struct sl_sessions *s, uint32_t alloc)
 {
 	struct sl_alloc *a = &s->allocs[alloc];
 	struct sl_cold_alloc *c = &s->cold.allocs[alloc];
-	uint16_t port = ntohs(a->relay_port_be);
 
 	cold_invalidate(c);
 	explicit_bzero(&c->auth, sizeof c->auth);
+	sl_moving_end(s, alloc);
 	sl_peers_drop_all(s, alloc);
 	sl_wheel_cancel(&s->wheel, alloc);
 	if (s->known)
 		sl_known_remove(s->known, s->worker, sl_known_hash_client(s->known, &a->client));
 	sl_flow_remove(&s->flows, sl_hash_flow(&s->hash_key, &a->client), alloc);
-	s->ports.alloc[(size_t)a->relay << 16 | port] = SL_NONE;
-	sl_port_give_back(&s->ports, a->relay, port);
+	end_port(s, a->relay, a->relay_port_be);
+	if (a->relay2 != SL_NO_RELAY2)
+		end_port(s, a->relay2, a->relay2_port_be);
 	a->expires_s = 0;
 	a->peers = s->alloc_free;
 	s->alloc_free = alloc;
