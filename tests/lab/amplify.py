@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stun  # noqa: E402
+import turn_stream  # noqa: E402
 from turn import endpoint, family_of  # noqa: E402
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6, PACKET_OUTGOING = 3, 0x0800, 0x86DD, 4
@@ -49,11 +50,35 @@ def turn_requests():
         ("Refresh, made-up credentials", message(stun.REFRESH, *made_up, key=b"k")),
         ("CreatePermission", message(stun.CREATE_PERMISSION, (stun.XOR_PEER_ADDRESS, peer))),
         ("ChannelBind", message(stun.CHANNEL_BIND)),
+        ("Connect", message(stun.CONNECT, (stun.XOR_PEER_ADDRESS, peer))),
+        ("ConnectionBind", message(stun.CONNECTION_BIND, (stun.CONNECTION_ID, b"1234"))),
+        ("Allocate, ticket", message(stun.ALLOCATE, (stun.REQUESTED_TRANSPORT, udp), (stun.MOBILITY_TICKET, b""))),
+        ("Allocate, two families", message(stun.ALLOCATE, (stun.REQUESTED_TRANSPORT, udp), (stun.ADDITIONAL_ADDRESS_FAMILY, struct.pack("!I", 2 << 24)))),
+        ("Allocate, ORIGIN", message(stun.ALLOCATE, (stun.REQUESTED_TRANSPORT, udp), (stun.ORIGIN, b"a:"))),
+        ("Allocate, made-up token", message(stun.ALLOCATE, *made_up, (stun.ACCESS_TOKEN, bytes(16)), key=b"k")),
+        ("Refresh, made-up ticket", message(stun.REFRESH, *made_up, (stun.MOBILITY_TICKET, bytes(16)), key=b"k")),
+        ("Binding, other port", message(stun.BINDING, (stun.CHANGE_REQUEST, struct.pack("!I", 2)))),
+        ("Binding, other address", message(stun.BINDING, (stun.CHANGE_REQUEST, struct.pack("!I", 6)))),
+        ("Binding, PADDING", message(stun.BINDING, (stun.PADDING, b""))),
         ("unknown method", message(0x0FF)),
         ("Send indication", message(stun.SEND, (stun.XOR_PEER_ADDRESS, peer), (stun.DATA_ATTR, b"x"), klass=stun.INDICATION)),
         ("success response", message(stun.BINDING, klass=stun.SUCCESS)),
         ("ChannelData", stun.channel_data(0x4000, b"x")),
         ("one byte", b"\0"),
+    ]
+
+
+def dtls_requests():
+    hello = turn_stream.dtls_hello()
+    return [
+        ("ClientHello", hello),
+        ("ClientHello, made-up cookie", turn_stream.dtls_hello(os.urandom(16), 1)),
+        ("ClientHello, cut", hello[:30]),
+        ("ClientHello, a fragment", hello[:24] + struct.pack("!I", 8)[1:] + hello[25:33]),
+        ("record header", hello[:13]),
+        ("alert", b"\x15\xfe\xfd" + bytes(8) + b"\0\2\2\0"),
+        ("application data", b"\x17\xfe\xfd" + bytes(8) + b"\0\x10" + bytes(16)),
+        ("one byte", b"\x16"),
     ]
 
 
@@ -153,6 +178,7 @@ class Wire:
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--turn", action="append", default=[], help="ADDRESS:PORT")
+    p.add_argument("--dtls", action="append", default=[], help="ADDRESS:PORT")
     p.add_argument("--sip", action="append", default=[], help="ADDRESS:PORT")
     p.add_argument("--percent", type=float, default=300)
     p.add_argument("--seconds", type=float, default=2, help="to wait for answers")
@@ -160,9 +186,9 @@ def main():
     p.add_argument("--table", action="store_true")
     args = p.parse_args()
     wire, asked = Wire(args.interface), []
-    for what, text in [("TURN", t) for t in args.turn] + [("SIP", t) for t in args.sip]:
+    for what, text in [("TURN", t) for t in args.turn] + [("DTLS", t) for t in args.dtls] + [("SIP", t) for t in args.sip]:
         to = endpoint(text)
-        for name, raw in turn_requests() if what == "TURN" else sip_requests(text):
+        for name, raw in {"TURN": turn_requests, "DTLS": dtls_requests}.get(what, lambda t=text: sip_requests(t))():
             s = socket.socket(family_of(to[0]), socket.SOCK_DGRAM)
             s.bind(("", 0))
             s.sendto(raw, to)

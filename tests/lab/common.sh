@@ -175,6 +175,31 @@ uclient() { # OPTIONS SERVER: turnutils_uclient in the client's namespace; succe
 	return 1
 }
 
+# The utility takes five seconds to end, so ways of using it run at once.
+names=()
+pids=()
+together() { # WHAT COMMAND...: start it; check_together tells how it ended
+	names+=("$1")
+	shift
+	"$@" >"$WORK/together.${#names[@]}" 2>&1 &
+	pids+=($!)
+}
+
+check_together() {
+	local i status
+	for i in "${!names[@]}"; do
+		status=0
+		wait "${pids[$i]}" || status=$?
+		check "${names[$i]}" said "$WORK/together.$((i + 1))" $status
+	done
+	names=() pids=()
+}
+
+said() { # FILE STATUS
+	cat "$1"
+	return "$2"
+}
+
 # Not through in_client and its like: in the background those are a shell around the command, which a signal would end alone.
 watch() { # NS FILE FILTER: start to capture eth0; several may run, stop_watching ends them all
 	ip netns exec "$1" tcpdump -ni eth0 --immediate-mode -U -w "$2" "$3" 2>"$2.err" </dev/null &

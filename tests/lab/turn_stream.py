@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The Sluice Authors
 """TURN over TCP and TLS (RFC 8656 3.1, 12.5): a stream that looks like a datagram socket, so that turn.py and turn_client.py need not know."""
 
+import os
 import select
 import socket
 import ssl
@@ -28,6 +29,16 @@ def client_context(ca=None, alpn=("stun.turn",)):
     if alpn:
         context.set_alpn_protocols(list(alpn))
     return context
+
+
+def dtls_hello(cookie=b"", sequence=0):
+    """A ClientHello of DTLS 1.2 (RFC 6347 4.2.1), as short as it is taken."""
+    ciphers = struct.pack("!HHH", 4, 0xC02B, 0xC02F)
+    groups = struct.pack("!HHHHHHHHHHH", 0x000A, 4, 2, 23, 0x000D, 6, 4, 0x0403, 0x0804, 0x000B, 2) + b"\x01\x00"
+    body = b"\xfe\xfd" + os.urandom(32) + b"\0" + bytes([len(cookie)]) + cookie + ciphers + b"\x01\x00" + struct.pack("!H", len(groups)) + groups
+    length = len(body).to_bytes(3, "big")
+    handshake = b"\x01" + length + struct.pack("!H", sequence) + bytes(3) + length + body
+    return b"\x16\xfe\xfd" + sequence.to_bytes(8, "big") + struct.pack("!H", len(handshake)) + handshake
 
 
 def frame_length(data):

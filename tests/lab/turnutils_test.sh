@@ -16,29 +16,6 @@ relayed() { # packets and bytes to the peer and back, as the appliance counts th
 		"$(counter relayed_to_client_packets)" "$(counter relayed_to_client_bytes)"
 }
 
-names=()
-pids=()
-together() { # WHAT UCLIENT-OPTIONS...: start it
-	names+=("$1")
-	shift
-	uclient "$@" >"$WORK/uclient.${#names[@]}" 2>&1 &
-	pids+=($!)
-}
-
-check_together() {
-	local i status
-	for i in "${!names[@]}"; do
-		status=0
-		wait "${pids[$i]}" || status=$?
-		check "${names[$i]}" said "$WORK/uclient.$((i + 1))" $status
-	done
-}
-
-said() { # FILE STATUS
-	cat "$1"
-	return "$2"
-}
-
 before=$(relayed)
 check "ChannelData, IPv4: nothing lost" \
 	uclient -n $N -l $LEN -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
@@ -51,27 +28,26 @@ check "and as many back" is $((q2 - q1)) -eq $((p2 - p1))
 check "bytes to the peer: $LEN each" is $((b2 - b1)) -eq $(((p2 - p1) * LEN))
 check "bytes to the client: the same" is $((c2 - c1)) -eq $((b2 - b1))
 
-# The utility takes five seconds to end, so the other ways run at once.
 hairpins=$(counter hairpin)
-together "Send and Data indications, IPv4" \
+together "Send and Data indications, IPv4" uclient \
 	-s -n $N -l $LEN -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
-together "client to client over two allocations (hairpin)" \
+together "client to client over two allocations (hairpin)" uclient \
 	-y -n $N -l $LEN -X "$SERVICE_IP4"
-together "the same with Send indications" \
+together "the same with Send indications" uclient \
 	-y -s -n $N -l $LEN -X "$SERVICE_IP4"
-together "IPv6 client, IPv6 relay and peer, ChannelData" \
+together "IPv6 client, IPv6 relay and peer, ChannelData" uclient \
 	-x -n $N -l $LEN -e "$PEER_IP6" -r 3480 "$SERVICE_IP6"
-together "IPv6 client, IPv6 relay and peer, Send" \
+together "IPv6 client, IPv6 relay and peer, Send" uclient \
 	-x -s -n $N -l $LEN -e "$PEER_IP6" -r 3480 "$SERVICE_IP6"
-together "IPv4 client, IPv6 relay and peer" \
+together "IPv4 client, IPv6 relay and peer" uclient \
 	-x -n $N -l $LEN -e "$PEER_IP6" -r 3480 "$SERVICE_IP4"
-together "IPv6 client, IPv4 relay and peer" \
+together "IPv6 client, IPv4 relay and peer" uclient \
 	-X -n $N -l $LEN -e "$PEER_IP4" -r 3480 "$SERVICE_IP6"
-together "IPv6 client to client (hairpin)" \
+together "IPv6 client to client (hairpin)" uclient \
 	-x -y -n $N -l $LEN "$SERVICE_IP6"
-together "eight clients at once" \
+together "eight clients at once" uclient \
 	-m 8 -n $N -l $LEN -z 5 -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
-together "credentials of the shared-secret scheme" \
+together "credentials of the shared-secret scheme" uclient \
 	-W "$REST_SECRET" -n $N -l $LEN -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
 check_together
 check "the hairpins stayed inside the dataplane" is "$(counter hairpin)" -gt "$hairpins"
