@@ -78,7 +78,7 @@ static const struct config_edit wrong[] = {
 	{ "sources = 4096", "sources = 10", "17: option 'guard.sources': 10 is out of range; allowed 1024..4194304" },
 	{ "reflection_percent = 0", "reflection_percent = 10001", "17: option 'guard.reflection_percent': 10001 is out of range" },
 	{ "reflection_percent = 0", "reflection_percent = 150", "17: option 'guard.reflection_percent': 150 is too little for the realm \"x\": a client's first Allocate "
-		"(56 bytes) could not be answered (120 bytes); write at least 215, or a shorter realm" },
+		"(56 bytes) could not be answered (120 bytes); write at least 215, or shorten the realm" },
 	{ "turn_pps = 7", "turn_pps = 4000001", "17: option 'guard.turn_pps': 4000001 is out of range" },
 	{ "media_kbps = 40", "media_kbps = 15", "18: option 'guard.sessions.media_kbps': 15 is out of range; allowed 16..33554432 (or 0 for no limit)" },
 	{ "media_kbps = 40", "media_kbps = 33554433", "18: option 'guard.sessions.media_kbps': 33554433 is out of range" },
