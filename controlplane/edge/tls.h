@@ -11,10 +11,9 @@
 #include <openssl/x509v3.h>
 
 #include "config/options.h"
+#include "config/tls/tls.h"
 
-enum { SL_TLS_NAME_MAX = 128 };
-
-/* For connections taken and for those made; the former also has the listener's further certificates, and chooses (sni.h). Counted by OpenSSL: whoever has one holds it by SSL_CTX_up_ref(). */
+/* For connections taken and for those made; the former also has the listener's further certificates, and chooses (config/tls/sni.h). Counted by OpenSSL: whoever has one holds it by SSL_CTX_up_ref(). */
 struct sl_tls_contexts {
 	SSL_CTX *server, *client;
 };
@@ -30,8 +29,5 @@ void sl_tls_identity(const SSL *ssl, char out[SL_TLS_NAME_MAX]);
  * carriers do it) or an address of it. */
 bool sl_tls_is_named(const SSL *ssl, const char *name);
 bool sl_tls_name_is_address(const char *name);
-/* A host name as it may stand in a header (letters, digits, dots, hyphens), in lower case; and the domain of a SAN that is a SIP URI of one. */
-bool sl_tls_copy_name(const char *p, size_t n, char out[SL_TLS_NAME_MAX]);
-bool sl_tls_uri_domain(const GENERAL_NAME *g, char out[SL_TLS_NAME_MAX]);
 /* Why the last handshake or operation failed; for a log line and a Reason header. */
 const char *sl_tls_why(const SSL *ssl, char *out, size_t room);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
-#include "controlplane/edge/sni.h"
+#include "config/tls/sni.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,12 +10,13 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
-#include "controlplane/edge/tls.h"
+#include "config/tls/tls.h"
 
 enum {
 	CERTIFICATES = 1 + SL_CONF_MAX_CERTIFICATES,
 	NAMES_STEP = 16,
 	DIGEST = 32,
+	LISTENER_MAX = 80, /* a name, or an address and a transport */
 	HOST_NAME = 0, /* RFC 6066 3: the only type of name */
 };
 
@@ -30,7 +31,8 @@ struct sl_sni {
 		SSL_CTX *ctx;           /* NULL for [0], the default: it is what this belongs to */
 		uint8_t digest[DIGEST]; /* of certificate and listener */
 	} certificates[CERTIFICATES];
-	char listener[SL_CONF_NAME_MAX + 1];
+	char listener[LISTENER_MAX];
+	void (*asked)(SSL *ssl, const char *host);
 	struct name *names; /* sorted, each once */
 	size_t n_names, room;
 };
@@ -104,7 +106,7 @@ static int add_names(struct sl_sni *sni, X509 *cert, unsigned certificate)
 static int add(struct sl_sni *sni, SSL_CTX *ctx, unsigned certificate)
 {
 	X509 *cert = SSL_CTX_get0_certificate(ctx);
-	uint8_t both[DIGEST + SL_CONF_NAME_MAX + 1] = {0};
+	uint8_t both[DIGEST + LISTENER_MAX] = {0};
 	unsigned n = DIGEST;
 
 	memcpy(both + DIGEST, sni->listener, sizeof sni->listener);
@@ -182,6 +184,8 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	bool ok;
 
 	host_asked(ssl, session.host);
+	if (sni->asked && session.host[0])
+		sni->asked(ssl, session.host);
 	found = choose(sni, session.host);
 	certificate = found ? found->certificate : 0;
 	memcpy(session.digest, sni->certificates[certificate].digest, DIGEST);
@@ -227,7 +231,7 @@ static void take_slot(void)
 	slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_free);
 }
 
-struct sl_sni *sl_sni_new(SSL_CTX *server, const char *name)
+struct sl_sni *sl_sni_new(SSL_CTX *server, const char *name, void (*asked)(SSL *, const char *))
 {
 	struct sl_sni *sni = calloc(1, sizeof *sni);
 
@@ -237,6 +241,7 @@ struct sl_sni *sl_sni_new(SSL_CTX *server, const char *name)
 		return NULL;
 	}
 	strncpy(sni->listener, name, sizeof sni->listener - 1);
+	sni->asked = asked;
 	sni->n = 1;
 	if (add(sni, server, 0))
 		return NULL; /* goes with the server */
