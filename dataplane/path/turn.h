@@ -129,6 +129,10 @@ static inline struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const str
 	return sl_turn_handle_from(t, &from, msg, len, now, reply, reply_cap);
 }
 
+/* The allocation that may move to flow f, which has none (RFC 8016), or SL_NONE. data: what came is ChannelData, which completes the move; a message
+ * does that where it should by itself. */
+uint32_t sl_turn_arrived(struct sl_turn *t, const struct sl_flow *f, bool data, const struct sl_turn_now *now);
+
 /* Everything of enum sl_stream_input but FRAME; what follows from it goes by t->order and t->tell. reply: room for messages. */
 void sl_turn_stream_input(struct sl_turn *t, const struct sl_stream_record *r, const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap);
 

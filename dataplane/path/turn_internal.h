@@ -20,12 +20,17 @@ struct sl_turn_auth {
 
 struct sl_turn_request {
 	struct sl_turn *t;
-	const struct sl_flow *flow;
+	const struct sl_turn_arrival *from;
+	const struct sl_flow *flow; /* from->flow */
 	const struct sl_turn_now *now;
 	struct sl_stun m;
 	uint8_t *reply;
 	unsigned reply_cap;
 	uint32_t alloc; /* the live allocation of the five-tuple, or SL_NONE */
+	uint16_t realm; /* set by sl_turn_authenticate() */
+	uint8_t flags;  /* SL_ALLOC_IS_* of the allocation to be made: RESTRICTED by sl_turn_admit() */
+	bool arriving;  /* the five-tuple is one that alloc may move to (RFC 8016) */
+	uint32_t meter; /* of the user's bandwidth, by sl_turn_admit() */
 	bool authenticated;
 	bool token_taken; /* an answer without authentication is paid for */
 	bool no_user;     /* the name is nobody's */
@@ -45,8 +50,9 @@ struct sl_turn_verdict sl_turn_error(struct sl_turn_request *r, unsigned code);
 bool sl_turn_unauthenticated_ok(struct sl_turn_request *r);
 /* Tell and count the end of an allocation, then delete it. */
 void sl_turn_end_allocation(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end end);
-/* Peer policy for a port (host order), or for the address alone (port -1). *own: the peer is one of our addresses. */
-bool sl_turn_peer_ok(const struct sl_turn *t, const struct sl_ip *ip, int port, bool *own);
+/* Peer policy of the realm for a port (host order), or for the address alone (port -1): the one question for Send, CreatePermission, ChannelBind and
+ * Connect. *own: the peer is one of our addresses. */
+bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own);
 /* 0, or the error that says the request may not touch the five-tuple's allocation: 437, 441. */
 unsigned sl_turn_need_allocation(const struct sl_turn_request *r);
 
@@ -71,8 +77,60 @@ unsigned sl_turn_authenticate(struct sl_turn_request *r);
 /* REALM, NONCE and PASSWORD-ALGORITHMS, as a 401 or 438 carries them. */
 void sl_turn_challenge(struct sl_turn_request *r, struct sl_stun_builder *b);
 
+/* ---- turn_quota.c ---- */
+
+/* May this request make an allocation? 0 with every quota of user, realm, node and source counted, or the code to answer: 486, 508. */
+unsigned sl_turn_admit(struct sl_turn_request *r);
+/* It could not be made after all: the quotas go back. */
+void sl_turn_unadmit(struct sl_turn_request *r);
+/* The allocation ends: its quotas go back. */
+void sl_turn_dismiss(struct sl_turn *t, uint32_t alloc);
+/* The allocation was restored: it counts in every quota, whatever they are now. */
+void sl_turn_readmit(struct sl_turn *t, uint32_t alloc);
+/* Is the client to go to another server (drain, balance)? Then *v is the answer: 300 with ALTERNATE-SERVER. */
+bool sl_turn_redirect(struct sl_turn_request *r, struct sl_turn_verdict *v);
+/* How long an allocation may live at most: the realm's maximum, or the drain's. */
+uint32_t sl_turn_max_lifetime(const struct sl_turn_request *r);
+
+/* ---- turn_mobility.c (RFC 8016) ---- */
+
+/* A Refresh that shows a ticket from a five-tuple without an allocation: the worker that the ticket names, or -1 when it names none. */
+int sl_turn_ticket_worker(const struct sl_turn_request *r);
+/* MOBILITY-TICKET for r->alloc, which is mobile. */
+void sl_turn_ticket_add(const struct sl_turn_request *r, struct sl_stun_builder *b);
+/* What an Allocate asks for: 0 (r->flags may have IS_MOBILE now), 400 or 405. */
+unsigned sl_turn_mobility_wanted(struct sl_turn_request *r);
+/* An authenticated Refresh with a ticket: finds r->alloc by it where the five-tuple has none. 0 or the code to answer; nothing has changed then. */
+unsigned sl_turn_mobility_refresh(struct sl_turn_request *r);
+/* The answer will be a success: the five-tuple may have the allocation from now on. 0 or 508. */
+unsigned sl_turn_mobility_begin(struct sl_turn_request *r);
+/* The client is there: the allocation is at this five-tuple alone. */
+void sl_turn_mobility_complete(struct sl_turn *t, uint32_t alloc, const struct sl_turn_now *now);
+
+/* ---- turn_nat.c ---- */
+
+/* Binding (RFC 8489 12), with NAT behaviour discovery (RFC 5780) at its four listeners. */
+struct sl_turn_verdict sl_turn_binding(struct sl_turn_request *r);
+/* Attributes of RFC 5780 that the request has and nobody answers to here: noted as unknown. */
+void sl_turn_nat_refuse(struct sl_turn_request *r);
+
+/* ---- turn_tcp.c (RFC 6062): authenticated requests ---- */
+
+struct sl_turn_verdict sl_turn_connect(struct sl_turn_request *r);
+struct sl_turn_verdict sl_turn_connection_bind(struct sl_turn_request *r);
+/* May this Allocate have a TCP relayed address? 0, 400 or 442. */
+unsigned sl_turn_tcp_wanted(const struct sl_turn_request *r);
+/* The allocation is there: its relayed address is to be listened on, and is answered for then. 0 or 508. */
+unsigned sl_turn_tcp_listen(struct sl_turn_request *r);
+/* It ends. */
+void sl_turn_tcp_end(struct sl_turn *t, uint32_t alloc);
+/* Each millisecond: connections that nobody bound in time, orders that found a full ring. */
+void sl_turn_tcp_tick(struct sl_turn *t, const struct sl_turn_now *now);
+
 /* ---- turn_allocate.c, turn_permit.c: authenticated requests ---- */
 
+/* The success of r->m, an Allocate. */
+struct sl_turn_verdict sl_turn_allocate_success(struct sl_turn_request *r);
 struct sl_turn_verdict sl_turn_allocate(struct sl_turn_request *r);
 struct sl_turn_verdict sl_turn_refresh(struct sl_turn_request *r);
 struct sl_turn_verdict sl_turn_create_permission(struct sl_turn_request *r);

@@ -187,6 +187,8 @@ void sl_stun_add(struct sl_stun_builder *b, uint16_t type, const void *value, si
 void sl_stun_add_u32(struct sl_stun_builder *b, uint16_t type, uint32_t value);
 /* XOR'ed by cookie and transaction id (RFC 8489 14.2), in IPv4 form when the address is IPv4. */
 void sl_stun_add_xor_addr(struct sl_stun_builder *b, uint16_t type, const struct sl_endpoint *ep);
+/* The same as it is (MAPPED-ADDRESS, ALTERNATE-SERVER, OTHER-ADDRESS, RESPONSE-ORIGIN). */
+void sl_stun_add_addr(struct sl_stun_builder *b, uint16_t type, const struct sl_endpoint *ep);
 /* ERROR-CODE with the reason phrase of RFC 8489 / 8656 for that code. */
 void sl_stun_add_error(struct sl_stun_builder *b, unsigned code);
 /* The same with an empty phrase, which is for people to read (RFC 8489 14.8): for answers that must be short. */

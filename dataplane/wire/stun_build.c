@@ -72,7 +72,9 @@ void sl_stun_add_u32(struct sl_stun_builder *b, uint16_t type, uint32_t value)
 		put32(v, value);
 }
 
-void sl_stun_add_xor_addr(struct sl_stun_builder *b, uint16_t type, const struct sl_endpoint *ep)
+static const uint8_t NO_MASK[16];
+
+static void add_addr(struct sl_stun_builder *b, uint16_t type, const struct sl_endpoint *ep, const uint8_t *mask)
 {
 	bool v4 = sl_ip_is_v4(&ep->ip);
 	unsigned n = v4 ? 4 : 16;
@@ -82,7 +84,6 @@ void sl_stun_add_xor_addr(struct sl_stun_builder *b, uint16_t type, const struct
 
 	if (!v)
 		return;
-	const uint8_t *mask = b->buf + SL_STUN_COOKIE_OFFSET;
 	memcpy(port, &ep->port_be, 2);
 	v[0] = 0;
 	v[1] = v4 ? SL_STUN_FAMILY_IPV4 : SL_STUN_FAMILY_IPV6;
@@ -90,6 +91,17 @@ void sl_stun_add_xor_addr(struct sl_stun_builder *b, uint16_t type, const struct
 	v[3] = port[1] ^ mask[1];
 	for (unsigned i = 0; i < n; i++)
 		v[4 + i] = ip[i] ^ mask[i];
+}
+
+void sl_stun_add_xor_addr(struct sl_stun_builder *b, uint16_t type, const struct sl_endpoint *ep)
+{
+	if (!b->overflow) /* the cookie, then the transaction id */
+		add_addr(b, type, ep, b->buf + SL_STUN_COOKIE_OFFSET);
+}
+
+void sl_stun_add_addr(struct sl_stun_builder *b, uint16_t type, const struct sl_endpoint *ep)
+{
+	add_addr(b, type, ep, NO_MASK);
 }
 
 static void add_error(struct sl_stun_builder *b, unsigned code, const char *reason)
