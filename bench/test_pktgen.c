@@ -15,6 +15,7 @@
 #include "bench/pktgen/plan.h"
 #include "bench/pktgen/ports.h"
 #include "bench/pktgen/stats.h"
+#include "bench/pktgen/turn_client.h"
 #include "dataplane/wire/stun.h"
 
 static void histogram_is_within_three_percent(void **state)
@@ -112,6 +113,22 @@ static void options_refuse_what_cannot_work(void **state)
 	assert_int_equal(parse(&o, "--clients", "2001:db8::1"), -1); /* the listener is IPv4 */
 	assert_int_equal(parse(&o, "--gateway-mac", "02:00:00:00:00"), -1);
 	assert_int_equal(parse(&o, "--rate", "nan"), -1);
+}
+
+static void storms_are_of_known_phases(void **state)
+{
+	struct options o;
+
+	assert_int_equal(parse(&o, "--storm", "allocate,refresh,delete,again"), 0);
+	assert_int_equal(o.n_storm, 4);
+	assert_int_equal(o.storm[0], GOAL_ALLOCATE);
+	assert_int_equal(o.storm[3], GOAL_AGAIN);
+	for (unsigned i = 0; i < o.n_storm; i++)
+		assert_non_null(storm_name(o.storm[i]));
+	assert_int_equal(parse(&o, "--storm", ""), -1);
+	assert_int_equal(parse(&o, "--storm", "allocate,setup"), -1);
+	assert_int_equal(parse(&o, "--storm", "alloc"), -1);
+	assert_int_equal(parse(&o, "--storm", "again,again,again,again,again,again,again,again,again,again,again,again,again,again,again,again,again"), -1);
 }
 
 static void sessions_have_endpoints_of_their_own(void **state)
@@ -367,6 +384,7 @@ int main(void)
 		cmocka_unit_test(every_copy_is_wanted),
 		cmocka_unit_test(frames_carry_right_checksums),
 		cmocka_unit_test(options_refuse_what_cannot_work),
+		cmocka_unit_test(storms_are_of_known_phases),
 		cmocka_unit_test(sessions_have_endpoints_of_their_own),
 		cmocka_unit_test(plans_say_what_goes_where),
 		cmocka_unit_test(plans_that_cannot_be_are_refused),

@@ -9,16 +9,18 @@
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 
+#include "bench/pktgen/drive.h"
 #include "bench/pktgen/load.h"
 #include "bench/pktgen/ndr.h"
 #include "bench/pktgen/neigh.h"
 #include "bench/pktgen/options.h"
 #include "bench/pktgen/ping_pong.h"
 #include "bench/pktgen/ports.h"
+#include "bench/pktgen/storm.h"
 #include "bench/pktgen/templates.h"
 #include "bench/pktgen/turn_client.h"
 
-enum { PACKED_BELOW_CYCLES = 450, RESOLVE_S = 10, ASK_MS = 200, RELEASE_S = 10 };
+enum { PACKED_BELOW_CYCLES = 450, RESOLVE_S = 10, ASK_MS = 200, RELEASE_S = 10, RELEASES_PER_S = 20000 };
 #define JOIN_SHARE 0.6
 
 struct generator {
@@ -65,21 +67,6 @@ static int read_plan(struct generator *g)
 	return media_init(&g->media, &g->plan, g->o.payload_bytes);
 }
 
-/* One look at all ports, outside a measured run. */
-static void poll_control(struct generator *g, struct turn_client *client, uint64_t now)
-{
-	struct rte_mbuf *m[BURST];
-
-	for (unsigned p = 0; p < g->ports.n; p++) {
-		struct port *port = &g->ports.port[p];
-		unsigned n = rte_eth_rx_burst(port->id, 0, m, BURST);
-		for (unsigned i = 0; i < n; i++)
-			control_input(&g->ports, &g->o, client, port, rte_pktmbuf_mtod(m[i], uint8_t *),
-				m[i]->data_len, now);
-		rte_pktmbuf_free_bulk(m, n);
-	}
-}
-
 static int resolve(struct generator *g, struct port *port, const struct sl_ip *next_hop, const struct sl_ip *own)
 {
 	char text[SL_ADDR_TEXT_MAX];
@@ -98,37 +85,18 @@ static int resolve(struct generator *g, struct port *port, const struct sl_ip *n
 			asked = now;
 			neigh_ask(&g->ports, port, own);
 		}
-		poll_control(g, NULL, now);
+		drive_poll(&g->ports, &g->o, NULL, now);
 	}
 	if (!port->resolved)
 		fprintf(stderr, "sluice-pktgen: nobody answers for %s on port %u\n", sl_ip_text(next_hop, text), port->id);
 	return port->resolved ? 0 : -1;
 }
 
-/* Take all sessions to a goal; limit_s 0 waits as long as something moves. */
-static int run_client(struct generator *g, struct turn_client *client, enum turn_goal goal, unsigned limit_s)
-{
-	uint64_t begin = rte_rdtsc(), now = begin;
-
-	turn_client_begin(client, goal, now);
-	while (!turn_client_done(client)) {
-		now = rte_rdtsc();
-		if (limit_s != 0 && now - begin > limit_s * g->hz)
-			return -1;
-		poll_control(g, &g->client, now);
-		if (!turn_client_step(client, now)) {
-			fprintf(stderr, "sluice-pktgen: set-up failed at %s\n", client->error);
-			return -1;
-		}
-	}
-	return 0;
-}
-
 static int set_up_sessions(struct generator *g)
 {
 	uint64_t begin = rte_rdtsc();
 
-	if (run_client(g, &g->client, GOAL_SETUP, 0) != 0)
+	if (drive_client(&g->client, &g->client, GOAL_SETUP, 0) != 0)
 		return -1;
 	double seconds = (double)(rte_rdtsc() - begin) / (double)g->hz;
 	printf("{\"event\":\"setup\",\"sessions\":%u,\"seconds\":%.3f,\"transactions\":%llu,\"retransmits\":%llu}\n",
@@ -145,6 +113,8 @@ static int prepare(struct generator *g)
 
 	if (resolve(g, client_side, o->has_client_gateway ? &o->client_gateway : &o->server.ip, &o->clients.first) != 0)
 		return -1;
+	if (o->n_storm != 0)
+		return 0;
 	if (is_turn(o) && set_up_sessions(g) != 0)
 		return -1;
 	const struct sl_ip *relayed = is_turn(o) ? &turn_client_relayed(&g->client, 0)->ip : &o->server.ip;
@@ -157,20 +127,6 @@ static int prepare(struct generator *g)
 	if (o->plan != NULL)
 		return templates_make_media(&g->templates, o, &g->ports, &g->media);
 	return templates_make(&g->templates, o, &g->ports, &g->client);
-}
-
-static bool wait_for_line(const struct options *o, const char *event)
-{
-	int c;
-
-	if (!o->step)
-		return true;
-	printf("{\"event\":\"%s\"}\n", event);
-	fflush(stdout);
-	while ((c = getchar()) != '\n')
-		if (c == EOF)
-			return false;
-	return true;
 }
 
 static void print_for_people(const struct result *r, uint64_t hz)
@@ -234,11 +190,17 @@ static void add_flood(struct generator *g)
 	g->load.flood = &g->flood;
 }
 
+/* A million allocations take longer than a thousand. */
+static unsigned release_s(const struct options *o)
+{
+	return RELEASE_S + o->sessions / RELEASES_PER_S;
+}
+
 static void release(struct generator *g, struct turn_client *client)
 {
 	client->failed = false;
-	if (run_client(g, client, GOAL_IDLE, RELEASE_S) == 0)
-		(void)run_client(g, client, GOAL_RELEASE, RELEASE_S);
+	if (drive_client(client, &g->client, GOAL_IDLE, RELEASE_S) == 0)
+		(void)drive_client(client, &g->client, GOAL_RELEASE, release_s(&g->o));
 }
 
 static int run(struct generator *g)
@@ -246,7 +208,11 @@ static int run(struct generator *g)
 	struct turn_client *client = is_turn(&g->o) ? &g->client : NULL;
 	struct media *media = g->o.plan != NULL ? &g->media : NULL;
 
-	if (prepare(g) != 0 || load_init(&g->load, &g->o, &g->ports, client, media, &g->templates, g->hz) != 0)
+	if (prepare(g) != 0)
+		return 1;
+	if (g->o.n_storm != 0)
+		return storm_run(&g->client) == 0 ? 0 : 1;
+	if (load_init(&g->load, &g->o, &g->ports, client, media, &g->templates, g->hz) != 0)
 		return 1;
 	add_flood(g);
 	if (add_newcomers(g) != 0)
@@ -254,9 +220,9 @@ static int run(struct generator *g)
 	if (client != NULL)
 		turn_client_begin(client, GOAL_KEEP, rte_rdtsc());
 	int rc = 1;
-	if (wait_for_line(&g->o, "ready")) {
+	if (drive_wait(&g->o, "ready")) {
 		measure(g);
-		rc = wait_for_line(&g->o, "measured") ? 0 : 1;
+		rc = drive_wait(&g->o, "measured") ? 0 : 1;
 	}
 	if (client != NULL && client->failed)
 		fprintf(stderr, "sluice-pktgen: keeping alive failed at %s\n", client->error);

@@ -39,6 +39,10 @@ static const char usage[] =
 	"  --flood-kind K,...      stun, allocate, rtp, sip, random, malformed, in turn (stun)\n"
 	"  --flood-sources N       so many different ones, FIRST+N these addresses, random (random)\n"
 	"  --flood-to IP:PORT[+N]  where to, N ports in a row (the listener)\n"
+	"  --storm PHASE,...       no load: all sessions do one thing after the other, at --rate or as fast as --setup-window\n"
+	"                          lets them: allocate (401 first), again (with the nonce known), refresh, permission,\n"
+	"                          channel, delete\n"
+	"  --send                  Send and Data indications instead of ChannelData\n"
 	"  --newcomers N           so many more TURN clients, that come while the load goes on\n"
 	"  --raw                   no TURN: same frames to something that reflects them (testpmd macswap)\n"
 	"  --step                  wait for a line on stdin before the load and before leaving\n"
@@ -78,6 +82,8 @@ enum {
 	OPT_FLOOD_SOURCES,
 	OPT_FLOOD_TO,
 	OPT_NEWCOMERS,
+	OPT_STORM,
+	OPT_SEND,
 	OPT_PLAN,
 	OPT_RAW,
 	OPT_STEP,
@@ -118,6 +124,8 @@ static const struct option long_options[] = {
 	{"flood-sources", required_argument, NULL, OPT_FLOOD_SOURCES},
 	{"flood-to", required_argument, NULL, OPT_FLOOD_TO},
 	{"newcomers", required_argument, NULL, OPT_NEWCOMERS},
+	{"storm", required_argument, NULL, OPT_STORM},
+	{"send", no_argument, NULL, OPT_SEND},
 	{"plan", required_argument, NULL, OPT_PLAN},
 	{"raw", no_argument, NULL, OPT_RAW},
 	{"step", no_argument, NULL, OPT_STEP},
@@ -204,6 +212,29 @@ static bool parse_kinds(const char *text, unsigned *kinds)
 	return *kinds != 0;
 }
 
+const char *storm_name(unsigned goal)
+{
+	static const char *const names[] = {[GOAL_ALLOCATE] = "allocate", [GOAL_AGAIN] = "again", [GOAL_REFRESH] = "refresh",
+		[GOAL_PERMIT] = "permission", [GOAL_BIND] = "channel", [GOAL_DELETE] = "delete"};
+
+	return goal < sizeof names / sizeof names[0] ? names[goal] : NULL;
+}
+
+static bool parse_storm(const char *text, struct options *o)
+{
+	for (o->n_storm = 0; *text != '\0'; o->n_storm++) {
+		size_t n = strcspn(text, ",");
+		unsigned goal = 0;
+		while (goal <= GOAL_DELETE && (storm_name(goal) == NULL || strlen(storm_name(goal)) != n || strncmp(text, storm_name(goal), n) != 0))
+			goal++;
+		if (goal > GOAL_DELETE || o->n_storm == MAX_STORM)
+			return false;
+		o->storm[o->n_storm] = (uint8_t)goal;
+		text += n + (text[n] == ',');
+	}
+	return o->n_storm != 0;
+}
+
 static bool parse_sources(const char *text, struct options *o)
 {
 	o->flood_from.count = o->flood_sources = 0;
@@ -265,7 +296,7 @@ static bool apply(struct options *o, int opt, const char *v)
 	case OPT_SESSIONS:
 		return parse_u32(v, 0, 4 << 20, &o->sessions);
 	case OPT_PAYLOAD:
-		return parse_u32(v, STAMP_END, 1400, &o->payload_bytes);
+		return parse_u32(v, STAMP_END, PAYLOAD_MAX, &o->payload_bytes);
 	case OPT_RATE:
 		return parse_number(v, 0, 1e9, &o->rate_pps);
 	case OPT_RATIO:
@@ -296,6 +327,10 @@ static bool apply(struct options *o, int opt, const char *v)
 		return parse_target(v, o);
 	case OPT_NEWCOMERS:
 		return parse_u32(v, 1, 1 << 20, &o->newcomers);
+	case OPT_STORM:
+		return parse_storm(v, o);
+	case OPT_SEND:
+		return o->send = true;
 	case OPT_PLAN:
 		o->plan = v;
 		return true;
@@ -362,6 +397,10 @@ static int check_flood(const struct options *o)
 		wrong = "--flood-sources and --flood-to must be of one address family";
 	else if (o->newcomers != 0 && (o->plan != NULL || o->raw || o->sessions == 0))
 		wrong = "--newcomers come beside TURN sessions";
+	else if (o->n_storm != 0 && (o->plan != NULL || o->raw || o->sessions == 0 || o->flood || o->newcomers != 0 || o->ndr))
+		wrong = "--storm is of TURN sessions, with nothing beside them";
+	else if (o->send && o->plan != NULL)
+		wrong = "--send and --plan exclude each other";
 	if (wrong != NULL)
 		fprintf(stderr, "sluice-pktgen: %s\n", wrong);
 	return wrong != NULL ? -1 : 0;

@@ -9,7 +9,7 @@
 
 #include "dataplane/wire/addr.h"
 
-enum { MAX_PORTS = 2, MAX_DEVICE = 256 };
+enum { MAX_PORTS = 2, MAX_DEVICE = 256, MAX_STORM = 16 };
 
 /* Consecutive addresses first, first + 1, ... (the low 32 bits count). */
 struct range {
@@ -45,6 +45,9 @@ struct options {
 	struct sl_endpoint flood_to;
 	uint32_t flood_ports;    /* so many in a row */
 	uint32_t newcomers;      /* TURN clients that come during the load */
+	uint8_t storm[MAX_STORM]; /* enum turn_goal: no load, but requests, of all sessions one kind after the other */
+	unsigned n_storm;
+	bool send;        /* Send and Data indications instead of ChannelData */
 	const char *plan; /* no TURN: streams that somebody set up, read from this file */
 	bool raw;        /* no TURN: the far end reflects frames (testpmd macswap) */
 	bool step;       /* wait for a line on stdin before the load and before leaving */
@@ -55,6 +58,9 @@ struct options {
 	bool ping_pong;
 	unsigned ping_pong_cores[2];
 };
+
+/* What --storm calls a goal; NULL = not that. */
+const char *storm_name(unsigned goal);
 
 /* Parse the command line into *o; prints what is wrong and how to put it right. 0, or -1; 1 after --help. */
 int options_parse(struct options *o, int argc, char **argv);

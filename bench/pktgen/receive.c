@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 
 #include "bench/pktgen/neigh.h"
+#include "dataplane/wire/stun.h"
 
 void control_input(struct ports *ports, const struct options *o, struct turn_client *client, struct port *port,
 	const uint8_t *frame, unsigned len, uint64_t now)
@@ -19,21 +20,38 @@ void control_input(struct ports *ports, const struct options *o, struct turn_cli
 		turn_client_input(client, udp.payload, udp.payload_bytes, now);
 }
 
-/* One frame in SAMPLE: both checksums, all addresses, the channel and the filler. */
+/* Is it what the relay should have wrapped the payload in? Leaves *udp at the payload. */
+static bool unwrap(const struct load *l, struct frame_udp *udp, uint32_t session)
+{
+	uint16_t header[2] = {htons(session_channel(session)), htons((uint16_t)l->o->payload_bytes)};
+	struct sl_endpoint peer;
+	struct sl_stun m;
+
+	if (!l->o->send) {
+		if (memcmp(udp->payload, header, CHANNEL_BYTES) != 0)
+			return false;
+		udp->payload += CHANNEL_BYTES;
+		return true;
+	}
+	session_peer(l->o, session, &peer);
+	if (sl_stun_parse(udp->payload, udp->payload_bytes, &m) != SL_STUN_OK || m.cls != SL_STUN_INDICATION ||
+		m.method != (l->o->raw ? SL_TURN_SEND : SL_TURN_DATA) || m.n_peers != 1 || !sl_endpoint_eq(&m.peers[0], &peer) ||
+		m.data.len != l->o->payload_bytes)
+		return false;
+	udp->payload = sl_span_at(&m, m.data);
+	return true;
+}
+
+/* One frame in SAMPLE: both checksums, all addresses, the channel or the peer, and the filler. */
 static bool content_is_right(const struct load *l, const uint8_t *frame, unsigned len, unsigned dir, uint32_t session)
 {
 	struct frame_udp udp;
 	struct sl_endpoint client, peer;
-	bool with_channel = (dir == PEER_TO_CLIENT) != l->o->raw;
 
 	if (frame_parse_udp(frame, len, &udp) != 0)
 		return false;
-	if (with_channel) {
-		uint16_t header[2] = {htons(session_channel(session)), htons((uint16_t)l->o->payload_bytes)};
-		if (memcmp(udp.payload, header, CHANNEL_BYTES) != 0)
-			return false;
-		udp.payload += CHANNEL_BYTES;
-	}
+	if ((dir == PEER_TO_CLIENT) != l->o->raw && !unwrap(l, &udp, session))
+		return false;
 	for (unsigned i = STAMP_END; i < l->o->payload_bytes; i++)
 		if (udp.payload[i] != FILLER)
 			return false;
@@ -53,11 +71,29 @@ struct arrival {
 	bool length_ok;
 };
 
+/* Where the payload of an indication begins, in a frame whose UDP payload begins at `at`: behind the head of DATA, in whatever order the relay writes
+ * attributes. 0 = nowhere; *end: of the message. */
+static unsigned data_at(const uint8_t *frame, unsigned at, unsigned len, unsigned *end)
+{
+	uint16_t head[2]; /* type, length */
+
+	if (len < at + SL_STUN_HEADER_BYTES || !sl_stun_looks_like(frame + at))
+		return 0;
+	memcpy(head, frame + at, sizeof head);
+	*end = at + SL_STUN_HEADER_BYTES + ntohs(head[1]);
+	for (at += SL_STUN_HEADER_BYTES; at + sizeof head <= *end && *end <= len; at += sizeof head + ((ntohs(head[1]) + 3u) & ~3u)) {
+		memcpy(head, frame + at, sizeof head);
+		if (ntohs(head[0]) == SL_ATTR_DATA)
+			return at + (unsigned)sizeof head;
+	}
+	return 0;
+}
+
 /* Recognise a frame of the load by its magic, whatever the relay made of its headers. */
 static inline struct arrival recognise(const struct load *l, const uint8_t *frame, unsigned len)
 {
 	struct arrival a = {0};
-	unsigned at;
+	unsigned at, end = 0;
 	uint32_t magic;
 
 	if (frame[12] == 0x08 && frame[13] == 0x00 && frame[14] == 0x45)
@@ -68,9 +104,13 @@ static inline struct arrival recognise(const struct load *l, const uint8_t *fram
 		return a;
 	if (len < V6_PAYLOAD_AT)
 		return a;
-	bool with_channel = (frame[at] & 0xC0) == 0x40;
-	at += with_channel ? CHANNEL_BYTES : 0;
-	if (len < at + STAMP_END)
+	bool wrapped = (frame[at] & 0xC0) == 0x40;
+	at += wrapped ? CHANNEL_BYTES : 0;
+	if (l->o->send && (frame[at] & 0xC0) == 0) {
+		at = data_at(frame, at, len, &end);
+		wrapped = at != 0;
+	}
+	if (at == 0 || len < at + STAMP_END)
 		return a;
 	memcpy(&magic, frame + at + PAYLOAD_MAGIC, 4);
 	memcpy(&a.session, frame + at + PAYLOAD_SESSION, 4);
@@ -78,7 +118,8 @@ static inline struct arrival recognise(const struct load *l, const uint8_t *fram
 	a.dir = magic & 0xff;
 	if ((magic & ~0xffu) != PAYLOAD_MAGIC_VALUE || a.dir >= N_DIRECTIONS || a.session >= l->o->sessions)
 		return a;
-	a.length_ok = len == at + l->o->payload_bytes && with_channel == ((a.dir == PEER_TO_CLIENT) != l->o->raw);
+	/* Of an indication DATA need not be the last attribute. */
+	a.length_ok = (end != 0 ? len == end : len == at + l->o->payload_bytes) && wrapped == ((a.dir == PEER_TO_CLIENT) != l->o->raw);
 	a.payload = frame + at;
 	return a;
 }

@@ -105,7 +105,7 @@ void result_print_json(FILE *out, const char *event, const struct result *r, con
 	uint64_t offered = result_offered(r);
 
 	fprintf(out, "{\"event\":\"%s\",\"mode\":\"%s\",\"sessions\":%u,\"payload_bytes\":%u,\"frame_bytes\":%u,", event,
-		c->o->plan != NULL ? "media" : c->o->raw ? "raw" : "turn", c->o->sessions, c->o->payload_bytes,
+		c->o->plan != NULL ? "media" : c->o->raw ? "raw" : c->o->send ? "turn-send" : "turn", c->o->sessions, c->o->payload_bytes,
 		c->frame_bytes[CLIENT_TO_PEER]);
 	fprintf(out, "\"seconds\":%.3f,\"rate_pps\":%.0f,\"offered_mpps\":%.4f,\"mpps\":%.4f,\"loss\":%.9f,", r->seconds,
 		r->rate_pps, (double)offered / r->seconds / 1e6, result_mpps(r), result_loss(r));

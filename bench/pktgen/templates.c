@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "bench/pktgen/frame.h"
+#include "dataplane/wire/stun.h"
 
-enum { RTP_VERSION = 0x80, RTP_SEQUENCE = 2, RAW_RELAY_PORT = 49152, RAW_RELAY_PORTS = 16384 };
+enum { ATTRIBUTE_BYTES = 4, RTP_VERSION = 0x80, RTP_SEQUENCE = 2, RAW_RELAY_PORT = 49152, RAW_RELAY_PORTS = 16384 };
 
 static void put_payload(uint8_t *p, unsigned len, unsigned dir, uint32_t session)
 {
@@ -20,6 +21,35 @@ static void put_payload(uint8_t *p, unsigned len, unsigned dir, uint32_t session
 	memcpy(p + PAYLOAD_SESSION, &ssrc, 4);
 	memcpy(p + PAYLOAD_MAGIC, &magic, 4);
 	memset(p + PAYLOAD_STAMP, 0, STAMP_END - PAYLOAD_STAMP);
+}
+
+/* What a client sends around its payload: ChannelData, or a Send indication. The transaction id is the session's for ever: nobody answers one. Returns
+ * the bytes of the datagram, and where in it the payload stands. */
+static unsigned wrap(uint8_t *out, const struct options *o, uint32_t i, unsigned *payload_at)
+{
+	uint8_t payload[FRAME_MAX], tid[SL_STUN_TID_BYTES] = {0};
+	struct sl_stun_builder b;
+	struct sl_endpoint peer;
+
+	put_payload(payload, o->payload_bytes, CLIENT_TO_PEER, i);
+	if (!o->send) {
+		uint16_t header[2] = {htons(session_channel(i)), htons((uint16_t)o->payload_bytes)};
+		memcpy(out, header, CHANNEL_BYTES);
+		memcpy(out + CHANNEL_BYTES, payload, o->payload_bytes);
+		*payload_at = CHANNEL_BYTES;
+		return CHANNEL_BYTES + o->payload_bytes;
+	}
+	session_peer(o, i, &peer);
+	memcpy(tid, &i, sizeof i);
+	sl_stun_begin(&b, out, FRAME_MAX - FRAME_MAX_HEADERS, SL_TURN_SEND, SL_STUN_INDICATION, tid);
+	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
+	*payload_at = b.len + ATTRIBUTE_BYTES;
+	sl_stun_add(&b, SL_ATTR_DATA, payload, o->payload_bytes);
+	/* Padding may be anything (RFC 8489 14), and buffers hold filler there. */
+	unsigned bytes = (unsigned)sl_stun_end(&b), end = *payload_at + o->payload_bytes;
+	if (bytes > end)
+		memset(out + end, FILLER, bytes - end);
+	return bytes;
 }
 
 /* A whole frame with the stamp zero; returns its length and where the payload stands. */
@@ -37,14 +67,12 @@ static unsigned make_frame(uint8_t *frame, const struct options *o, const struct
 		flow.dst = *relayed;
 	}
 	unsigned at = frame_header_bytes(&flow.src.ip), udp_payload = o->payload_bytes;
-	if (dir == CLIENT_TO_PEER) {
-		uint16_t header[2] = {htons(session_channel(i)), htons((uint16_t)o->payload_bytes)};
-		memcpy(frame + at, header, CHANNEL_BYTES);
-		at += CHANNEL_BYTES;
-		udp_payload += CHANNEL_BYTES;
-	}
-	put_payload(frame + at, o->payload_bytes, dir, i);
-	*payload_at = at;
+	*payload_at = 0;
+	if (dir == CLIENT_TO_PEER)
+		udp_payload = wrap(frame + at, o, i, payload_at);
+	else
+		put_payload(frame + at, o->payload_bytes, dir, i);
+	*payload_at += at;
 	return frame_finish(frame, &flow, udp_payload);
 }
 
@@ -114,7 +142,7 @@ static int templates_start(struct templates *t, const struct options *o, struct 
 {
 	*t = (struct templates){.order = malloc(((size_t)o->sessions + LOOKAHEAD) * sizeof *t->order)};
 	for (unsigned dir = 0; dir < N_DIRECTIONS; dir++) {
-		t->image_bytes[dir] = sl_ip_is_v4(family[dir]) ? IMAGE_V4_BYTES : IMAGE_V6_BYTES;
+		t->image_bytes[dir] = sl_ip_is_v4(family[dir]) && !(o->send && dir == CLIENT_TO_PEER) ? IMAGE_V4_BYTES : IMAGE_V6_BYTES;
 		t->cksum_at[dir] = frame_header_bytes(family[dir]) - 2;
 		t->images[dir] = aligned_alloc(IMAGE_V6_BYTES,
 			((size_t)o->sessions * t->image_bytes[dir] + IMAGE_V6_BYTES - 1) & ~(size_t)(IMAGE_V6_BYTES - 1));

@@ -20,9 +20,10 @@ enum {
 	PAYLOAD_STAMP = 16, /* sequence, then TSC */
 	PAYLOAD_TSC = 20,
 	STAMP_END = 28,
+	PAYLOAD_MAX = 1400,
 	CHANNEL_BYTES = 4,
 	IMAGE_V4_BYTES = 64,
-	IMAGE_V6_BYTES = 128,
+	IMAGE_V6_BYTES = 128, /* of Send indications, too */
 	LOOKAHEAD = 64, /* images are prefetched this many packets ahead */
 	FILLER = 0xD5,  /* silence in G.711 A-law */
 	RUN_SHIFT = 56, /* run number's place in the stamp's TSC word */

@@ -22,9 +22,24 @@ enum {
 	SCAN_MS = 5,
 	KEEP_S = 180, /* under the 300 s of a permission (RFC 8656 9), with room for retransmission */
 	TRANSPORT_UDP = 17,
+	SAMPLE_ANSWERS = 64,
 };
 
-enum op { OP_NONE, OP_PROBE, OP_ALLOCATE, OP_CLEAR, OP_BIND, OP_REFRESH, OP_RELEASE };
+enum op { OP_NONE, OP_PROBE, OP_ALLOCATE, OP_CLEAR, OP_BIND, OP_PERMIT, OP_REFRESH, OP_RELEASE };
+
+static const struct {
+	const char *name;
+	uint16_t method;
+} OPS[] = {
+	[OP_NONE] = {"nothing", 0},
+	[OP_PROBE] = {"Allocate", SL_TURN_ALLOCATE},
+	[OP_ALLOCATE] = {"Allocate", SL_TURN_ALLOCATE},
+	[OP_CLEAR] = {"Refresh", SL_TURN_REFRESH},
+	[OP_BIND] = {"ChannelBind", SL_TURN_CHANNEL_BIND},
+	[OP_PERMIT] = {"CreatePermission", SL_TURN_CREATE_PERMISSION},
+	[OP_REFRESH] = {"Refresh", SL_TURN_REFRESH},
+	[OP_RELEASE] = {"Refresh", SL_TURN_REFRESH},
+};
 
 struct turn_session {
 	struct sl_endpoint relayed;
@@ -110,13 +125,20 @@ static void finish_session(struct turn_client *c, uint32_t i)
 	c->done++;
 }
 
+static bool is_counted(const struct turn_client *c)
+{
+	return c->goal >= GOAL_JOIN;
+}
+
 static void fail(struct turn_client *c, uint32_t i, const char *what, unsigned code)
 {
 	char at[SL_ADDR_TEXT_MAX];
 	struct sl_endpoint client;
 
-	if (c->goal == GOAL_JOIN) {
+	if (is_counted(c)) {
 		c->n_failed++;
+		if (code < TURN_ERROR_CODES)
+			c->errors[code]++;
 		finish_session(c, i);
 		return;
 	}
@@ -131,18 +153,12 @@ static void fail(struct turn_client *c, uint32_t i, const char *what, unsigned c
 		snprintf(c->error, sizeof c->error, "session %u (%s): %s", i, sl_endpoint_text(&client, at), what);
 }
 
-static const char *op_name(unsigned op)
-{
-	static const char *const names[] = {"nothing", "Allocate", "Allocate", "Refresh", "ChannelBind", "Refresh",
-		"Refresh"};
-	return names[op];
-}
-
 static void add_peer(struct turn_client *c, struct sl_stun_builder *b, uint32_t i)
 {
 	struct sl_endpoint peer;
 	session_peer(c->o, i, &peer);
-	sl_stun_add_u32(b, SL_ATTR_CHANNEL_NUMBER, (uint32_t)session_channel(i) << 16);
+	if (c->sessions[i].op == OP_BIND)
+		sl_stun_add_u32(b, SL_ATTR_CHANNEL_NUMBER, (uint32_t)session_channel(i) << 16);
 	sl_stun_add_xor_addr(b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
 }
 
@@ -168,13 +184,12 @@ static size_t build(struct turn_client *c, uint32_t i, uint8_t *at, size_t cap)
 	struct sl_stun_builder b;
 	uint8_t tid[SL_STUN_TID_BYTES];
 	uint32_t number = htonl(i);
-	uint16_t method = s->op == OP_BIND ? SL_TURN_CHANNEL_BIND
-					   : s->op <= OP_ALLOCATE ? SL_TURN_ALLOCATE : SL_TURN_REFRESH;
+	uint16_t method = OPS[s->op].method;
 
 	memcpy(tid, &number, 4);
 	memcpy(tid + 4, &s->tid, 8);
 	sl_stun_begin(&b, at, cap, method, SL_STUN_REQUEST, tid);
-	if (s->op == OP_BIND)
+	if (s->op == OP_BIND || s->op == OP_PERMIT)
 		add_peer(c, &b, i);
 	else if (method == SL_TURN_ALLOCATE)
 		add_allocate(c, &b);
@@ -215,6 +230,32 @@ static void begin_op(struct turn_client *c, uint32_t i, enum op op, uint64_t now
 	transmit(c, i, now);
 }
 
+/* The request that makes the relay take a session's packets. */
+static enum op admit(const struct turn_client *c)
+{
+	return c->o->send ? OP_PERMIT : OP_BIND;
+}
+
+static enum op first_op(const struct turn_client *c, const struct turn_session *s)
+{
+	switch (c->goal) {
+	case GOAL_AGAIN:
+		return s->nonce_len != 0 ? OP_ALLOCATE : OP_PROBE;
+	case GOAL_KEEP:
+	case GOAL_REFRESH:
+		return OP_REFRESH;
+	case GOAL_PERMIT:
+		return OP_PERMIT;
+	case GOAL_BIND:
+		return OP_BIND;
+	case GOAL_RELEASE:
+	case GOAL_DELETE:
+		return OP_RELEASE;
+	default:
+		return OP_PROBE;
+	}
+}
+
 static void start_session(struct turn_client *c, uint32_t i, uint64_t now)
 {
 	struct turn_session *s = &c->sessions[i];
@@ -224,10 +265,7 @@ static void start_session(struct turn_client *c, uint32_t i, uint64_t now)
 	s->errors = 0;
 	s->began = now;
 	c->under_way[c->n_under_way++] = i;
-	begin_op(c, i,
-		c->goal == GOAL_SETUP || c->goal == GOAL_JOIN ? OP_PROBE
-							      : c->goal == GOAL_KEEP ? OP_REFRESH : OP_RELEASE,
-		now);
+	begin_op(c, i, first_op(c, s), now);
 }
 
 void turn_client_begin(struct turn_client *c, enum turn_goal goal, uint64_t now)
@@ -237,6 +275,9 @@ void turn_client_begin(struct turn_client *c, enum turn_goal goal, uint64_t now)
 	c->done = goal == GOAL_IDLE ? c->o->sessions : 0;
 	c->keep_start = now;
 	c->next_scan = now;
+	c->n_failed = c->n_unanswered = 0;
+	memset(c->errors, 0, sizeof c->errors);
+	memset(&c->took, 0, sizeof c->took);
 }
 
 static void scan_deadlines(struct turn_client *c, uint64_t now)
@@ -251,10 +292,11 @@ static void scan_deadlines(struct turn_client *c, uint64_t now)
 			transmit(c, i, now);
 		} else if (c->goal == GOAL_SETUP) {
 			char what[64];
-			snprintf(what, sizeof what, "%s was never answered", op_name(s->op));
+			snprintf(what, sizeof what, "%s was never answered", OPS[s->op].name);
 			fail(c, i, what, 0);
 		} else {
-			c->n_failed += c->goal == GOAL_JOIN;
+			c->n_failed++;
+			c->n_unanswered++;
 			finish_session(c, i);
 			k--; /* another took its place */
 		}
@@ -278,7 +320,7 @@ bool turn_client_step(struct turn_client *c, uint64_t now)
 		else if (c->next == until)
 			turn_client_begin(c, GOAL_KEEP, now);
 	}
-	if (c->goal == GOAL_JOIN && now - c->keep_start < c->join_cycles)
+	if (is_counted(c) && now - c->keep_start < c->join_cycles)
 		until = (uint32_t)((double)(now - c->keep_start) / (double)c->join_cycles * until);
 	while (c->next < until && c->n_under_way < c->o->setup_window && !c->failed)
 		start_session(c, c->next++, now);
@@ -324,7 +366,7 @@ static void on_error(struct turn_client *c, uint32_t i, const struct sl_stun *m,
 		else
 			finish_session(c, i);
 	} else {
-		fail(c, i, op_name(s->op), code);
+		fail(c, i, OPS[s->op].name, code);
 	}
 }
 
@@ -340,20 +382,25 @@ static void on_success(struct turn_client *c, uint32_t i, const struct sl_stun *
 			return;
 		}
 		s->relayed = m->relayed;
-		begin_op(c, i, OP_BIND, now);
+		if (c->goal != GOAL_ALLOCATE && c->goal != GOAL_AGAIN) {
+			begin_op(c, i, admit(c), now);
+			return;
+		}
 		break;
 	case OP_CLEAR:
 		begin_op(c, i, OP_ALLOCATE, now);
-		break;
+		return;
 	case OP_REFRESH:
-		begin_op(c, i, OP_BIND, now);
+		if (c->goal != GOAL_REFRESH) {
+			begin_op(c, i, admit(c), now);
+			return;
+		}
 		break;
 	default:
-		if (c->goal == GOAL_JOIN)
-			histogram_add(&c->took, now - s->began);
-		finish_session(c, i);
 		break;
 	}
+	histogram_add(&c->took, now - s->began);
+	finish_session(c, i);
 }
 
 bool turn_client_input(struct turn_client *c, const uint8_t *msg, unsigned len, uint64_t now)
@@ -368,6 +415,8 @@ bool turn_client_input(struct turn_client *c, const uint8_t *msg, unsigned len, 
 	if (i >= c->o->sessions || c->sessions[i].op == OP_NONE || memcmp(&c->sessions[i].tid, m.tid + 4, 8) != 0)
 		/* Or an answer to what was answered before. */
 		return c->others == NULL || turn_client_input(c->others, msg, len, now);
+	if (c->has_key && m.integrity.off != 0 && c->answers++ % SAMPLE_ANSWERS == 0)
+		c->bad_integrity += !sl_stun_integrity_ok(&m, &c->crypto, false, c->key, sizeof c->key);
 	if (m.cls == SL_STUN_ERROR)
 		on_error(c, i, &m, now);
 	else if (m.cls == SL_STUN_SUCCESS)

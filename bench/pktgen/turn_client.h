@@ -13,8 +13,24 @@
 #include "bench/pktgen/stats.h"
 #include "dataplane/wire/stun.h"
 
-/* GOAL_JOIN: like SETUP, but evenly over join_cycles, and who fails is counted. */
-enum turn_goal { GOAL_IDLE, GOAL_SETUP, GOAL_JOIN, GOAL_KEEP, GOAL_RELEASE };
+/* SETUP takes a session to where it can be loaded: an allocation with a channel (with --send: a permission). JOIN is the same, evenly over join_cycles.
+ * Those after RELEASE are one kind of request each: ALLOCATE without credentials first, 401, then with them; AGAIN with the nonce known from before.
+ * From JOIN on a refusal is counted; in the others it ends the run. */
+enum turn_goal {
+	GOAL_IDLE,
+	GOAL_SETUP,
+	GOAL_KEEP,
+	GOAL_RELEASE,
+	GOAL_JOIN,
+	GOAL_ALLOCATE,
+	GOAL_AGAIN,
+	GOAL_REFRESH,
+	GOAL_PERMIT,
+	GOAL_BIND,
+	GOAL_DELETE
+};
+
+enum { TURN_ERROR_CODES = 700 };
 
 struct turn_session;
 
@@ -35,9 +51,12 @@ struct turn_client {
 	struct sl_stun_crypto crypto;
 
 	uint64_t transactions, retransmits;
-	uint64_t join_cycles;
-	uint32_t n_failed;          /* of JOIN */
-	struct histogram took;      /* of JOIN, cycles */
+	uint64_t answers, bad_integrity; /* one answer in SAMPLE_ANSWERS is authenticated */
+	uint64_t join_cycles;       /* a goal's sessions begin evenly over so long; 0 = as many as the window takes */
+	uint32_t n_failed;          /* since the goal began, as all below */
+	uint32_t n_unanswered;
+	uint32_t errors[TURN_ERROR_CODES]; /* by code */
+	struct histogram took;      /* of who succeeded: from the first request to the last answer, cycles */
 	struct turn_client *others; /* another crowd on the same port: gets what is none of ours */
 	bool failed;
 	char error[256];
