@@ -40,8 +40,8 @@ static void publish(struct sl_provision *p, struct sl_turn_conf *c)
 {
 	struct sl_turn_conf *old = rcu_xchg_pointer((struct sl_turn_conf **)&p->dp->turn_conf, c);
 	sl_retire(old, release);
-	sl_log(old ? SL_LOG_DEBUG : SL_LOG_INFO, "TURN is provisioned: %u users, realm \"%s\"",
-		sl_turn_conf_n_users(c), sl_turn_conf_settings(c)->realm);
+	sl_log(old ? SL_LOG_DEBUG : SL_LOG_INFO, "TURN is provisioned: %u users, %u realms, the default one \"%s\"",
+		sl_turn_conf_n_users(c), sl_turn_conf_n_realms(c), sl_turn_conf_realm(c, 0)->name);
 }
 
 static const char *owner_name(const struct sl_provision *p)

@@ -20,6 +20,12 @@ int sl_check_zero(struct sl_verdict v, const char *field, const void *p, size_t 
 /* An address that one host can have: neither all zero nor multicast, nor of 0.0.0.0/8. */
 bool sl_is_host(const struct sl_ip *ip);
 
+/* validate_turn.c */
+bool sl_is_turn_command(uint32_t type);
+int sl_check_turn_command(struct sl_verdict v, const struct sl_command *cmd);
+int sl_check_allocation_event(struct sl_verdict v, const struct sl_evt_allocation *e);
+int sl_check_quota_event(struct sl_verdict v, const struct sl_evt_turn_quota *e);
+
 /* validate_guard.c */
 bool sl_is_guard_command(uint32_t type);
 int sl_check_guard_command(struct sl_verdict v, const struct sl_command *cmd);

@@ -12,11 +12,6 @@
 #include "dataplane/wire/addr.h"
 #include "dataplane/wire/siphash.h"
 
-enum {
-	SL_TURN_MAX_SECRETS = 8,       /* of a realm */
-	SL_TURN_MAX_PEER_RULES = 1024, /* of all realms */
-};
-
 struct sl_turn_user {
 	const char *name;
 	uint16_t name_len;

@@ -18,20 +18,21 @@
 #include "dataplane/wire/addr.h"
 #include "dataplane/wire/siphash.h"
 
-enum { SL_COLD_VERSION = 3, SL_COLD_USERNAME_MAX = 79 };
+enum { SL_COLD_VERSION = 3, SL_COLD_USERNAME_MAX = 75 };
 #define SL_COLD_MAGIC UINT64_C(0x31444c4f434c53ff)
 
 /* Who an allocation belongs to (RFC 8656 7.2: later requests must use the same credentials). */
 struct sl_cold_auth {
 	uint8_t key[32];
-	uint8_t key_len;      /* 16 or 32 */
+	uint8_t key_len;      /* 16 or 32; 20 of some access tokens (RFC 7635) */
 	uint8_t sha256;       /* integrity by MESSAGE-INTEGRITY-SHA256 */
 	uint8_t username_len; /* of what is kept for display */
 	uint8_t flags;        /* SL_ALLOC_IS_* */
-	uint16_t realm;       /* index; the user is one of this realm */
+	uint16_t realm;       /* the user is one of this realm: its index when this was written */
 	uint8_t pad[2];
 	uint64_t username_hash; /* keyed hash of the whole user name: what is compared */
 	uint64_t quota_hash;    /* of the name without the expiry of REST credentials: what the user quota counts */
+	uint32_t realm_tag;     /* and what it is found by when indexes have changed (path/turn_conf.h) */
 	char username[SL_COLD_USERNAME_MAX + 1];
 };
 

@@ -31,7 +31,7 @@ static bool ip_sane(const struct sl_ip *ip)
 
 static bool auth_sane(const struct sl_cold_auth *auth)
 {
-	return (auth->key_len == 16 || auth->key_len == 32) && auth->sha256 <= 1 &&
+	return (auth->key_len == 16 || auth->key_len == 20 || auth->key_len == 32) && auth->sha256 <= 1 &&
 		auth->username_len <= SL_COLD_USERNAME_MAX && auth->realm < SL_TURN_MAX_REALMS &&
 		(auth->flags & ~(SL_ALLOC_IS_RESTRICTED | SL_ALLOC_IS_MOBILE)) == 0;
 }
