@@ -2,8 +2,10 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What user tables say: gathered row by row, sorted, compared. No clock, no I/O. Each set has one owner, who may hand it to another thread. */
+/* What user tables say: gathered row by row, sorted, compared. No clock, no I/O. Once finished a set does not change, and is counted by reference: any
+ * thread may read it. */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,11 +13,7 @@
 #include "config/options.h"
 #include "dataplane/abi/msg_turn.h"
 
-enum {
-	SL_SOURCE_USERS_MAX = 1000000,  /* of all tables */
-	SL_SOURCE_SECRETS_MAX = 1024,
-	SL_SOURCE_RULES_MAX = 8192,     /* prefixes: a range of addresses may be many */
-};
+enum { SL_SOURCE_USERS_MAX = 1000000 }; /* of all tables */
 
 /* What tables say of a realm beside its users. */
 struct sl_source_realm {
@@ -35,6 +33,7 @@ struct sl_source_user {
 };
 
 struct sl_source_set {
+	atomic_uint refs;
 	size_t n_users, room_users;
 	struct sl_source_user *users; /* once finished: by name of the realm, then by name */
 	char *text;
@@ -43,14 +42,15 @@ struct sl_source_set {
 	struct sl_source_realm *realms; /* [SL_TURN_MAX_REALMS]; once finished: by name */
 	unsigned n_peer_rules;          /* of all realms */
 	struct sl_conf_peer_rule *peer_rules;
-	unsigned n_secrets, n_rules, n_names, n_keys; /* in all realms */
+	unsigned n_rules, n_names, n_keys; /* in all realms */
 	size_t bad_rows;
 	char bad_row[200];
 	bool no_memory;                 /* it is not whole: worth nothing */
 };
 
 struct sl_source_set *sl_source_set_new(void); /* NULL: no memory */
-void sl_source_set_free(struct sl_source_set *s); /* wipes keys and secrets; NULL is fine */
+struct sl_source_set *sl_source_set_ref(struct sl_source_set *s);
+void sl_source_set_unref(struct sl_source_set *s); /* the last one wipes keys and secrets; NULL is fine */
 
 /* ---- rows: as they come, bytes of any kind; one that is no good is counted, the first one named ---- */
 
@@ -81,16 +81,14 @@ struct sl_source_set *sl_source_join(const struct sl_source_set *const *sets, un
 /* Are realms, secrets, origins, rules, keys and options the same (users may differ)? NULL = nothing. */
 bool sl_source_settings_same(const struct sl_source_set *a, const struct sl_source_set *b);
 
-/* How the users of `now` differ from those of `before`, in order. */
-struct sl_source_diff {
-	const struct sl_source_set *before, *now; /* NULL = nothing */
-	size_t at_before, at_now;
-};
+/* How the users of `now` differ from those of `before`, in their order. NULL = nothing. False: no memory. */
 struct sl_source_step {
-	const char *realm;
-	const struct sl_source_user *user; /* of now; of before when it is gone */
-	const char *name;
+	uint32_t user; /* index: in now; of one that is gone in before */
 	bool gone;
 };
-/* False: there are no more. */
-bool sl_source_diff_next(struct sl_source_diff *d, struct sl_source_step *out);
+struct sl_source_diff {
+	size_t n;
+	struct sl_source_step *steps;
+};
+bool sl_source_diff(const struct sl_source_set *before, const struct sl_source_set *now, struct sl_source_diff *out);
+void sl_source_diff_free(struct sl_source_diff *d);
