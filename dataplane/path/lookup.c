@@ -158,6 +158,13 @@ void sl_lookup_ahead(struct sl_worker *w, struct sl_vec *v)
 		locate(w, &v->p[i]);
 }
 
+/* The allocation of a client that is on its way to this five-tuple (RFC 8016), or SL_NONE. */
+static uint32_t arrived(struct sl_worker *w, const struct sl_pkt *p)
+{
+	bool data = p->payload_len >= SL_CHANNEL_HEADER_BYTES && sl_channel_looks_like(p->udp[8]);
+	return sl_turn_arrived(&w->turn, &p->flow, data, &w->now);
+}
+
 /* Second pass: the allocation itself. */
 static void find(struct sl_worker *w, struct sl_pkt **v, unsigned n)
 {
@@ -172,6 +179,8 @@ static void find(struct sl_worker *w, struct sl_pkt **v, unsigned n)
 			p->alloc = sl_relay_find(&s->ports, p->relay, ntohs(p->dst.port_be));
 		} else {
 			p->alloc = sl_alloc_find(s, &p->flow, p->hash);
+			if (unlikely(p->alloc == SL_NONE) && s->n_moving)
+				p->alloc = arrived(w, p);
 		}
 		if (p->alloc != SL_NONE) {
 			rte_prefetch0(&s->allocs[p->alloc]);

@@ -110,21 +110,17 @@ bool sl_streams_order(void *ctx, const struct sl_stream_record *r)
 	return true;
 }
 
-void sl_streams_moved(void *ctx, const struct sl_flow *f, bool here)
+bool sl_streams_moved(void *ctx, const struct sl_flow *f, bool here)
 {
 	struct sl_worker *w = ctx;
 	struct sl_dataplane *dp = w->dp;
 	const struct sl_endpoint client = {f->ip, f->port_be};
-	if (sl_flow_is_stream(f)) {
-		if (here)
-			put_order(w, &(struct sl_stream_record){.kind = SL_STREAM_DO_MOVED, .flow = *f});
-		return;
-	}
+	if (sl_flow_is_stream(f))
+		return !here || put_order(w, &(struct sl_stream_record){.kind = SL_STREAM_DO_MOVED, .flow = *f});
 	unsigned owner = sl_owner_of_hash(&dp->owner, sl_owner_hash(&dp->owner, &client, &w->turn.listeners[f->listener]));
 	if (!here)
 		sl_moved_unset(&dp->moved, f, w->index);
-	else if (owner != w->index)
-		sl_moved_set(&dp->moved, f, w->index); /* no room: its packets are a stranger's until the next Refresh */
+	return !here || owner == w->index || sl_moved_set(&dp->moved, f, w->index);
 }
 
 /* ---- frames of clients ---- */
@@ -158,6 +154,8 @@ static void channel_data(struct sl_worker *w, const struct sl_stream_record *r, 
 {
 	struct sl_sessions *s = &w->sessions;
 	uint32_t alloc = sl_alloc_find(s, &r->flow, sl_hash_flow(&s->hash_key, &r->flow));
+	if (unlikely(alloc == SL_NONE))
+		alloc = sl_turn_arrived(&w->turn, &r->flow, true, &w->now);
 	enum sl_drop why;
 	unsigned len;
 	struct sl_peer *peer = sl_channel_peer(w, alloc, frame, r->len, &len, &why);
