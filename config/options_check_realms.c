@@ -158,18 +158,21 @@ static void check_apart(struct sl_reader *r, const struct sl_conf_turn *turn, un
 
 static void check_names(struct sl_reader *r, const struct sl_conf_turn *turn)
 {
-	unsigned n_server_names = 0, n_origins = 0, n_keys = 0;
+	unsigned n_server_names = 0, n_origins = 0, n_keys = 0, n_rules = turn->n_peer_rules;
 
 	for (unsigned at = 0; at < turn->n_realms; at++) {
 		n_server_names += turn->realms[at].n_server_names;
 		n_origins += turn->realms[at].n_origins;
 		n_keys += turn->realms[at].n_oauth_keys;
+		n_rules += turn->realms[at].n_peer_rules;
 	}
 	if (n_server_names + n_origins > SL_TURN_MAX_NAMES)
 		sl_read_fail_at(r, "turn.realms", "have %u server_names and origins together; at most %d are allowed", n_server_names + n_origins,
 			SL_TURN_MAX_NAMES);
 	if (n_keys > SL_TURN_MAX_OAUTH_KEYS)
 		sl_read_fail_at(r, "turn.realms", "have %u keys of oauth together; at most %d are allowed", n_keys, SL_TURN_MAX_OAUTH_KEYS);
+	if (n_rules > SL_TURN_MAX_PEER_RULES)
+		sl_read_fail_at(r, "turn.peers", "and those of turn.realms are %u rules; at most %d are allowed", n_rules, SL_TURN_MAX_PEER_RULES);
 	check_server_names(r, turn);
 	check_apart(r, turn, 0, turn->n_realms);
 	check_apart(r, turn, 1, n_server_names);

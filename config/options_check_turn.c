@@ -192,6 +192,9 @@ static void check_records(struct sl_reader *r, const struct sl_conf_turn *turn)
 				sl_read_fail_at(r, SL_OPTION("turn.user_sources[%u].connect", i), "is listed twice");
 		}
 	}
+	/* Without the group retention has no value either. */
+	if (!a->database && a->webhook == NULL && a->redis == NULL && a->webhook_secret == NULL && a->retention_days + a->interval_s > 0)
+		sl_read_fail_at(r, "turn.accounting", "has nowhere to put records; write database = true, webhook or redis, or leave the group out");
 	if (a->webhook != NULL && !is_url(a->webhook))
 		sl_read_fail_at(r, "turn.accounting.webhook", "is not a URL; such as \"https://billing.example.org/turn\"");
 	if (a->webhook_secret != NULL && a->webhook == NULL)

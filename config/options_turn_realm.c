@@ -17,7 +17,6 @@
 enum {
 	PASSWORD_MAX = 256,
 	USERS_MAX = 1000000,
-	SECRETS_MAX = 64, /* old and new ones during a rotation, for a few tenants */
 	HOST_NAME_MAX_BYTES = 253, /* RFC 1035 2.3.4, as text */
 	TIME_BYTES = 20,  /* 2026-12-31T23:59:59Z */
 };
@@ -241,7 +240,7 @@ static void read_limits(struct sl_reader *r, const config_setting_t *group, cons
 
 	sl_read_known(r, group, options, sizeof options / sizeof options[0], realm);
 	read_users(r, group, realm);
-	read_texts(r, group, "secrets", SECRETS_MAX, SL_MSG_SECRET_MAX, "secrets", &realm->secrets, &realm->n_secrets);
+	read_texts(r, group, "secrets", SL_TURN_MAX_SECRETS, SL_MSG_SECRET_MAX, "secrets", &realm->secrets, &realm->n_secrets);
 	read_oauth(r, group, realm);
 }
 
