@@ -40,12 +40,13 @@ package_of() {
 	dpdk-dev | dpdk-testpmd) echo dpdk-dev ;;
 	systemd-analyze | systemd-sysusers) echo systemd ;;
 	clang) echo clang ;;
+	chromium) echo chromium ;;
 	*) echo "none: put $1 in config/packages and here, or do without it" ;;
 	esac
 }
 listed=" $(sl_packages_of build run test bench | tr '\n' ' ') "
 words='curl|ethtool|jq|openssl|python3|socat|sqlite3|tcpdump|ip|ss|bridge|nft|ping|pgrep|ps|sysctl|turnserver|turnutils_[a-z]+|'
-words+='dpdk-[a-z]+|ffmpeg|ffprobe|sipp|kamailio|kamcmd|rtpengine|systemd-(analyze|sysusers)|clang|xxd|bc|tshark|nc|ncat|lsof|strace|'
+words+='dpdk-[a-z]+|ffmpeg|ffprobe|sipp|kamailio|kamcmd|rtpengine|systemd-(analyze|sysusers)|clang|chromium|xxd|bc|tshark|nc|ncat|lsof|strace|'
 words+='gdb|perl|gawk|killall|fuser|netstat|sox|gst-launch-1.0|ifconfig|brctl|hexdump|unshare|iperf3|git|bpftool|iptables|arping|hping3|valgrind'
 # At the beginning of a command, or as a word of Python.
 before='(^|\$\(|[|&;({!"]|exec|then|else|do|check|command -v|netns exec "?\$?[A-Za-z_{}]*"?|in_[a-z]+|lab exec [a-z]+|for [a-z]+ in.*)'

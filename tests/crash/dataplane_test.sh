@@ -3,8 +3,10 @@
 # Copyright (c) 2026 The Sluice Authors
 #
 # The dataplane's working half is killed under traffic: its keeper restarts it, existing allocations relay again within a
-# second of the port being up without a client authenticating anew; addresses, routes and TCP connections live on.
+# second of the port being up without a client authenticating anew; addresses, routes and TCP connections through the port live on. TURN clients over
+# TCP and TLS, whose connections ended with the process, are told so at once and come again; nothing is left of what they had.
 . "$(dirname "$0")/../lab/common.sh"
+. "$TESTS_LAB/turn.sh"
 
 gap_explains() { # REPORT
 	jq -e '.lost <= (.longest_gap_ms / 1000 + 0.1) * .rate' "$1"
@@ -24,7 +26,7 @@ healthy() {
 	api /healthz -f
 }
 
-lab_up
+turn_up
 start_echo || exit 1
 in_app ip route add 203.0.113.0/24 via "$PEER_IP4" dev sl-peer
 in_app ip -6 route add 2001:db8:ff::/48 via "$PEER_IP6" dev sl-peer
@@ -45,7 +47,9 @@ stream6=$!
 turn_client pair --rate 100 --seconds 8 --max-loss 100000 --keep --ready-file "$WORK/pair.ready" \
 	--report "$WORK/pair.json" >/dev/null &
 pair=$!
-wait_ready "$WORK/stream.ready" && wait_ready "$WORK/stream6.ready" && wait_ready "$WORK/pair.ready" || exit 1
+turn_case cut --seconds 8 --ready-file "$WORK/cut.ready" >"$WORK/cut.json" &
+cut=$!
+wait_ready "$WORK/stream.ready" && wait_ready "$WORK/stream6.ready" && wait_ready "$WORK/pair.ready" && wait_ready "$WORK/cut.ready" || exit 1
 sleep 1
 half=$(working_half dataplane)
 kill -KILL "$half"
@@ -61,6 +65,9 @@ done
 check "no client had to say anything again" is "$(report "$WORK/stream.json" retransmissions)" -eq 0
 check "the allocations were taken up from cold records" is "$(counter allocations_restored)" -eq 12
 check "addresses and routes are what they were" is "$(state)" = "$before"
+wait $cut
+status=$?
+check "clients of TCP and TLS saw the end of their connections, came again and were served" said "$WORK/cut.json" $status
 wait $tcp
 check "a TCP connection through the port lived on" is "$(tr '\n' ' ' <"$WORK/tcp.out")" = "before after "
 check "the control plane is attached and well" sl_wait_for 5 healthy

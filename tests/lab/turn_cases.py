@@ -11,6 +11,7 @@
   slow          a TCP client that reads nothing: others and the connection live on; --argument megabytes
   stalled       such a client is cut off within --seconds
   alternate     300 and where to; --argument is the server that must be named
+  cut           the dataplane dies within --seconds: clients of TCP and TLS are told by the end of their connection, come again and are served
   bandwidth     bits a second that pass; --argument kbit/s in the direction to the peer
 
 Beside the cases, for the peer's side: tcp_echo ADDRESS PORT... and tcp_call FROM TO PORT.
@@ -26,7 +27,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stun  # noqa: E402
 from turn import Refused, endpoint  # noqa: E402
-from turn_rig import echoed, indications, main, refusal  # noqa: E402
+from turn_rig import echoed, ended, indications, main, refusal  # noqa: E402
 
 FAMILY4, FAMILY6 = struct.pack("!I", 1 << 24), struct.pack("!I", 2 << 24)
 
@@ -294,6 +295,30 @@ def case_alternate(rig):
         except Refused as e:
             rig.check(over, e.code, 300)
             rig.check(over + ": where to", stun.parse_address(e.answer.get(stun.ALTERNATE_SERVER) or bytes(8)), wanted)
+
+
+def case_cut(rig):
+    clients = {over: rig.client(over) for over in ("tcp", "tls")}
+    for c in clients.values():
+        c.allocate()
+        c.channel(0x4000, rig.peer)
+        rig.true("data before", echoed(c, lambda p, c=c: c.send_channel(0x4000, p), b"before"))
+    say_ready(rig)
+    for over, c in clients.items():
+        rig.true(over + ": the end is told", ended(c.socket, rig.args.seconds))
+        begun, again = time.monotonic(), None
+        while not again and time.monotonic() < begun + 15:
+            try:
+                again = rig.client(over)
+            except OSError:
+                time.sleep(0.05)
+        again.allocate()
+        again.channel(0x4000, rig.peer)
+        rig.true(over + ": served again", echoed(again, lambda p: again.send_channel(0x4000, p), b"after"))
+        rig.seen[over + ": seconds until then"] = round(time.monotonic() - begun, 2)
+        again.close()
+        c.socket.close()
+        again.socket.close()
 
 
 def case_bandwidth(rig):

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Sluice Authors
+#
+# Everything that TURN has beside plain relaying, by Debian's utilities and by a client that looks closer: TCP relaying (RFC 6062), two families, mobility
+# (RFC 8016), third-party authorisation (RFC 7635), NAT discovery (RFC 5780), ICMP, and clients that misbehave.
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/turn.sh"
+
+N=20 LEN=172
+OTHER_IP4=198.51.100.1 # the appliance's other address
+OAUTH_NORTH=$(printf 01234567890123456789012345678901 | base64)
+OAUTH_UNION=$(printf 1234567890123456 | base64)
+OAUTH_OLD=$(printf 12345678901234567890123456789012 | base64)
+
+discovery() { # OPTIONS of turnutils_natdiscovery: what it says
+	in_client timeout 20 turnutils_natdiscovery "$@" -L "$CLIENT_IP4" -p "$TURN_PORT" "$SERVICE_IP4" 2>&1
+}
+
+dual() { # uclient that succeeds only when it was given two addresses
+	uclient -Z "$@"
+}
+
+misbehaves() { # OPTIONS: uclient may lose what it likes; the appliance must not mind
+	in_client timeout 30 turnutils_uclient -c -u "$USER" -w "$PASSWORD" "$@" >"$WORK/misbehaves" 2>&1
+	[ "$(drop internal)" -eq 0 ] && [ "$(restarts)" -eq 0 ]
+}
+
+tcp_relay_case() {
+	turn_case tcp_relay --argument "$PEER_IP4:3481" --argument "$PEER_IP4:3499" --ready-file "$WORK/relay" >"$WORK/tcp_relay.json" &
+	local of_case=$! rc=0
+	sl_wait_for 20 test -s "$WORK/relay" || rc=1
+	# shellcheck disable=SC2046 # an address and a port
+	in_peer timeout 10 "$TESTS_LAB/turn_cases.py" tcp_call "$PEER_IP4" $(cat "$WORK/relay") || rc=1
+	wait $of_case || rc=1
+	cat "$WORK/tcp_relay.json"
+	return $rc
+}
+
+turn_up --set tcp_relay=true --set mobility=true \
+	--set "listen=[ \"192.0.2.1:3478\", \"192.0.2.1:3479\", \"$OTHER_IP4:3478\", \"$OTHER_IP4:3479\", \"[2001:db8:1::1]:3478\" ]" \
+	--set "nat_discovery=[ \"192.0.2.1:3478\", \"192.0.2.1:3479\", \"$OTHER_IP4:3478\", \"$OTHER_IP4:3479\" ]" \
+	--set "realm=\"lab.test\"; oauth = { server_name = \"north.gov\"; keys = ( { kid = \"north\"; key = \"$OAUTH_NORTH\"; },
+		{ kid = \"union\"; algorithm = \"A128GCM\"; key = \"$OAUTH_UNION\"; }, { kid = \"oldempire\"; key = \"$OAUTH_OLD\"; } ); }"
+start_turnutils_peer || exit 1
+in_peer "$TESTS_LAB/turn_cases.py" tcp_echo "$PEER_IP4" 3481 &
+
+P4=(-n $N -l $LEN -e "$PEER_IP4" -r 3480 -X)
+together "TCP relaying between two clients over TCP (-T)" uclient -T -n $N -l $LEN "$SERVICE_IP4"
+together "the same over TLS (-T -S)" uclient -T "${SECURE[@]}" -n $N -l $LEN "$SERVICE_IP4"
+together "TCP relaying, the peer calls (-P)" uclient -P -n $N -l $LEN "$SERVICE_IP4"
+together "two families (-Z), IPv4 peer" dual "${P4[@]}" "$SERVICE_IP4"
+together "two families (-Z), IPv6 peer" dual -n $N -l $LEN -e "$PEER_IP6" -r 3480 -x "$SERVICE_IP4"
+together "two families over TCP (-Z -t)" dual -t "${P4[@]}" "$SERVICE_IP4"
+together "extra requests (-G)" uclient -G "${P4[@]}" "$SERVICE_IP4"
+together "extra requests over TLS (-G -S)" uclient -G -t "${SECURE[@]}" "${P4[@]}" "$SERVICE_IP4"
+together "mobility (-M)" uclient -M "${P4[@]}" "$SERVICE_IP4"
+together "mobility over TCP (-M -t)" uclient -M -t "${P4[@]}" "$SERVICE_IP4"
+together "DONT-FRAGMENT (-g)" uclient -g "${P4[@]}" "$SERVICE_IP4"
+together "padded ChannelData over UDP (-D)" uclient -D "${P4[@]}" "$SERVICE_IP4"
+together "third-party authorisation (-J)" uclient -J "${P4[@]}" "$SERVICE_IP4"
+together "third-party authorisation over TLS (-J -S)" uclient -J -t "${SECURE[@]}" "${P4[@]}" "$SERVICE_IP4"
+check_together
+check "negative tests (-N)" misbehaves -N -n 10 -l $LEN -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
+check "negative protocol tests (-R)" misbehaves -R -n 10 -l $LEN -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
+check "clients that go without a word (-B), over TCP" misbehaves -B -t -m 4 -n 10 -l $LEN -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
+
+check "two families, closely" turn_case dual
+check "mobility, closely" turn_case mobility
+check "TCP relaying, closely" tcp_relay_case
+check "errors of the network are told" turn_case icmp --argument "$PEER_IP4:3499" --argument "[$PEER_IP6]:3499"
+check "and counted" is "$(counter icmp_to_client)" -ge 4
+check "NAT discovery, closely" turn_case nat --argument "$OTHER_IP4" --argument 3479
+check "NAT mapping, by Debian's utility" grep -qi 'no nat' <(discovery -m)
+check "NAT filtering, by Debian's utility" grep -qiE 'no nat|endpoint independent filtering' <(discovery -f)
+check "no packet met an internal error" is "$(drop internal)" -eq 0
+check "and nothing died" is "$(restarts)" -eq 0
+finish
