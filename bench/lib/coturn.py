@@ -12,6 +12,7 @@ class Coturn(KernelRelay):
     name = "coturn"
     addresses = (f"{RELAY}/24",)
     port = 3478
+    more_options = ()  # of the generator
 
     def command(self):
         return [
@@ -25,5 +26,5 @@ class Coturn(KernelRelay):
         # No warm-up: CPU time and packets must be of the same span.
         return Generator(self.host, "net_af_packet0,iface=gen0", [
             "--server", f"{RELAY}:{self.port}", "--clients", CLIENTS, "--peers", PEERS,
-            "--seconds", str(self.host.args.seconds), "--warmup", "0",
+            "--seconds", str(self.host.args.seconds), "--warmup", "0", *self.more_options,
         ], namespace=self.generator_space)

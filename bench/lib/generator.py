@@ -13,7 +13,7 @@ class Generator:
     def __init__(self, host, device, options, namespace=None, name="pktgen"):
         args = host.args
         argv = [args.pktgen, "--step", "--lcore", str(args.generator_core), "--port", device,
-                "--sessions", str(args.sessions), "--payload", str(args.payload)] + options
+                "--sessions", str(args.sessions), "--payload", str(args.payload)] + list(options)
         if not host.hugepages:
             argv.append("--no-huge")
         self.host = host
@@ -21,7 +21,7 @@ class Generator:
         self.process = host.start(name, argv, namespace=namespace, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, text=True, bufsize=1)
         # Whatever hangs, a round ends: set-up of a thousand sessions a second at the worst.
-        limit_s = 90 + args.warmup + max(args.seconds, getattr(args, "watch_s", 0)) + args.sessions / 1000
+        limit_s = 90 + args.warmup + max(args.seconds, getattr(args, "watch_s", 0)) + max(args.sessions, args.allocations) / 1000
         self.watchdog = threading.Timer(limit_s, self.process.kill)
         self.watchdog.daemon = True
         self.watchdog.start()

@@ -14,6 +14,7 @@ from host import BenchError, busiest_thread, wait_until
 class Macswap:
     name = "macswap"
     mode = "macswap"
+    more_options = ()  # of the generator
 
     def __init__(self, host):
         self.host = host
@@ -36,7 +37,7 @@ class Macswap:
     def generator(self):
         args = self.host.args
         device = f"net_memif0,role=client,socket={self.socket},socket-abstract=no"
-        return Generator(self.host, device, ["--raw", "--seconds", str(args.seconds), "--warmup", str(args.warmup)])
+        return Generator(self.host, device, ["--raw", "--seconds", str(args.seconds), "--warmup", str(args.warmup), *self.more_options])
 
     def _ask(self, command):
         """Send a command and return what it printed."""

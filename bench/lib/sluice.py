@@ -11,8 +11,8 @@ import time
 from generator import Generator
 from host import BenchError, busiest_thread, run, wait_until
 
-RELAY, CLIENTS, PEERS = "198.18.0.1", "198.18.0.16+16", "198.18.0.64"
-PORTS_PER_ADDRESS = 49152  # 16384..65535
+RELAY, CLIENTS, PEERS = "198.18.0.1", "198.18.0.16+32", "198.18.0.64"
+RELAY_PORT_MIN = 16384
 MORE_RELAYS = "198.19.0.{}"
 
 CONFIG = """
@@ -22,21 +22,21 @@ dataplane = {{
   housekeeper_core = {generator_core};
   hugepages = "{hugepages}";
   memory_mb = {memory_mb};
-  idle = "poll";
+  idle = "{idle}";
   socket = "{dir}/dataplane.sock";
   max_allocations = {max_allocations};
   max_peers = {max_peers};
   unauthenticated_pps = 10000000;
   ports = (
     {{ name = "bench"; tap = "sl-bench";
-      device = "net_memif0,role=server,socket={memif},socket-abstract=no";
+      device = "{device}";
       addresses = [ "{relay}/15" ]; }}
   );
 }};
 turn = {{
   listen = [ "{relay}:3478" ];
   relay_addresses = [ {relay_addresses} ];
-  relay_ports = [ 16384, 65535 ];
+  relay_ports = [ {port_min}, 65535 ];
   realm = "bench";
   users = ( {{ name = "bench"; password = "bench"; }} );
   peers = ( {{ allow = "198.18.0.0/15"; }} );
@@ -65,6 +65,8 @@ class Sluice:
     counted = ("relayed_to_peer_packets", "relayed_to_client_packets")
     not_counted = ()
     space_name = "app"
+    idle = "poll"
+    device = "net_memif0,role=server,socket={memif},socket-abstract=no"
 
     def __init__(self, host):
         self.host = host
@@ -77,6 +79,8 @@ class Sluice:
         text = self.configuration()
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text)
+
+    relay_port_min = RELAY_PORT_MIN
 
     def more_sessions(self):
         """Allocations beside those of --sessions."""
@@ -91,9 +95,9 @@ class Sluice:
 
     def configuration(self):
         sessions = self.host.args.sessions + self.more_sessions()
-        self.relays += [MORE_RELAYS.format(i) for i in range(1, -(-sessions // (PORTS_PER_ADDRESS - 1024)))]
+        self.relays = [RELAY] + [MORE_RELAYS.format(i) for i in range(1, -(-sessions // (65536 - self.relay_port_min - 1024)))]
         return CONFIG.format(
-            **self.common(), relay=RELAY, relay_addresses=", ".join(f'"{ip}"' for ip in self.relays),
+            **self.common(), idle=self.idle, device=self.device.format(memif=self.memif), relay=RELAY, relay_addresses=", ".join(f'"{ip}"' for ip in self.relays), port_min=self.relay_port_min,
             max_allocations=max(2048, sessions * 5 // 4), max_peers=max(8192, sessions * 5 // 2))
 
     def start(self):
@@ -103,14 +107,16 @@ class Sluice:
                 os.unlink(stale)
         self.processes = [host.start("dataplane", [f"{build}/dataplane/sluice-dataplane", "--config", self.config],
                                      namespace=self.space)]
-        wait_until(f"sluice-dataplane ({host.path('dataplane.log')})", lambda: os.path.exists(self.memif), 15,
-                   self.processes[0])
+        wait_until(f"sluice-dataplane ({host.path('dataplane.log')})", self._is_up, 15, self.processes[0])
         for ip in self.relays[1:]:
             run("ip", "-n", self.space, "addr", "replace", f"{ip}/32", "dev", "sl-bench")
         self.processes.append(host.start(
             "controlplane", [f"{build}/controlplane/sluice-controlplane", "--config", self.config],
             namespace=self.space))
         wait_until(f"sluice-controlplane ({host.path('controlplane.log')})", self._answers, 15, self.processes[1])
+
+    def _is_up(self):
+        return os.path.exists(self.memif)
 
     def _answers(self):
         try:
@@ -137,12 +143,14 @@ class Sluice:
             sums[name] = sums.get(name, 0) + int(value)
         return sums
 
+    more_options = ()  # of the generator
+
     def generator(self):
         args = self.host.args
         device = f"net_memif0,role=client,socket={self.memif},socket-abstract=no"
         return Generator(self.host, device, [
             "--server", f"{RELAY}:3478", "--clients", CLIENTS, "--peers", PEERS, "--seconds", str(args.seconds),
-            "--warmup", str(args.warmup)])
+            "--warmup", str(args.warmup), *self.more_options])
 
     def snapshot(self):
         # The workers' figures are published at intervals.

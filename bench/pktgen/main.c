@@ -41,8 +41,9 @@ static int print_ping_pong(const struct options *o)
 	uint64_t cycles = ping_pong_cycles(o->ping_pong_cores[0], o->ping_pong_cores[1]);
 	if (cycles == 0)
 		return 1;
-	printf("{\"event\":\"ping-pong\",\"cores\":[%u,%u],\"cycles\":%llu,\"placement\":\"%s\"}\n", o->ping_pong_cores[0],
-		o->ping_pong_cores[1], (unsigned long long)cycles, cycles < PACKED_BELOW_CYCLES ? "packed" : "spread");
+	printf("{\"event\":\"ping-pong\",\"cores\":[%u,%u],\"cycles\":%llu,\"placement\":\"%s\",\"tsc_hz\":%llu}\n", o->ping_pong_cores[0],
+		o->ping_pong_cores[1], (unsigned long long)cycles, cycles < PACKED_BELOW_CYCLES ? "packed" : "spread",
+		(unsigned long long)ping_pong_tsc_hz());
 	return 0;
 }
 

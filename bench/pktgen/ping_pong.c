@@ -8,11 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
-enum { ROUNDS = 10000, WARM_ROUNDS = 1000, TRIPS = 2 * (WARM_ROUNDS + ROUNDS) };
+enum { CLOCK_MS = 50, ROUNDS = 10000, WARM_ROUNDS = 1000, TRIPS = 2 * (WARM_ROUNDS + ROUNDS) };
 
 struct table {
 	_Alignas(64) atomic_uint ball; /* even: with the one who measures; written by both in turn */
@@ -101,4 +102,20 @@ uint64_t ping_pong_cycles(unsigned cpu_a, unsigned cpu_b)
 		return 0;
 	qsort(t.trip, ROUNDS, sizeof t.trip[0], compare);
 	return t.trip[ROUNDS / 2];
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+uint64_t ping_pong_tsc_hz(void)
+{
+	uint64_t ns = clock_ns(), cycles = rte_rdtsc(), now;
+
+	while ((now = clock_ns()) - ns < CLOCK_MS * 1000000ull)
+		;
+	return (uint64_t)((double)(rte_rdtsc() - cycles) * 1e9 / (double)(now - ns));
 }
