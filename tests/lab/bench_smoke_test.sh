@@ -21,10 +21,28 @@ came_back() { # CASE: nearly all of them, and some were looked at in full
 		"$WORK/$1.json" >/dev/null || { cut -c 1-1000 "$WORK/$1.json"; return 1; }
 }
 
-for case in rtp srtp-bridge; do
+for case in turn-send rtp srtp-bridge; do
 	check "case $case runs" compare $case
 	check "its packets come back as they should" came_back $case
 done
+# TURN's requests one kind after the other, by the appliance and by coturn; and the memory of what they leave.
+case_of() { # CASE OPTION...: as compare, with options of its own; rounds are what counts here, too
+	local case=$1 said
+	shift
+	said=$("$SL_ROOT/bench/compare" "$case" --build "$BUILD" --rounds 1 --seconds 0.5 --warmup 0.1 --json --each "$@" 2>&1 >"$WORK/$case.json")
+	[ -s "$WORK/$case.json" ] || { printf '%s\n' "$said"; return 1; }
+}
+check "case turn-allocate runs" case_of turn-allocate --sessions 300 --allocations 3000
+check "each kind of request is answered, by both" jq -se 'map(select(.round)) | group_by(.system) | map(map(.phase) | sort) |
+	. == [["again", "allocate", "channel", "delete", "permission", "refresh"], ["again", "allocate", "channel", "delete", "permission", "refresh"]]' \
+	"$WORK/turn-allocate.json"
+check "the first Allocate is two requests, the others are one" jq -se 'map(select(.round)) | all(.cycles_each > 0 and
+	(if .phase == "allocate" then .requests == 2 else .requests == 1 end))' "$WORK/turn-allocate.json"
+check "allocations are made, weighed and loaded" jq -se 'map(select(.phase == "memory")) | length == 1 and (.[0] | .sessions == 3000 and .bytes_each > 0 and
+	.sampled > 0)' "$WORK/turn-allocate.json"
+check "case turn-tls runs" case_of turn-tls --clients 10 --frames 500
+check "frames come back over TLS, new clients come and resume their sessions" jq -se 'map(select(.round)) | group_by(.system) | length == 3 and
+	all(map(.mode) == ["data", "new", "resumed"] and all(.per_second > 0 and .cpu_us_each > 0))' "$WORK/turn-tls.json"
 # Whole calls: SIPp on both sides, a client that times them, calls that are held, registrations.
 check "case sip runs" eval '"$SL_ROOT/bench/compare" sip --build "$BUILD" --systems sluice --cps 50 --warmup 1 --seconds 2 --held 50 --users 50 \
 	--registrations 100 --quick --json >"$WORK/sip.json"'
