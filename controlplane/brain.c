@@ -6,6 +6,7 @@
 #include "controlplane/guard/warden.h"
 #include "controlplane/http/api.h"
 #include "controlplane/loop.h"
+#include "controlplane/turn/desk.h"
 #include "dataplane/abi/keeper.h"
 #include "dataplane/abi/log.h"
 
@@ -111,6 +112,7 @@ static int on_timer(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 	sl_brain_tick_sip(b, now_ms);
 	sl_warden_tick(b->warden, now_ms);
 	sl_brain_user_ops_tick(b, now_ms);
+	sl_desk_tick(b->desk, now_ms);
 	reload_by_signal(b);
 	if (b->loop->ticks++ % ALIVE_TICKS == 0)
 		sl_keeper_notify(SL_KEEPER_ALIVE);
@@ -136,8 +138,14 @@ static int on_signal(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 static int desired(void *ctx, struct sl_desired *out)
 {
 	struct sl_brain *b = ctx;
+	char text[120];
 
-	return b->users_known ? sl_brain_desired(b, b->config, &b->config_users, out) : -EAGAIN;
+	if (!b->users_known)
+		return -EAGAIN;
+	int rc = sl_brain_desired(b, b->config, &b->config_users, out, text, sizeof text);
+	if (rc < 0)
+		sl_log(SL_LOG_ERROR, "TURN cannot be provisioned: %s", text);
+	return rc;
 }
 
 static void watch_dataplane(void *ctx, int sock, int event_fd)
@@ -149,6 +157,17 @@ static void watch_dataplane(void *ctx, int sock, int event_fd)
 	unwatch(b, l->watched_event_fd);
 	l->watched_sock = sock >= 0 ? watch(b, sock, on_dataplane) : -1;
 	l->watched_event_fd = event_fd >= 0 ? watch(b, event_fd, on_dataplane) : -1;
+}
+
+/* The dataplane is told of users once all that there are is known: else it would lose those it has. */
+static void all_users_known(struct sl_brain *b)
+{
+	if (b->users_known || !b->store_users_known || !b->source_users_known)
+		return;
+	b->users_known = true;
+	sl_log(SL_LOG_INFO, "%zu users in the configuration, %zu in the store, %zu in tables elsewhere", b->config_users.n, b->store_users.n, b->source_users.n);
+	sl_dp_replay_now(b->dp);
+	sl_keeper_notify(SL_KEEPER_READY);
 }
 
 static void users_loaded(void *ctx, int error, const char *text, struct sl_user **users, size_t n)
@@ -164,10 +183,8 @@ static void users_loaded(void *ctx, int error, const char *text, struct sl_user 
 		if (sl_users_put(&b->store_users, users[i]) < 0)
 			sl_user_unref(users[i]);
 	}
-	b->users_known = true;
-	sl_log(SL_LOG_INFO, "%u users in the configuration, %zu in the store", b->config->turn.n_users, n);
-	sl_dp_replay_now(b->dp);
-	sl_keeper_notify(SL_KEEPER_READY);
+	b->store_users_known = true;
+	all_users_known(b);
 }
 
 /* ---- life ---- */
@@ -235,6 +252,20 @@ static int open_warden(struct sl_brain *b)
 	return -1;
 }
 
+/* Live settings of TURN: it reads what is kept of them in this thread. */
+static int open_turn(struct sl_brain *b)
+{
+	struct sl_desk_options o = {.config = b->config, .dp = b->dp, .store = b->store, .mail = b->mail, .desired = desired, .ctx = b};
+	char text[240] = "no memory";
+
+	b->source_users_known = true;
+	b->desk = sl_desk_new(&o, text, sizeof text);
+	if (b->desk)
+		return 0;
+	sl_log(SL_LOG_ERROR, "TURN: %s", text);
+	return -1;
+}
+
 /* Once everybody has read what it keeps in the store: from here on it is the store's thread that does. */
 static int load_users(struct sl_brain *b)
 {
@@ -297,9 +328,11 @@ static void close_all(struct sl_brain *b)
 	if (b->warden)
 		sl_warden_leave(b->warden);
 	sl_brain_close_sip(b); /* what it has for the store is committed */
+	sl_desk_leave(b->desk);
 	sl_store_close(b->store); /* what it was asked was committed and answered when SIP ended */
 	close_media(b);
 	sl_dp_free(b->dp);
+	sl_desk_free(b->desk);
 	sl_warden_free(b->warden); /* the store, the link and SIP have gone: nobody asks any more */
 	sl_http_close(b->http);
 	if (l->root) {
@@ -315,6 +348,7 @@ static void close_all(struct sl_brain *b)
 		close(l->timer_fd);
 	sl_users_clear(&b->config_users);
 	sl_users_clear(&b->store_users);
+	sl_users_clear(&b->source_users);
 	sl_config_free(b->config);
 }
 
@@ -331,7 +365,7 @@ int sl_brain_run(struct sl_config *config, const struct sl_brain_kept *kept)
 	        .start_ms = sl_now_ms()};
 
 	su_init();
-	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_warden(&b) < 0 || open_media(&b) < 0 || sl_brain_open_sip(&b, loop.root) < 0 || load_users(&b) < 0)
+	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_warden(&b) < 0 || open_turn(&b) < 0 || open_media(&b) < 0 || sl_brain_open_sip(&b, loop.root) < 0 || load_users(&b) < 0)
 		b.exit_status = SL_KEEPER_EXIT_CONFIG;
 	else
 		run_loop(&b);

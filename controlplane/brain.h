@@ -55,8 +55,10 @@ struct sl_brain {
 	int64_t quiet_since_ms;
 	bool trimmed;
 
-	struct sl_users config_users, store_users;
-	bool users_known;            /* the store has told its users */
+	struct sl_desk *desk;        /* TURN beside its users (turn/desk.h) */
+	struct sl_users config_users, store_users, source_users;
+	bool users_known;            /* the store has told its users, and user tables elsewhere have been read */
+	bool store_users_known, source_users_known;
 	struct sl_user_op *user_ops; /* changes under way */
 	struct sl_api_keyed *keyed;  /* requests with an Idempotency-Key under way (http/api_once.c) */
 
@@ -93,10 +95,11 @@ int64_t sl_now_ms(void); /* CLOCK_MONOTONIC */
 void sl_brain_reload(struct sl_brain *b, sl_dp_done done, void *ctx);
 /* Wait for the thread that reads the file, if there is one: what it read is not taken over any more. Before the mailbox ends. */
 void sl_brain_reload_close(struct sl_brain *b);
-/* What the dataplane shall have, by this configuration. 0 or -ENOMEM. config_users: filled from config. */
+/* What the dataplane shall have, by this configuration. config_users: filled from config; 0 or -ENOMEM. */
 int sl_brain_config_users(const struct sl_config *config, struct sl_users *out);
-int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
-        const struct sl_users *config_users, struct sl_desired *out);
+/* 0; -ENOMEM, -EINVAL (more than the dataplane has room for) with text. */
+int sl_brain_desired(
+        struct sl_brain *b, const struct sl_config *config, const struct sl_users *config_users, struct sl_desired *out, char *text, size_t text_len);
 
 /* ---- brain_sip.c ---- */
 
@@ -121,6 +124,11 @@ typedef void (*sl_user_done)(void *ctx, enum sl_user_outcome outcome, const char
 
 /* Store u (a reference is taken), then tell the dataplane; done once. */
 void sl_brain_put_user(struct sl_brain *b, struct sl_user *u, sl_user_done done, void *ctx);
-void sl_brain_delete_user(struct sl_brain *b, const char *name, size_t len, sl_user_done done, void *ctx);
+void sl_brain_delete_user(struct sl_brain *b, const char *realm, const char *name, size_t len, sl_user_done done, void *ctx);
 /* Report what the dataplane has not answered in time. */
 void sl_brain_user_ops_tick(struct sl_brain *b, int64_t now_ms);
+
+/* Users of tables elsewhere that are new, have other keys, or are gone (turn/source.h), sorted by realm and name. 0: all are taken. -EAGAIN, -ENOBUFS: none is,
+ * the same ones may come again; -ENOMEM. */
+struct sl_source_change;
+int sl_brain_source_users(struct sl_brain *b, const struct sl_source_change *changes, size_t n);

@@ -4,6 +4,7 @@
 
 #include "config/stored.h"
 #include "controlplane/guard/warden.h"
+#include "controlplane/turn/desk.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -18,44 +19,64 @@ int sl_brain_config_users(const struct sl_config *config, struct sl_users *out)
 	const char *error;
 
 	*out = (struct sl_users){0};
-	for (unsigned i = 0; i < config->turn.n_users; i++) {
-		const struct sl_conf_user *c = &config->turn.users[i];
-		struct sl_user *u = sl_user_new(c->name, config->turn.realm, c->password, 0, &error);
-		if (!u || sl_users_put(out, u) < 0) {
-			sl_user_unref(u);
-			sl_users_clear(out);
-			return -ENOMEM;
+	for (unsigned r = 0; config->turn.n_listeners && r < config->turn.n_realms; r++) {
+		const struct sl_conf_turn_realm *realm = &config->turn.realms[r];
+		for (unsigned i = 0; i < realm->n_users; i++) {
+			struct sl_user *u = sl_user_new(realm->users[i].name, realm->name, realm->users[i].password, 0, &error);
+			if (!u || sl_users_put(out, u) < 0) {
+				sl_user_unref(u);
+				sl_users_clear(out);
+				return -ENOMEM;
+			}
 		}
 	}
 	return 0;
 }
 
-int sl_brain_desired(const struct sl_brain *b, const struct sl_config *config,
-        const struct sl_users *config_users, struct sl_desired *out)
+/* Those of the set that are not hidden by one of the others and whose realm there is. Returns how many are of no realm. */
+static size_t gather(struct sl_desired *out, const struct sl_users *set, const struct sl_users *const *others, unsigned n_others)
 {
+	const char *realm = NULL;
+	bool known = false;
 	size_t foreign = 0;
 
-	*out = (struct sl_desired){.config = config};
-	if (config->turn.n_listeners == 0) /* no TURN: users wait in the store for it */
-		return 0;
-	out->users = calloc(config_users->n + b->store_users.n + 1, sizeof *out->users);
-	if (!out->users)
-		return -ENOMEM;
-	for (size_t i = 0; i < config_users->n; i++)
-		out->users[out->n_users++] = sl_user_ref(config_users->by_name[i]);
-	for (size_t i = 0; i < b->store_users.n; i++) {
-		struct sl_user *u = b->store_users.by_name[i];
-		if (sl_users_find(config_users, u->keys.name, u->keys.name_len))
-			continue;
-		if (strcmp(u->realm, config->turn.realm) == 0)
+	for (size_t i = 0; i < set->n; i++) {
+		struct sl_user *u = set->by_name[i];
+		bool hidden = false;
+		if (!realm || strcmp(realm, u->realm) != 0) {
+			realm = u->realm;
+			known = sl_turn_plan_realm(out->plan, realm) >= 0;
+		}
+		for (unsigned o = 0; o < n_others && !hidden; o++)
+			hidden = sl_users_find(others[o], u->realm, u->name, u->name_len) != NULL;
+		if (known && !hidden)
 			out->users[out->n_users++] = sl_user_ref(u);
-		else
-			foreign++;
+		foreign += !known;
 	}
+	return foreign;
+}
+
+int sl_brain_desired(
+        struct sl_brain *b, const struct sl_config *config, const struct sl_users *config_users, struct sl_desired *out, char *text, size_t text_len)
+{
+	const struct sl_users *before[] = {config_users, &b->store_users};
+
+	*out = (struct sl_desired){.plan = sl_desk_plan(b->desk, config, text, text_len)};
+	if (!out->plan)
+		return -EINVAL;
+	if (!out->plan->on) /* no TURN: users wait in the store for it */
+		return 0;
+	out->users = calloc(config_users->n + b->store_users.n + b->source_users.n + 1, sizeof *out->users);
+	if (!out->users) {
+		sl_desired_clear(out);
+		snprintf(text, text_len, "no memory");
+		return -ENOMEM;
+	}
+	gather(out, config_users, NULL, 0);
+	size_t foreign = gather(out, &b->store_users, before, 1);
+	foreign += gather(out, &b->source_users, before, 2);
 	if (foreign)
-		sl_log(SL_LOG_WARNING,
-		        "%zu users were added under another realm than %s and cannot be used: add them anew",
-		        foreign, config->turn.realm);
+		sl_log(SL_LOG_WARNING, "%zu users are of realms that are not here, and cannot be used: give them a realm, or add them anew", foreign);
 	return 0;
 }
 
@@ -91,6 +112,7 @@ static void take_over(struct sl_reload *r)
 	r->users = (struct sl_users){0};
 	b->config = r->config;
 	r->config = old;
+	sl_desk_reconfigure(b->desk, b->config);
 	sl_warden_reconfigure(b->warden, b->config);
 	if (b->media)
 		sl_media_reconfigure(b->media, b->config);
@@ -203,11 +225,17 @@ static bool needs_restart(const struct sl_reload *r, char *text, size_t text_len
 	return true;
 }
 
-static void give_up(struct sl_desired *d)
+/* The same users in the same realms: they are not told again. */
+static void keep_users(const struct sl_reload *r, struct sl_desired *d)
 {
+	const struct sl_turn_plan *now = sl_dp_plan(r->b->dp);
+
+	if (!now || !now->on || !d->plan->on || !sl_turn_plan_same_realms(now, d->plan) || !sl_users_same(&r->b->config_users, &r->users))
+		return;
 	for (size_t i = 0; i < d->n_users; i++)
 		sl_user_unref(d->users[i]);
-	free(d->users);
+	d->n_users = 0;
+	d->keep_users = true;
 }
 
 /* On the brain again, with what was read. */
@@ -220,15 +248,20 @@ static void bring_in(struct sl_reload *r)
 		conclude(r, -EINVAL, r->text);
 		return;
 	}
-	if (sl_brain_config_users(r->config, &r->users) < 0 ||
-	        sl_brain_desired(b, r->config, &r->users, &desired) < 0) {
+	if (sl_brain_config_users(r->config, &r->users) < 0) {
 		conclude(r, -ENOMEM, "no memory");
 		return;
 	}
-	int rc = sl_dp_replay(b->dp, &desired, replayed, r);
+	int rc = sl_brain_desired(b, r->config, &r->users, &desired, r->text, sizeof r->text);
+	if (rc < 0) {
+		conclude(r, rc, r->text);
+		return;
+	}
+	keep_users(r, &desired);
+	rc = sl_dp_replay(b->dp, &desired, replayed, r);
 	if (rc == 0)
 		return;
-	give_up(&desired);
+	sl_desired_clear(&desired);
 	if (rc == -EBUSY && !r->done) /* a signal asked for it, and nobody would ask again */
 		b->reload_wanted = true;
 	/* Away, or provisioned by another control plane: it gets the new one when its time comes. */

@@ -2,6 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/brain.h"
 
+#include "controlplane/turn/desk.h"
+#include "controlplane/turn/source.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,22 +62,30 @@ static void dataplane_answered(void *ctx, int error, const char *text)
 		end(ctx, SL_USER_APPLIED, "");
 }
 
+/* The file's goes before the store's, that before one of a table elsewhere. */
+static const struct sl_user *in_force(const struct sl_brain *b, const char *realm, const char *name, size_t len)
+{
+	const struct sl_users *sets[] = {&b->config_users, &b->store_users, &b->source_users};
+	const struct sl_user *u = NULL;
+
+	for (unsigned i = 0; i < sizeof sets / sizeof sets[0] && !u; i++)
+		u = sl_users_find(sets[i], realm, name, len);
+	return u;
+}
+
 static void tell_dataplane(struct sl_user_op *op)
 {
 	struct sl_brain *b = op->b;
-	const struct sl_cmd_user *k = &op->user->keys;
-	const struct sl_user *now = sl_users_find(&b->store_users, k->name, k->name_len);
+	const struct sl_user *u = op->user;
+	const struct sl_user *now = in_force(b, u->realm, u->name, u->name_len);
 
 	op->again = false;
-	/* A user of the file hides the one of the store. */
-	if (sl_users_find(&b->config_users, k->name, k->name_len)) {
+	/* A user of the file hides the one of the store; keys of a realm that is not here are of no use. */
+	if (sl_users_find(&b->config_users, u->realm, u->name, u->name_len) || !sl_desk_has_realm(b->desk, u->realm)) {
 		end(op, SL_USER_APPLIED, "");
 		return;
 	}
-	/* Keys of another realm are of no use. */
-	bool usable = now && strcmp(now->realm, b->config->turn.realm) == 0;
-	int rc = sl_dp_user(b->dp, usable ? SL_CMD_USER_SET : SL_CMD_USER_DELETE, usable ? now : op->user,
-	        dataplane_answered, op);
+	int rc = sl_dp_user(b->dp, now ? SL_CMD_USER_SET : SL_CMD_USER_DELETE, now ? now : op->user, dataplane_answered, op);
 	if (rc == -ENOBUFS || rc == -ENOMEM)
 		op->again = true;
 	else if (rc < 0)
@@ -86,14 +97,14 @@ static void stored(void *ctx, int error, const char *text)
 {
 	struct sl_user_op *op = ctx;
 	struct sl_brain *b = op->b;
-	const struct sl_cmd_user *k = &op->user->keys;
+	const struct sl_user *u = op->user;
 
 	if (error) {
 		end(op, error == -ENOENT ? SL_USER_UNKNOWN : SL_USER_FAILED, text);
 		return;
 	}
 	if (op->deletion) {
-		sl_users_remove(&b->store_users, k->name, k->name_len);
+		sl_users_remove(&b->store_users, u->realm, u->name, u->name_len);
 	} else if (sl_users_put(&b->store_users, sl_user_ref(op->user)) < 0) {
 		sl_user_unref(op->user);
 		end(op, SL_USER_REFUSED, "no memory");
@@ -131,14 +142,14 @@ void sl_brain_put_user(struct sl_brain *b, struct sl_user *u, sl_user_done done,
 		end(op, SL_USER_FAILED, "the store is too busy");
 }
 
-void sl_brain_delete_user(struct sl_brain *b, const char *name, size_t len, sl_user_done done, void *ctx)
+void sl_brain_delete_user(struct sl_brain *b, const char *realm, const char *name, size_t len, sl_user_done done, void *ctx)
 {
-	struct sl_user *u = sl_users_find(&b->store_users, name, len);
+	struct sl_user *u = sl_users_find(&b->store_users, realm, name, len);
 	struct sl_user_op *op = u ? begin(b, u, true, done, ctx) : NULL;
 
 	if (!u)
 		done(ctx, SL_USER_UNKNOWN, "");
-	else if (op && sl_store_delete_user(b->store, name, len, stored, op) < 0)
+	else if (op && sl_store_delete_user(b->store, realm, name, len, stored, op) < 0)
 		end(op, SL_USER_FAILED, "the store is too busy");
 }
 
@@ -158,4 +169,63 @@ void sl_brain_user_ops_tick(struct sl_brain *b, int64_t now_ms)
 			tell_dataplane(op);
 		op = due ? b->user_ops : op->next;
 	}
+}
+
+/* ---- tables elsewhere ---- */
+
+/* A change that did not arrive is made good by telling everything. */
+static void source_told(void *ctx, int error, const char *text)
+{
+	struct sl_brain *b = ctx;
+
+	if (error == -EAGAIN || error == -ETIMEDOUT || error == -ENOSPC)
+		sl_desk_tell_all(b->desk);
+}
+
+static struct sl_user *source_user(const struct sl_source_change *c, const char *realm)
+{
+	const uint8_t none[32] = {0};
+	const char *error;
+
+	/* One that goes is only named. */
+	return c->key_md5 ? sl_user_from_key(c->name, realm, c->key_md5, &error) : sl_user_copy(c->name, strlen(c->name), realm, none, none, none, 0, 0);
+}
+
+static int take_source_user(struct sl_brain *b, const struct sl_source_change *c)
+{
+	const char *realm = c->realm[0] ? c->realm : b->config->turn.realms[0].name;
+	struct sl_user *u = source_user(c, realm);
+
+	if (!u)
+		return -ENOMEM;
+	sl_user_ref(u);
+	if (!c->key_md5) {
+		sl_users_remove(&b->source_users, realm, u->name, u->name_len);
+		sl_user_unref(u);
+	} else if (sl_users_put(&b->source_users, u) < 0) {
+		sl_user_unref(u);
+		sl_user_unref(u);
+		return -ENOMEM;
+	}
+	const struct sl_user *now = in_force(b, realm, u->name, u->name_len);
+	bool hidden = now && now != u;
+	if (b->users_known && !hidden && sl_desk_has_realm(b->desk, realm))
+		sl_dp_user(b->dp, c->key_md5 ? SL_CMD_USER_SET : SL_CMD_USER_DELETE, u, source_told, b); /* away: the replay has it */
+	sl_user_unref(u);
+	return 0;
+}
+
+int sl_brain_source_users(struct sl_brain *b, const struct sl_source_change *changes, size_t n)
+{
+	/* Until the realms that came with them are in force, and there is room for all of them. */
+	if (b->users_known && !sl_desk_is_settled(b->desk))
+		return -EAGAIN;
+	if (b->users_known && n > sl_dp_room(b->dp))
+		return -ENOBUFS;
+	for (size_t i = 0; i < n; i++) {
+		int rc = take_source_user(b, &changes[i]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }

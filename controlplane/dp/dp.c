@@ -34,6 +34,7 @@ void sl_dp_free(struct sl_dp *dp)
 		return;
 	if (dp->attached)
 		sl_dp_detach(dp, "the control plane stops");
+	sl_turn_plan_unref(dp->plan);
 	free(dp);
 }
 
@@ -104,6 +105,8 @@ void sl_dp_detach(struct sl_dp *dp, const char *why)
 	dp->attached = false;
 	dp->standby = false;
 	dp->next_replay_ms = 0;
+	sl_turn_plan_unref(dp->plan);
+	dp->plan = NULL;
 	dp->ops.watch(dp->ops.ctx, -1, -1);
 	sl_client_detach(&dp->client);
 	sl_dp_replay_abandon(dp, -ENOTCONN, "the dataplane went away");
@@ -140,6 +143,46 @@ int sl_dp_send(struct sl_dp *dp, struct sl_command *cmd, sl_dp_done done, void *
 	return 0;
 }
 
+/* Where a command names a realm; NULL = it names none. */
+static uint16_t *realm_of(struct sl_command *c)
+{
+	switch (c->h.type) {
+	case SL_CMD_USER_SET:
+	case SL_CMD_USER_DELETE:
+		return &c->user.realm;
+	case SL_CMD_RESTRICTED:
+		return &c->restricted.realm;
+	default:
+		return NULL;
+	}
+}
+
+/* False: its realm is none. */
+static bool resolve(const struct sl_dp *dp, struct sl_dp_change *c)
+{
+	uint16_t *realm = realm_of(&c->cmd);
+	int index = c->realm[0] && dp->plan ? sl_turn_plan_realm(dp->plan, c->realm) : -1;
+
+	if (!c->realm[0] || !realm)
+		return true;
+	if (index < 0)
+		return false;
+	*realm = (uint16_t)index;
+	return true;
+}
+
+static void first_change_ends(struct sl_dp *dp)
+{
+	struct sl_dp_change *c = dp->first;
+
+	dp->first = c->next;
+	if (!dp->first)
+		dp->last = &dp->first;
+	dp->n_changes--;
+	OPENSSL_cleanse(c, sizeof *c);
+	free(c);
+}
+
 static void pump(struct sl_dp *dp)
 {
 	if (dp->attached)
@@ -148,20 +191,20 @@ static void pump(struct sl_dp *dp)
 		sl_dp_replay_pump(dp);
 	while (dp->attached && dp->replay.phase == PHASE_NONE && dp->first) {
 		struct sl_dp_change *c = dp->first;
-		if (sl_dp_send(dp, &c->cmd, c->done, c->ctx) < 0)
+		sl_dp_done done = c->done;
+		void *ctx = c->ctx;
+		bool known = resolve(dp, c);
+		if (known && sl_dp_send(dp, &c->cmd, done, ctx) < 0)
 			break;
-		dp->first = c->next;
-		if (!dp->first)
-			dp->last = &dp->first;
-		dp->n_changes--;
-		OPENSSL_cleanse(c, sizeof *c);
-		free(c);
+		first_change_ends(dp);
+		if (!known && done)
+			done(ctx, -ENOENT, "realm: there is none of that name");
 	}
 	if (dp->attached)
 		sl_dp_guard_pump(dp);
 }
 
-int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_done done, void *ctx)
+int sl_dp_change(struct sl_dp *dp, const struct sl_command *cmd, const char *realm, sl_dp_done done, void *ctx)
 {
 	if (!dp->attached)
 		return -ENOTCONN;
@@ -173,8 +216,9 @@ int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_d
 	struct sl_dp_change *c = calloc(1, sizeof *c);
 	if (!c)
 		return -ENOMEM;
-	c->cmd.h.type = type;
-	c->cmd.user = u->keys;
+	c->cmd = *cmd;
+	if (realm)
+		strncpy(c->realm, realm, sizeof c->realm - 1);
 	c->done = done;
 	c->ctx = ctx;
 	*dp->last = c;
@@ -182,6 +226,32 @@ int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_d
 	dp->n_changes++;
 	pump(dp);
 	return 0;
+}
+
+int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_done done, void *ctx)
+{
+	struct sl_command cmd = {.h = {.type = type}};
+
+	sl_user_command(u, 0, &cmd.user);
+	int rc = sl_dp_change(dp, &cmd, u->realm, done, ctx);
+	OPENSSL_cleanse(&cmd, sizeof cmd);
+	return rc;
+}
+
+unsigned sl_dp_room(const struct sl_dp *dp)
+{
+	return SL_DP_QUEUE_MAX - dp->n_changes;
+}
+
+const struct sl_turn_plan *sl_dp_plan(const struct sl_dp *dp)
+{
+	return dp->plan;
+}
+
+void sl_dp_set_turn(struct sl_dp *dp, const struct sl_dp_turn_ops *ops, void *ctx)
+{
+	dp->turn = *ops;
+	dp->turn_ctx = ctx;
 }
 
 /* ---- events ---- */
@@ -231,6 +301,11 @@ static void take_worker_event(struct sl_dp *dp, unsigned set, const struct sl_ev
 	} else if (sl_dp_guard_is_for(evt)) {
 		if (!sl_dp_guard_event(dp, set - 1, evt))
 			bad_event(dp, set, evt, "worker: not the one that told");
+	} else if (evt->h.type == SL_EVT_TURN_QUOTA) {
+		if (evt->turn_quota.worker != set - 1)
+			bad_event(dp, set, evt, "worker: not the one that told");
+		else if (dp->turn.quota)
+			dp->turn.quota(dp->turn_ctx, &evt->turn_quota);
 	} else if (evt->h.type == SL_EVT_ACK) {
 		dp->counts.command_errors++;
 		sl_log(SL_LOG_DEBUG, "worker %u refused a command: %s", set - 1, evt->ack.text);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "config/options.h"
+#include "controlplane/dp/plan.h"
 #include "controlplane/dp/table.h"
 #include "controlplane/dp/users.h"
 #include "dataplane/abi/region.h"
@@ -41,16 +42,17 @@ struct sl_dp;
 /* Outcome of something asked: error is 0 or negative errno, text says more (never NULL). */
 typedef void (*sl_dp_done)(void *ctx, int error, const char *text);
 
-/* What the dataplane shall have. users: an array of n references, owned by whoever is given it. */
+/* What the dataplane shall have; owned by whoever is given it. users: an array of n references, all of realms of the plan, best sorted by realm. */
 struct sl_desired {
-	const struct sl_config *config;
+	struct sl_turn_plan *plan;
+	bool keep_users; /* the users of the plan before stay; n_users is 0 */
 	struct sl_user **users;
 	size_t n_users;
 };
+void sl_desired_clear(struct sl_desired *d);
 
 struct sl_dp_ops {
-	/* Fill *out with the desired state: it is about to be replayed. config must stay until the replay is
-	 * over. 0, or negative errno: -EAGAIN when it is not known yet, -ENOMEM; asked again later. */
+	/* Fill *out with the desired state: it is about to be replayed. 0, or negative errno: -EAGAIN when it is not known yet, -ENOMEM; asked again later. */
 	int (*desired)(void *ctx, struct sl_desired *out);
 	/* Attached or not any more: the descriptors to watch have changed (-1 = none). */
 	void (*watch)(void *ctx, int sock, int event_fd);
@@ -74,7 +76,8 @@ void sl_dp_tick(struct sl_dp *dp, int64_t now_ms);
 void sl_dp_readable(struct sl_dp *dp, int64_t now_ms);
 
 /* Replay this desired state (taken over) instead of the one before. 0; or -EBUSY while another replay runs, -ENOTCONN
- * when there is nobody to replay it to now (away, standby): then the caller still owns it, and done is not called.
+ * when there is nobody to replay it to now (away, standby), -ESTALE when users cannot be kept (it has none of ours, or realms are others): then the caller
+ * still owns it, and done is not called.
  * done: 0, -EINVAL and the like when the dataplane refused it, -EBUSY and -ETIMEDOUT when it did not take place,
  * -ENOTCONN when the dataplane went away. */
 int sl_dp_replay(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, void *ctx);
@@ -84,8 +87,29 @@ void sl_dp_replay_now(struct sl_dp *dp);
 bool sl_dp_replaying(const struct sl_dp *dp);
 
 /* Set or delete one user, after any replay under way. 0; -ENOTCONN, -EBUSY in standby (nothing to do: the next replay
- * has it); -ENOBUFS, -ENOMEM (try again). */
+ * has it); -ENOBUFS, -ENOMEM (try again). done is told -ENOENT when its realm is none by then. */
 int sl_dp_user(struct sl_dp *dp, uint32_t type, const struct sl_user *u, sl_dp_done done, void *ctx);
+/* The same for ALTERNATE, RESTRICTED, TURN_DRAIN. realm: what cmd's index shall be of (NULL = cmd says it). done may be NULL. */
+int sl_dp_change(struct sl_dp *dp, const struct sl_command *cmd, const char *realm, sl_dp_done done, void *ctx);
+/* How many changes find room now. */
+unsigned sl_dp_room(const struct sl_dp *dp);
+/* The plan that the dataplane last took; NULL = none yet. */
+const struct sl_turn_plan *sl_dp_plan(const struct sl_dp *dp);
+
+/* ---- what workers tell of TURN ---- */
+
+/* Called by the link; all must be set. The brain's thread. */
+struct sl_dp_turn_ops {
+	/* Each EVENT_ALLOCATION, before the table has it; known: as the table has it until now, or NULL. */
+	void (*allocation)(void *ctx, const struct sl_evt_allocation *a, const struct sl_allocation *known);
+	/* A listing had it no more: it ended, and its end was not told. */
+	void (*vanished)(void *ctx, const struct sl_allocation *last);
+	/* Every worker has told all of its allocations: those not in the table are none. */
+	void (*listed)(void *ctx);
+	void (*detached)(void *ctx); /* the table is about to be emptied; allocations go on */
+	void (*quota)(void *ctx, const struct sl_evt_turn_quota *e);
+};
+void sl_dp_set_turn(struct sl_dp *dp, const struct sl_dp_turn_ops *ops, void *ctx);
 
 /* Delete an allocation: done with 0 once its end is reported, -ETIMEDOUT when no word came. 0, -ENOENT,
  * -ENOTCONN, -ENOBUFS. */

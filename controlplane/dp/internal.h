@@ -12,10 +12,11 @@ struct sl_dp_flight {
 	void *ctx;
 };
 
-/* A user's change waiting for its turn. */
+/* A change of what is published, waiting for its turn. */
 struct sl_dp_change {
 	struct sl_dp_change *next;
 	struct sl_command cmd;
+	char realm[SL_MSG_REALM_MAX]; /* its index goes into the command when that is sent: realms may have changed by then. "" = it names none */
 	sl_dp_done done;
 	void *ctx;
 };
@@ -26,11 +27,17 @@ enum sl_dp_phase {
 	PHASE_BEGIN,
 	PHASE_OPENING, /* another control plane may be writing: nothing follows before BEGIN is granted */
 	PHASE_TURN,
+	PHASE_REALMS,
+	PHASE_NAMES,
 	PHASE_RULES,
 	PHASE_SECRETS,
+	PHASE_KEYS,
+	PHASE_ALTERNATES,
+	PHASE_RESTRICTED,
 	PHASE_USERS,
 	PHASE_WAIT, /* COMMIT only what was taken whole */
 	PHASE_COMMIT,
+	PHASE_DRAIN,
 	PHASE_LAST,
 	PHASE_AGAIN, /* BEGIN was not granted: from the start at the next tick */
 };
@@ -39,6 +46,8 @@ struct sl_dp_replay {
 	enum sl_dp_phase phase; /* PHASE_NONE = no replay under way */
 	struct sl_desired desired;
 	size_t at; /* in the array of this phase */
+	const char *realm_name; /* of the last user, and its index */
+	uint16_t realm;
 	unsigned unanswered;
 	int error; /* of the first item refused */
 	int64_t heard_ms; /* the dataplane's last answer */
@@ -123,6 +132,7 @@ struct sl_dp {
 	unsigned n_flights;
 	struct sl_dp_flight flights[SL_DP_IN_FLIGHT]; /* at seq % SL_DP_IN_FLIGHT */
 	struct sl_dp_replay replay;
+	struct sl_turn_plan *plan; /* as last taken by this dataplane; NULL = none yet */
 	struct sl_dp_change *first, **last;
 	unsigned n_changes;
 
@@ -132,6 +142,8 @@ struct sl_dp {
 	struct sl_dp_waiter waiters[SL_DP_WAITING_MAX];
 	struct sl_dp_media media;
 	struct sl_dp_guard guard;
+	struct sl_dp_turn_ops turn;
+	void *turn_ctx;
 	struct sl_dp_counts counts;
 	char trouble[200];
 };
@@ -147,7 +159,6 @@ void sl_dp_replay_start(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done
 void sl_dp_replay_pump(struct sl_dp *dp);
 void sl_dp_replay_tick(struct sl_dp *dp); /* attached: what waited for its time */
 void sl_dp_replay_abandon(struct sl_dp *dp, int error, const char *text);
-void sl_desired_clear(struct sl_desired *d);
 
 /* sync.c */
 void sl_dp_sync_begin(struct sl_dp *dp, int64_t now_ms); /* just attached */

@@ -3,7 +3,6 @@
 #include "controlplane/dp/internal.h"
 
 #include "dataplane/abi/log.h"
-#include "dataplane/wire/channel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,13 +15,14 @@ void sl_desired_clear(struct sl_desired *d)
 	for (size_t i = 0; i < d->n_users; i++)
 		sl_user_unref(d->users[i]);
 	free(d->users);
+	sl_turn_plan_unref(d->plan);
 	*d = (struct sl_desired){0};
 }
 
 void sl_dp_replay_start(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, void *ctx)
 {
 	/* Without TURN the housekeeper has nothing to be told, and the provisioning of TURN is left to who has it. */
-	bool turn = desired->config->turn.n_listeners > 0;
+	bool turn = desired->plan->on;
 
 	dp->replay = (struct sl_dp_replay){.phase = turn ? PHASE_BEGIN : PHASE_LAST,
 	        .desired = *desired,
@@ -40,6 +40,8 @@ int sl_dp_replay(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, 
 		return -EBUSY;
 	if (!dp->attached || dp->standby)
 		return -ENOTCONN;
+	if (desired->keep_users && !(dp->plan && sl_turn_plan_same_realms(dp->plan, desired->plan)))
+		return -ESTALE;
 	sl_dp_replay_start(dp, desired, done, ctx);
 	return 0;
 }
@@ -133,10 +135,14 @@ static void finish(struct sl_dp *dp)
 	dp->counts.replays++;
 	dp->refused_generation = 0;
 	dp->standby = false;
-	const struct sl_conf_turn *t = &r->desired.config->turn;
-	if (t->n_listeners > 0)
-		sl_log(SL_LOG_INFO, "the dataplane is provisioned: realm %s, %zu users, %u secrets, %u peer rules", t->realm,
-		        r->desired.n_users, t->n_secrets, t->n_peer_rules);
+	const struct sl_turn_plan *p = r->desired.plan;
+	sl_turn_plan_unref(dp->plan);
+	dp->plan = sl_turn_plan_ref(r->desired.plan);
+	if (p->on && r->desired.keep_users)
+		sl_log(SL_LOG_INFO, "the dataplane is provisioned: %zu realms, the same users, %zu secrets, %zu peer rules", p->n_realms, p->n_secrets, p->n_rules);
+	else if (p->on)
+		sl_log(SL_LOG_INFO, "the dataplane is provisioned: realm %s%s, %zu users, %zu secrets, %zu peer rules", p->realms[0].name,
+		        p->n_realms > 1 ? " and others" : "", r->desired.n_users, p->n_secrets, p->n_rules);
 	sl_dp_replay_abandon(dp, 0, "");
 }
 
@@ -157,43 +163,26 @@ static void item_answered(void *ctx, int error, const char *text)
 		finish(dp);
 }
 
-static void fill_turn(struct sl_command *c, const struct sl_conf_turn *t)
-{
-	strncpy(c->turn.realm, t->realm, sizeof c->turn.realm - 1);
-	strncpy(c->turn.software, t->software ? t->software : "", sizeof c->turn.software - 1);
-	c->turn.default_lifetime_s = t->default_lifetime_s;
-	c->turn.max_lifetime_s = t->max_lifetime_s;
-	c->turn.permission_lifetime_s = t->permission_lifetime_s;
-	c->turn.channel_lifetime_s = t->channel_lifetime_s;
-	c->turn.nonce_lifetime_s = t->nonce_lifetime_s;
-	c->turn.user_quota = t->user_quota;
-	c->turn.max_permissions = t->max_permissions;
-	c->turn.offer_sha256 = t->sha256;
-	c->turn.channel_max = t->rfc5766_channels ? SL_CHANNEL_MAX_RFC5766 : SL_CHANNEL_MAX;
-}
-
-static void fill_rule(struct sl_command *c, const struct sl_conf_peer_rule *rule)
-{
-	c->peer_rule.ip = rule->prefix.ip;
-	c->peer_rule.prefix_len = rule->prefix.len;
-	c->peer_rule.allow = rule->allow;
-}
-
-static void fill_secret(struct sl_command *c, const char *secret)
-{
-	size_t len = strnlen(secret, SL_MSG_SECRET_MAX);
-
-	c->secret.len = (uint16_t)len;
-	memcpy(c->secret.secret, secret, len);
-}
-
+/* What each phase sends: type, how many, and what fills the command from the plan. */
 static size_t items_of(const struct sl_dp_replay *r)
 {
+	const struct sl_turn_plan *p = r->desired.plan;
+
 	switch (r->phase) {
+	case PHASE_REALMS:
+		return p->n_realms;
+	case PHASE_NAMES:
+		return p->n_names;
 	case PHASE_RULES:
-		return r->desired.config->turn.n_peer_rules;
+		return p->n_rules;
 	case PHASE_SECRETS:
-		return r->desired.config->turn.n_secrets;
+		return p->n_secrets;
+	case PHASE_KEYS:
+		return p->n_keys;
+	case PHASE_ALTERNATES:
+		return p->n_alternates;
+	case PHASE_RESTRICTED:
+		return p->n_restricted;
 	case PHASE_USERS:
 		return r->desired.n_users;
 	case PHASE_OPENING:
@@ -205,32 +194,94 @@ static size_t items_of(const struct sl_dp_replay *r)
 	case PHASE_BEGIN:
 	case PHASE_TURN:
 	case PHASE_COMMIT:
+	case PHASE_DRAIN:
 		break;
 	}
 	return 1;
 }
 
-static void fill_item(const struct sl_dp_replay *r, struct sl_command *c)
+static void fill_restricted(struct sl_cmd_restricted *c, const struct sl_turn_plan_restricted *r)
+{
+	c->kind = r->name ? SL_RESTRICTED_ACCOUNT : SL_RESTRICTED_PREFIX;
+	c->realm = r->realm;
+	if (!r->name) {
+		c->ip = r->prefix.ip;
+		c->prefix_len = r->prefix.len;
+		return;
+	}
+	c->name_len = (uint16_t)strnlen(r->name, sizeof c->name);
+	memcpy(c->name, r->name, c->name_len);
+}
+
+/* Users come sorted by realm. */
+static void fill_user(struct sl_dp_replay *r, struct sl_cmd_user *c)
+{
+	const struct sl_user *u = r->desired.users[r->at];
+
+	if (!r->realm_name || strcmp(r->realm_name, u->realm) != 0) {
+		int realm = sl_turn_plan_realm(r->desired.plan, u->realm);
+		r->realm_name = u->realm;
+		r->realm = (uint16_t)(realm < 0 ? 0 : realm); /* whoever made the list left out those of no realm */
+	}
+	sl_user_command(u, r->realm, c);
+}
+
+static void fill_item(struct sl_dp_replay *r, struct sl_command *c)
 {
 	static const uint32_t types[] = {
 	        [PHASE_BEGIN] = SL_CMD_CONFIG_BEGIN,
 	        [PHASE_TURN] = SL_CMD_TURN_CONFIG,
+	        [PHASE_REALMS] = SL_CMD_TURN_REALM,
+	        [PHASE_NAMES] = SL_CMD_REALM_NAME,
 	        [PHASE_RULES] = SL_CMD_PEER_RULE,
 	        [PHASE_SECRETS] = SL_CMD_SECRET,
+	        [PHASE_KEYS] = SL_CMD_OAUTH_KEY,
+	        [PHASE_ALTERNATES] = SL_CMD_ALTERNATE,
+	        [PHASE_RESTRICTED] = SL_CMD_RESTRICTED,
 	        [PHASE_USERS] = SL_CMD_USER_SET,
 	        [PHASE_COMMIT] = SL_CMD_CONFIG_COMMIT,
+	        [PHASE_DRAIN] = SL_CMD_TURN_DRAIN,
 	};
-	const struct sl_conf_turn *t = &r->desired.config->turn;
+	const struct sl_turn_plan *p = r->desired.plan;
 
 	*c = (struct sl_command){.h = {.type = types[r->phase]}};
-	if (r->phase == PHASE_TURN)
-		fill_turn(c, t);
-	else if (r->phase == PHASE_RULES)
-		fill_rule(c, &t->peer_rules[r->at]);
-	else if (r->phase == PHASE_SECRETS)
-		fill_secret(c, t->secrets[r->at]);
-	else if (r->phase == PHASE_USERS)
-		c->user = r->desired.users[r->at]->keys;
+	switch (r->phase) {
+	case PHASE_BEGIN:
+		c->begin.flags = r->desired.keep_users ? SL_CONFIG_KEEP_USERS : 0;
+		break;
+	case PHASE_TURN:
+		c->turn = p->turn;
+		break;
+	case PHASE_REALMS:
+		c->realm = p->realms[r->at];
+		break;
+	case PHASE_NAMES:
+		c->realm_name = p->names[r->at];
+		break;
+	case PHASE_RULES:
+		c->peer_rule = p->rules[r->at];
+		break;
+	case PHASE_SECRETS:
+		c->secret = p->secrets[r->at];
+		break;
+	case PHASE_KEYS:
+		c->oauth_key = p->keys[r->at];
+		break;
+	case PHASE_ALTERNATES:
+		c->alternate = p->alternates[r->at];
+		break;
+	case PHASE_RESTRICTED:
+		fill_restricted(&c->restricted, &p->restricted[r->at]);
+		break;
+	case PHASE_USERS:
+		fill_user(r, &c->user);
+		break;
+	case PHASE_DRAIN:
+		c->drain = p->drain;
+		break;
+	default:
+		break;
+	}
 }
 
 void sl_dp_replay_pump(struct sl_dp *dp)

@@ -79,6 +79,8 @@ void sl_dp_sync_begin(struct sl_dp *dp, int64_t now_ms)
 
 void sl_dp_sync_end(struct sl_dp *dp)
 {
+	if (dp->turn.detached)
+		dp->turn.detached(dp->turn_ctx);
 	sl_table_clear(&dp->table);
 	for (unsigned i = 0; i < SL_DP_WAITING_MAX; i++) {
 		if (dp->waiters[i].deadline_ms)
@@ -111,6 +113,16 @@ void sl_dp_sync_tick(struct sl_dp *dp, int64_t now_ms)
 	}
 }
 
+/* No event of any listing was lost. */
+static bool all_whole(const struct sl_dp *dp)
+{
+	for (unsigned i = 0; i < dp->client.n_workers; i++) {
+		if (lost_by(dp, i) != dp->workers[i].events_lost)
+			return false;
+	}
+	return true;
+}
+
 static void list_ended(struct sl_dp *dp, unsigned worker, const struct sl_event *evt)
 {
 	struct sl_dp_worker *w = &dp->workers[worker];
@@ -120,9 +132,11 @@ static void list_ended(struct sl_dp *dp, unsigned worker, const struct sl_event 
 	w->listing = false;
 	/* A listing that lost events is no proof that something ended. */
 	if (lost_by(dp, worker) == w->events_lost)
-		sl_table_sweep(&dp->table, worker, w->round);
+		sl_table_sweep(&dp->table, worker, w->round, dp->turn.vanished, dp->turn_ctx);
 	if (any_listing(dp))
 		return;
+	if (dp->turn.listed && all_whole(dp))
+		dp->turn.listed(dp->turn_ctx);
 	for (unsigned i = 0; i < SL_DP_WAITING_MAX; i++) {
 		if (dp->waiters[i].deadline_ms && dp->waiters[i].listing)
 			tell(&dp->waiters[i], 0, "");
@@ -148,12 +162,12 @@ int sl_dp_refresh(struct sl_dp *dp, int64_t now_ms, sl_dp_done done, void *ctx)
 static void closed(struct sl_dp *dp, const struct sl_evt_allocation *a)
 {
 	static const char *const why[] = {
-	        "", "its lifetime ended", "its client ended it", "an operator ended it"};
+	        "", "its lifetime ended", "its client ended it", "an operator ended it", "its connection ended"};
 
 	sl_log(SL_LOG_INFO,
 	        "allocation %016" PRIx64 " of %s closed after %u s, %s: to peers %" PRIu64 " packets %" PRIu64
 	        " bytes, to the client %" PRIu64 " packets %" PRIu64 " bytes",
-	        a->id, a->username, a->age_s, why[a->end], a->to_peer_packets, a->to_peer_bytes,
+	        a->id, a->username, a->age_s, a->end < sizeof why / sizeof why[0] ? why[a->end] : "", a->to_peer_packets, a->to_peer_bytes,
 	        a->to_client_packets, a->to_client_bytes);
 	sl_table_remove(&dp->table, a->id);
 	for (unsigned i = 0; i < SL_DP_WAITING_MAX; i++) {
@@ -173,6 +187,8 @@ bool sl_dp_sync_event(struct sl_dp *dp, unsigned worker, const struct sl_event *
 	const struct sl_allocation *known = sl_table_find(&dp->table, a->id);
 	if (a->worker != worker || (known && known->state.worker != worker))
 		return false;
+	if (dp->turn.allocation)
+		dp->turn.allocation(dp->turn_ctx, a, known);
 	if (a->change == SL_ALLOC_CLOSED) {
 		closed(dp, a);
 		return true;

@@ -42,6 +42,18 @@ static int grow(struct sl_table *t)
 	return 0;
 }
 
+/* by: 1 or -1, as size_t goes. */
+static void count(struct sl_table *t, const struct sl_evt_allocation *a, size_t by)
+{
+	unsigned realm = a->realm < SL_TURN_MAX_REALMS ? a->realm : SL_TURN_MAX_REALMS;
+
+	t->of_realm[realm] += by;
+	if (a->flags & SL_ALLOC_IS_RESTRICTED)
+		t->restricted_of_realm[realm] += by;
+	if (a->over < SL_TURN_N_TRANSPORTS)
+		t->over[a->over] += by;
+}
+
 int sl_table_put(struct sl_table *t, const struct sl_evt_allocation *state, int64_t now_ms, uint32_t round)
 {
 	if (t->n == t->capacity && grow(t) < 0)
@@ -50,6 +62,9 @@ int sl_table_put(struct sl_table *t, const struct sl_evt_allocation *state, int6
 	size_t i = probe(t, state->id);
 	if (!t->index[i])
 		t->index[i] = (uint32_t)++t->n;
+	else
+		count(t, &t->all[t->index[i] - 1].state, (size_t)-1);
+	count(t, state, 1);
 	t->all[t->index[i] - 1] = (struct sl_allocation){*state, now_ms, round};
 	return 0;
 }
@@ -86,6 +101,7 @@ bool sl_table_remove(struct sl_table *t, uint64_t id)
 	uint32_t at = t->index[i];
 	if (!at)
 		return false;
+	count(t, &t->all[at - 1].state, (size_t)-1);
 	close_gap(t, i);
 	size_t last = --t->n;
 	if (at - 1 != last) {
@@ -96,13 +112,17 @@ bool sl_table_remove(struct sl_table *t, uint64_t id)
 	return true;
 }
 
-size_t sl_table_sweep(struct sl_table *t, unsigned worker, uint32_t round)
+size_t sl_table_sweep(
+        struct sl_table *t, unsigned worker, uint32_t round, void (*vanished)(void *ctx, const struct sl_allocation *last), void *ctx)
 {
 	size_t before = t->n;
 
 	for (size_t i = t->n; i-- > 0;) {
-		if (t->all[i].state.worker == worker && t->all[i].round != round)
-			sl_table_remove(t, t->all[i].state.id);
+		if (t->all[i].state.worker != worker || t->all[i].round == round)
+			continue;
+		if (vanished)
+			vanished(ctx, &t->all[i]);
+		sl_table_remove(t, t->all[i].state.id);
 	}
 	return before - t->n;
 }

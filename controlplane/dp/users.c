@@ -42,36 +42,89 @@ static bool is_plain_utf8(const char *s)
 	return true;
 }
 
+struct sl_user *sl_user_copy(const char *name, size_t name_len, const char *realm, const uint8_t key_md5[16], const uint8_t key_sha256[32],
+        const uint8_t userhash[32], uint16_t flags, int64_t created_unix_s)
+{
+	size_t realm_len = strlen(realm);
+
+	if (name_len == 0 || name_len > SL_MSG_USERNAME_MAX || realm_len == 0 || realm_len >= SL_MSG_REALM_MAX)
+		return NULL;
+	struct sl_user *u = calloc(1, sizeof *u + name_len + realm_len + 2);
+	if (!u)
+		return NULL;
+	u->refs = 1;
+	u->flags = flags;
+	u->name_len = (uint16_t)name_len;
+	u->created_unix_s = created_unix_s;
+	memcpy(u->key_md5, key_md5, sizeof u->key_md5);
+	memcpy(u->key_sha256, key_sha256, sizeof u->key_sha256);
+	memcpy(u->userhash, userhash, sizeof u->userhash);
+	memcpy(u->name, name, name_len);
+	u->realm = memcpy(u->name + name_len + 1, realm, realm_len);
+	return u;
+}
+
+static bool is_name(const char *name, const char *realm, const char **error)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > SL_MSG_USERNAME_MAX || !is_plain_utf8(name))
+		*error = "name";
+	else if (!realm[0] || strlen(realm) >= SL_MSG_REALM_MAX || !is_plain_utf8(realm))
+		*error = "realm";
+	else
+		return true;
+	return false;
+}
+
 struct sl_user *sl_user_new(
         const char *name, const char *realm, const char *password, int64_t created_unix_s, const char **error)
 {
 	const char *parts[] = {name, realm, password};
-	size_t len = strlen(name);
+	uint8_t md5[16], sha256[32], userhash[32];
+	struct sl_user *u = NULL;
 
-	if (len == 0 || len > SL_MSG_USERNAME_MAX || !is_plain_utf8(name)) {
-		*error = "name";
+	if (!is_name(name, realm, error))
 		return NULL;
-	}
 	if (!password[0] || strlen(password) > PASSWORD_MAX || !is_plain_utf8(password)) {
 		*error = "password";
 		return NULL;
 	}
 	*error = "memory";
-	struct sl_user *u = calloc(1, sizeof *u);
-	if (!u)
-		return NULL;
-	u->refs = 1;
-	u->created_unix_s = created_unix_s;
-	strncpy(u->realm, realm, sizeof u->realm - 1);
-	u->keys.name_len = (uint16_t)len;
-	memcpy(u->keys.name, name, len);
-	if (!hash(EVP_md5(), parts, 3, u->keys.key_md5) ||
-	        !hash(EVP_sha256(), parts, 3, u->keys.key_sha256) ||
-	        !hash(EVP_sha256(), parts, 2, u->keys.userhash)) {
-		sl_user_unref(u);
-		return NULL;
-	}
+	if (hash(EVP_md5(), parts, 3, md5) && hash(EVP_sha256(), parts, 3, sha256) && hash(EVP_sha256(), parts, 2, userhash))
+		u = sl_user_copy(name, strlen(name), realm, md5, sha256, userhash, 0, created_unix_s);
+	OPENSSL_cleanse(md5, sizeof md5);
+	OPENSSL_cleanse(sha256, sizeof sha256);
 	return u;
+}
+
+struct sl_user *sl_user_from_key(const char *name, const char *realm, const uint8_t key_md5[16], const char **error)
+{
+	const char *parts[] = {name, realm};
+	const uint8_t none[32] = {0};
+	uint8_t userhash[32];
+
+	if (!is_name(name, realm, error))
+		return NULL;
+	*error = "memory";
+	if (!hash(EVP_sha256(), parts, 2, userhash))
+		return NULL;
+	return sl_user_copy(name, strlen(name), realm, key_md5, none, userhash, SL_USER_NO_SHA256, 0);
+}
+
+void sl_user_command(const struct sl_user *u, uint16_t realm, struct sl_cmd_user *out)
+{
+	*out = (struct sl_cmd_user){.name_len = u->name_len, .realm = realm, .flags = u->flags};
+	memcpy(out->name, u->name, u->name_len);
+	memcpy(out->key_md5, u->key_md5, sizeof out->key_md5);
+	memcpy(out->key_sha256, u->key_sha256, sizeof out->key_sha256);
+	memcpy(out->userhash, u->userhash, sizeof out->userhash);
+}
+
+bool sl_user_same_keys(const struct sl_user *a, const struct sl_user *b)
+{
+	return a->flags == b->flags && CRYPTO_memcmp(a->key_md5, b->key_md5, sizeof a->key_md5) == 0 &&
+	       CRYPTO_memcmp(a->key_sha256, b->key_sha256, sizeof a->key_sha256) == 0;
 }
 
 struct sl_user *sl_user_ref(struct sl_user *u)
@@ -84,29 +137,31 @@ void sl_user_unref(struct sl_user *u)
 {
 	if (!u || --u->refs > 0)
 		return;
-	OPENSSL_cleanse(u, sizeof *u);
+	OPENSSL_cleanse(u, sizeof *u + u->name_len);
 	free(u);
 }
 
-/* Order of names: bytes, the shorter first. */
-static int compare(const struct sl_user *u, const char *name, size_t len)
+/* Order of names: realm, then bytes, the shorter first. */
+static int compare(const struct sl_user *u, const char *realm, const char *name, size_t len)
 {
-	size_t common = u->keys.name_len < len ? u->keys.name_len : len;
-	int c = memcmp(u->keys.name, name, common);
+	size_t common = u->name_len < len ? u->name_len : len;
+	int c = strcmp(u->realm, realm);
 
+	if (!c)
+		c = memcmp(u->name, name, common);
 	if (c)
 		return c;
-	return u->keys.name_len < len ? -1 : u->keys.name_len > len;
+	return u->name_len < len ? -1 : u->name_len > len;
 }
 
 /* Where the name is or would be. */
-static size_t position(const struct sl_users *set, const char *name, size_t len)
+static size_t position(const struct sl_users *set, const char *realm, const char *name, size_t len)
 {
 	size_t low = 0, high = set->n;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		if (compare(set->by_name[mid], name, len) < 0)
+		if (compare(set->by_name[mid], realm, name, len) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -114,18 +169,19 @@ static size_t position(const struct sl_users *set, const char *name, size_t len)
 	return low;
 }
 
-struct sl_user *sl_users_find(const struct sl_users *set, const char *name, size_t len)
+struct sl_user *sl_users_find(const struct sl_users *set, const char *realm, const char *name, size_t len)
 {
-	size_t at = position(set, name, len);
+	size_t at = position(set, realm, name, len);
 
-	return at < set->n && compare(set->by_name[at], name, len) == 0 ? set->by_name[at] : NULL;
+	return at < set->n && compare(set->by_name[at], realm, name, len) == 0 ? set->by_name[at] : NULL;
 }
 
 int sl_users_put(struct sl_users *set, struct sl_user *u)
 {
-	size_t at = position(set, u->keys.name, u->keys.name_len);
+	/* Whole tables come in order: then nothing is searched and nothing moved. */
+	size_t at = set->n && compare(set->by_name[set->n - 1], u->realm, u->name, u->name_len) < 0 ? set->n : position(set, u->realm, u->name, u->name_len);
 
-	if (at < set->n && compare(set->by_name[at], u->keys.name, u->keys.name_len) == 0) {
+	if (at < set->n && compare(set->by_name[at], u->realm, u->name, u->name_len) == 0) {
 		sl_user_unref(set->by_name[at]);
 		set->by_name[at] = u;
 		return 0;
@@ -144,15 +200,27 @@ int sl_users_put(struct sl_users *set, struct sl_user *u)
 	return 0;
 }
 
-bool sl_users_remove(struct sl_users *set, const char *name, size_t len)
+bool sl_users_remove(struct sl_users *set, const char *realm, const char *name, size_t len)
 {
-	size_t at = position(set, name, len);
+	size_t at = position(set, realm, name, len);
 
-	if (at == set->n || compare(set->by_name[at], name, len) != 0)
+	if (at == set->n || compare(set->by_name[at], realm, name, len) != 0)
 		return false;
 	sl_user_unref(set->by_name[at]);
 	set->n--;
 	memmove(set->by_name + at, set->by_name + at + 1, (set->n - at) * sizeof *set->by_name);
+	return true;
+}
+
+bool sl_users_same(const struct sl_users *a, const struct sl_users *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct sl_user *u = b->by_name[i];
+		if (compare(a->by_name[i], u->realm, u->name, u->name_len) != 0 || !sl_user_same_keys(a->by_name[i], u))
+			return false;
+	}
 	return true;
 }
 

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/http/api.h"
 
+#include "controlplane/turn/desk.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,37 +21,50 @@ struct change {
 
 /* ---- listing ---- */
 
-static json_t *show(const struct sl_brain *b, const struct sl_user *u)
+/* The realm that is asked for: ?realm=, else the default one. */
+static const char *realm_asked(const struct sl_brain *b, const struct sl_http_request *r)
 {
-	json_t *o = json_pack("{s:o, s:s, s:b}", "name", sl_api_text(u->keys.name, u->keys.name_len),
-	        "origin", u->created_unix_s ? "api" : "config", "usable",
-	        strcmp(u->realm, b->config->turn.realm) == 0);
+	const char *realm = sl_http_arg(r, "realm");
+
+	return realm && realm[0] ? realm : b->config->turn.realms[0].name;
+}
+
+static json_t *show(const struct sl_brain *b, const struct sl_user *u, unsigned set)
+{
+	static const char *const origins[] = {"config", "api", "table"};
+	json_t *o = json_pack("{s:o, s:s, s:s, s:b}", "name", sl_api_text(u->name, u->name_len), "realm", u->realm, "origin", origins[set], "usable",
+	        sl_desk_has_realm(b->desk, u->realm));
 
 	if (u->created_unix_s)
 		json_object_set_new(o, "created_unix_s", json_integer(u->created_unix_s));
 	return o;
 }
 
+/* Of all realms, or of ?realm=. */
 static void list(struct sl_brain *b, struct sl_http_request *r)
 {
-	const struct sl_users *sets[] = {&b->config_users, &b->store_users};
+	const struct sl_users *sets[] = {&b->config_users, &b->store_users, &b->source_users};
+	const char *realm = sl_http_arg(r, "realm");
 	size_t limit, offset, n = 0;
 
 	if (!sl_api_page(r, DEFAULT_LIMIT, &limit, &offset))
 		return;
 	json_t *all = json_array();
-	for (unsigned s = 0; s < 2; s++) {
+	for (unsigned s = 0; s < sizeof sets / sizeof sets[0]; s++) {
 		for (size_t i = 0; i < sets[s]->n; i++) {
 			const struct sl_user *u = sets[s]->by_name[i];
-			if (s == 1 && sl_users_find(&b->config_users, u->keys.name, u->keys.name_len))
+			bool hidden = realm && strcmp(realm, u->realm) != 0;
+			for (unsigned before = 0; before < s && !hidden; before++)
+				hidden = sl_users_find(sets[before], u->realm, u->name, u->name_len) != NULL;
+			if (hidden)
 				continue;
 			if (n >= offset && json_array_size(all) < limit)
-				json_array_append_new(all, show(b, u));
+				json_array_append_new(all, show(b, u, s));
 			n++;
 		}
 	}
 	sl_api_json(r, 200,
-	        json_pack("{s:I, s:s, s:o}", "total", (json_int_t)n, "realm", b->config->turn.realm, "users",
+	        json_pack("{s:I, s:s, s:o}", "total", (json_int_t)n, "realm", realm ? realm : b->config->turn.realms[0].name, "users",
 	                all));
 }
 
@@ -94,9 +109,9 @@ static struct change *change_new(struct sl_http_request *r, bool replaces, bool 
 	return c;
 }
 
-static bool hidden_by_config(struct sl_brain *b, struct sl_http_request *r, const char *name)
+static bool hidden_by_config(struct sl_brain *b, struct sl_http_request *r, const char *realm, const char *name)
 {
-	if (!sl_users_find(&b->config_users, name, strlen(name)))
+	if (!sl_users_find(&b->config_users, realm, name, strlen(name)))
 		return false;
 	sl_api_error(r, 409, "name", "this user is in the configuration file: change it there and reload");
 	return true;
@@ -114,22 +129,30 @@ static const char *member(struct sl_http_request *r, json_t *body, const char *n
 	return NULL;
 }
 
+static bool known_realm(struct sl_brain *b, struct sl_http_request *r, const char *realm)
+{
+	if (sl_desk_has_realm(b->desk, realm))
+		return true;
+	sl_api_error(r, 400, "realm", "there is no realm of that name: GET /v1/turn/realms lists them");
+	return false;
+}
+
 static void add_user(struct sl_brain *b, struct sl_http_request *r, json_t *body)
 {
-	const char *name, *password, *error = NULL, *key;
+	const char *name, *password, *error = NULL, *key, *realm = realm_asked(b, r);
 	json_t *value;
 
 	json_object_foreach(body, key, value)
 	{
-		if (strcmp(key, "name") != 0 && strcmp(key, "password") != 0) {
-			sl_api_error(r, 400, key, "unknown member; known are name and password");
+		if (strcmp(key, "name") != 0 && strcmp(key, "password") != 0 && strcmp(key, "realm") != 0) {
+			sl_api_error(r, 400, key, "unknown member; known are name, password and realm");
 			return;
 		}
 	}
 	if (!(name = member(r, body, "name")) || !(password = member(r, body, "password")) ||
-	        hidden_by_config(b, r, name))
+	        (json_object_get(body, "realm") && !(realm = member(r, body, "realm"))) || !known_realm(b, r, realm) || hidden_by_config(b, r, realm, name))
 		return;
-	struct sl_user *u = sl_user_new(name, b->config->turn.realm, password, time(NULL), &error);
+	struct sl_user *u = sl_user_new(name, realm, password, time(NULL), &error);
 	if (!u) {
 		if (strcmp(error, "memory") == 0)
 			sl_api_error(r, 500, NULL, "no memory");
@@ -139,7 +162,7 @@ static void add_user(struct sl_brain *b, struct sl_http_request *r, json_t *body
 			        strcmp(error, "name") == 0 ? "1 to 508" : "1 to 256");
 		return;
 	}
-	struct change *c = change_new(r, sl_users_find(&b->store_users, name, strlen(name)) != NULL, false);
+	struct change *c = change_new(r, sl_users_find(&b->store_users, realm, name, strlen(name)) != NULL, false);
 	if (c)
 		sl_brain_put_user(b, u, changed, c);
 	sl_user_unref(u);
@@ -160,11 +183,13 @@ static void add(struct sl_brain *b, struct sl_http_request *r)
 
 static void remove_user(struct sl_brain *b, struct sl_http_request *r, const char *name)
 {
-	if (hidden_by_config(b, r, name))
+	const char *realm = realm_asked(b, r);
+
+	if (hidden_by_config(b, r, realm, name))
 		return;
 	struct change *c = change_new(r, false, true);
 	if (c)
-		sl_brain_delete_user(b, name, strlen(name), changed, c);
+		sl_brain_delete_user(b, realm, name, strlen(name), changed, c);
 }
 
 void sl_api_users(struct sl_brain *b, struct sl_http_request *r, const char *name)

@@ -109,8 +109,8 @@ static void own_metrics(FILE *f, struct sl_brain *b)
 	sl_metric(f, "sluice_controlplane_restarts_total", "counter",
 	        "restarts of the control plane's working half", sl_keeper_restarts());
 	sl_metric_head(f, "sluice_turn_users", "gauge", "static TURN users, by where they come from");
-	fprintf(f, "sluice_turn_users{origin=\"config\"} %zu\nsluice_turn_users{origin=\"api\"} %zu\n",
-	        b->config_users.n, b->store_users.n);
+	fprintf(f, "sluice_turn_users{origin=\"config\"} %zu\nsluice_turn_users{origin=\"api\"} %zu\nsluice_turn_users{origin=\"table\"} %zu\n",
+	        b->config_users.n, b->store_users.n, b->source_users.n);
 	sl_metric(f, "sluice_allocations_known", "gauge", "allocations the control plane knows of",
 	        sl_dp_table(b->dp)->n);
 	sl_metric(f, "sluice_dataplane_attachments_total", "counter", "times the control plane attached",

@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/http/api.h"
 #include "controlplane/http/guard_view.h"
+#include "controlplane/turn/desk.h"
 
 #include "dataplane/abi/keeper.h"
 
@@ -128,8 +129,15 @@ static json_t *turn_status(const struct sl_brain *b)
 
 	if (t->n_listeners == 0)
 		return json_null();
-	return json_pack("{s:s, s:I, s:I, s:i, s:i}", "realm", t->realm, "config_users", (json_int_t)b->config_users.n,
-	        "api_users", (json_int_t)b->store_users.n, "secrets", (int)t->n_secrets, "peer_rules", (int)t->n_peer_rules);
+	const struct sl_turn_plan *p = sl_desk_plan_now(b->desk);
+	struct sl_desk_load load = sl_desk_load(b->desk);
+	size_t peers, restricted;
+	sl_desk_peers(b->desk, &peers);
+	sl_desk_restricted(b->desk, &restricted);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:b}", "realm", t->realms[0].name, "realms", (json_int_t)p->n_realms,
+	        "config_users", (json_int_t)b->config_users.n, "api_users", (json_int_t)b->store_users.n, "table_users", (json_int_t)b->source_users.n,
+	        "secrets", (json_int_t)p->n_secrets, "peer_rules", (json_int_t)p->n_rules, "live_peer_rules", (json_int_t)peers, "live_restricted",
+	        (json_int_t)restricted, "load_percent", (int)load.percent, "draining", sl_desk_drain(b->desk)->on);
 }
 
 /* null when there is no media. */

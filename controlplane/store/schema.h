@@ -56,3 +56,29 @@
 	" origin INTEGER NOT NULL, times INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,"                 \
 	" reason TEXT NOT NULL," /* milliseconds since 1970; until 0: no end */                                             \
 	" PRIMARY KEY (kind, ip, len)) WITHOUT ROWID;"
+
+/* ---- tables of schema 4 ---- */
+
+/* TURN: users of many realms; turn/: what operators set beside the file */
+#define SL_SCHEMA_TURN                                                                                                      \
+	"ALTER TABLE users RENAME TO users_of_one_realm;"                                                                   \
+	"CREATE TABLE users ("                                                                                              \
+	" name BLOB NOT NULL CHECK (length(name) BETWEEN 1 AND 508),"                                                       \
+	" realm TEXT NOT NULL,"                                                                                             \
+	" key_md5 BLOB NOT NULL CHECK (length(key_md5) = 16),"                                                              \
+	" key_sha256 BLOB NOT NULL CHECK (length(key_sha256) = 32),"                                                        \
+	" userhash BLOB NOT NULL CHECK (length(userhash) = 32),"                                                            \
+	" created INTEGER NOT NULL," /* seconds since 1970 */                                                               \
+	" PRIMARY KEY (realm, name)) WITHOUT ROWID;"                                                                        \
+	"INSERT INTO users SELECT name, realm, key_md5, key_sha256, userhash, created FROM users_of_one_realm;"             \
+	"DROP TABLE users_of_one_realm;"                                                                                    \
+	"CREATE TABLE turn_peers ("                                                                                         \
+	" position INTEGER PRIMARY KEY NOT NULL, realm TEXT NOT NULL," /* '' = of all */                                     \
+	" ip BLOB NOT NULL CHECK (length(ip) = 16), len INTEGER NOT NULL, allow INTEGER NOT NULL);"                         \
+	"CREATE TABLE turn_restricted ("                                                                                    \
+	" account INTEGER NOT NULL, realm TEXT NOT NULL, name BLOB NOT NULL," /* of an account */                           \
+	" ip BLOB NOT NULL CHECK (length(ip) = 16), len INTEGER NOT NULL,"    /* else of a prefix */                        \
+	" PRIMARY KEY (account, realm, name, ip, len)) WITHOUT ROWID;"                                                      \
+	"CREATE TABLE turn_drain ("                                                                                         \
+	" one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1)," /* a row while it drains */                                    \
+	" max_lifetime_s INTEGER NOT NULL, since INTEGER NOT NULL, allocations INTEGER NOT NULL);"

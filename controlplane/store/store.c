@@ -17,7 +17,7 @@
 #include <openssl/crypto.h>
 #include <sqlite3.h>
 
-enum { MAILBOX = 16384, BUSY_MS = 2000, STATEMENTS_MAX = 64 };
+enum { MAILBOX = 16384, BUSY_MS = 2000, STATEMENTS_MAX = 128 };
 
 /* One prepared statement of the store's thread. */
 struct statement {
@@ -65,6 +65,7 @@ static const char *const migrations[] = {
         ") WITHOUT ROWID",
         SL_SCHEMA_PROVISION SL_SCHEMA_REGISTRAR SL_SCHEMA_REPORT SL_SCHEMA_HTTP,
         SL_SCHEMA_GUARD,
+        SL_SCHEMA_TURN,
 };
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };
 

@@ -58,4 +58,4 @@ int sl_store_load_users(struct sl_store *s, sl_store_users done, void *ctx);
 /* Insert or replace; u is copied. */
 int sl_store_put_user(struct sl_store *s, const struct sl_user *u, sl_store_done done, void *ctx);
 /* -ENOENT when there was none. */
-int sl_store_delete_user(struct sl_store *s, const char *name, size_t len, sl_store_done done, void *ctx);
+int sl_store_delete_user(struct sl_store *s, const char *realm, const char *name, size_t len, sl_store_done done, void *ctx);

@@ -51,11 +51,10 @@ static void answer(void *arg, int error, const char *text)
 /* The schema bounds every length, but not every file was written under it. */
 static bool row_is_sane(sqlite3_stmt *st)
 {
-	int name_len = sqlite3_column_bytes(st, 0);
+	int name_len = sqlite3_column_bytes(st, 0), realm_len = sqlite3_column_bytes(st, 1);
 
-	return name_len >= 1 && name_len <= SL_MSG_USERNAME_MAX && sqlite3_column_text(st, 1) &&
-	       sqlite3_column_bytes(st, 2) == 16 && sqlite3_column_bytes(st, 3) == 32 &&
-	       sqlite3_column_bytes(st, 4) == 32;
+	return name_len >= 1 && name_len <= SL_MSG_USERNAME_MAX && sqlite3_column_text(st, 1) && realm_len >= 1 && realm_len < SL_MSG_REALM_MAX &&
+	       sqlite3_column_bytes(st, 2) == 16 && sqlite3_column_bytes(st, 3) == 32 && sqlite3_column_bytes(st, 4) == 32;
 }
 
 static bool add_row(struct user_job *j, sqlite3_stmt *st)
@@ -73,17 +72,10 @@ static bool add_row(struct user_job *j, sqlite3_stmt *st)
 		j->capacity = capacity;
 	}
 
-	struct sl_user *u = calloc(1, sizeof *u);
+	struct sl_user *u = sl_user_copy(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), (const char *)sqlite3_column_text(st, 1),
+	        sqlite3_column_blob(st, 2), sqlite3_column_blob(st, 3), sqlite3_column_blob(st, 4), 0, sqlite3_column_int64(st, 5));
 	if (!u)
 		return false;
-	u->refs = 1;
-	u->keys.name_len = (uint16_t)sqlite3_column_bytes(st, 0);
-	memcpy(u->keys.name, sqlite3_column_blob(st, 0), u->keys.name_len);
-	snprintf(u->realm, sizeof u->realm, "%s", (const char *)sqlite3_column_text(st, 1));
-	memcpy(u->keys.key_md5, sqlite3_column_blob(st, 2), sizeof u->keys.key_md5);
-	memcpy(u->keys.key_sha256, sqlite3_column_blob(st, 3), sizeof u->keys.key_sha256);
-	memcpy(u->keys.userhash, sqlite3_column_blob(st, 4), sizeof u->keys.userhash);
-	u->created_unix_s = sqlite3_column_int64(st, 5);
 	j->users[j->n++] = u;
 	return true;
 }
@@ -91,7 +83,7 @@ static bool add_row(struct user_job *j, sqlite3_stmt *st)
 static int do_load(struct sl_store_db *db, void *arg, char *text)
 {
 	struct user_job *j = arg;
-	sqlite3_stmt *st = sl_store_statement(db, "SELECT name, realm, key_md5, key_sha256, userhash, created FROM users");
+	sqlite3_stmt *st = sl_store_statement(db, "SELECT name, realm, key_md5, key_sha256, userhash, created FROM users ORDER BY realm, name");
 	int rc = st ? SQLITE_ROW : SQLITE_ERROR;
 
 	while (rc == SQLITE_ROW) {
@@ -114,11 +106,11 @@ static int do_put(struct sl_store_db *db, void *arg, char *text)
 
 	if (!st)
 		return failed(db, text);
-	sqlite3_bind_blob(st, 1, u->keys.name, u->keys.name_len, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 1, u->name, u->name_len, SQLITE_STATIC);
 	sqlite3_bind_text(st, 2, u->realm, -1, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 3, u->keys.key_md5, sizeof u->keys.key_md5, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 4, u->keys.key_sha256, sizeof u->keys.key_sha256, SQLITE_STATIC);
-	sqlite3_bind_blob(st, 5, u->keys.userhash, sizeof u->keys.userhash, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 3, u->key_md5, sizeof u->key_md5, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 4, u->key_sha256, sizeof u->key_sha256, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 5, u->userhash, sizeof u->userhash, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 6, u->created_unix_s);
 	int error = sqlite3_step(st) == SQLITE_DONE ? 0 : failed(db, text);
 	sqlite3_reset(st);
@@ -129,11 +121,12 @@ static int do_put(struct sl_store_db *db, void *arg, char *text)
 static int do_delete(struct sl_store_db *db, void *arg, char *text)
 {
 	struct user_job *j = arg;
-	sqlite3_stmt *st = sl_store_statement(db, "DELETE FROM users WHERE name = ?");
+	sqlite3_stmt *st = sl_store_statement(db, "DELETE FROM users WHERE name = ? AND realm = ?");
 
 	if (!st)
 		return failed(db, text);
-	sqlite3_bind_blob(st, 1, j->user->keys.name, j->user->keys.name_len, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 1, j->user->name, j->user->name_len, SQLITE_STATIC);
+	sqlite3_bind_text(st, 2, j->user->realm, -1, SQLITE_STATIC);
 	int error = sqlite3_step(st) != SQLITE_DONE ? failed(db, text)
 	            : sqlite3_changes(sl_store_sqlite(db)) == 0 ? -ENOENT : 0;
 	sqlite3_reset(st);
@@ -159,39 +152,28 @@ int sl_store_load_users(struct sl_store *s, sl_store_users done, void *ctx)
 	return submit(s, j, do_load);
 }
 
-static struct user_job *user_job(sl_store_done done, void *ctx)
+/* Takes user over: a copy, since reference counts belong to the brain. */
+static struct user_job *user_job(struct sl_user *user, sl_store_done done, void *ctx)
 {
-	struct user_job *j = calloc(1, sizeof *j);
+	struct user_job *j = user ? calloc(1, sizeof *j) : NULL;
 
-	if (!j)
-		return NULL;
-	*j = (struct user_job){.done = done, .ctx = ctx, .user = calloc(1, sizeof *j->user)};
-	if (!j->user) {
-		free(j);
-		return NULL;
-	}
-	j->user->refs = 1;
+	if (j)
+		*j = (struct user_job){.done = done, .ctx = ctx, .user = user};
+	else
+		sl_user_unref(user);
 	return j;
 }
 
 int sl_store_put_user(struct sl_store *s, const struct sl_user *u, sl_store_done done, void *ctx)
 {
-	struct user_job *j = user_job(done, ctx);
+	struct sl_user *copy = sl_user_copy(u->name, u->name_len, u->realm, u->key_md5, u->key_sha256, u->userhash, u->flags, u->created_unix_s);
 
-	if (j) {
-		*j->user = *u; /* a copy: reference counts belong to the brain */
-		j->user->refs = 1;
-	}
-	return submit(s, j, do_put);
+	return submit(s, user_job(copy, done, ctx), do_put);
 }
 
-int sl_store_delete_user(struct sl_store *s, const char *name, size_t len, sl_store_done done, void *ctx)
+int sl_store_delete_user(struct sl_store *s, const char *realm, const char *name, size_t len, sl_store_done done, void *ctx)
 {
-	struct user_job *j = len <= SL_MSG_USERNAME_MAX ? user_job(done, ctx) : NULL;
+	const uint8_t none[32] = {0};
 
-	if (j) {
-		j->user->keys.name_len = (uint16_t)len;
-		memcpy(j->user->keys.name, name, len);
-	}
-	return submit(s, j, do_delete);
+	return submit(s, user_job(sl_user_copy(name, len, realm, none, none, none, 0, 0), done, ctx), do_delete);
 }

@@ -37,7 +37,7 @@ static void set_user(struct fake_snapshot *s, const struct sl_cmd_user *u, bool 
 	unsigned i = 0;
 
 	while (i < s->n_users &&
-	        (s->users[i].name_len != u->name_len || memcmp(s->users[i].name, u->name, u->name_len)))
+	        (s->users[i].realm != u->realm || s->users[i].name_len != u->name_len || memcmp(s->users[i].name, u->name, u->name_len)))
 		i++;
 	if (!keep) {
 		if (i < s->n_users)
@@ -49,6 +49,35 @@ static void set_user(struct fake_snapshot *s, const struct sl_cmd_user *u, bool 
 	s->users[i] = *u;
 }
 
+static bool same_restricted(const struct sl_cmd_restricted *a, const struct sl_cmd_restricted *b)
+{
+	return a->kind == b->kind && a->realm == b->realm && a->prefix_len == b->prefix_len && sl_ip_eq(&a->ip, &b->ip) && a->name_len == b->name_len &&
+	       memcmp(a->name, b->name, a->name_len) == 0;
+}
+
+static void set_restricted(struct fake_snapshot *s, const struct sl_cmd_restricted *r)
+{
+	unsigned i = 0;
+
+	while (i < s->n_restricted && !same_restricted(&s->restricted[i], r))
+		i++;
+	if (!r->remove)
+		s->restricted[i == s->n_restricted ? s->n_restricted++ % FAKE_RESTRICTED_MAX : i] = *r;
+	else if (i < s->n_restricted)
+		s->restricted[i] = s->restricted[--s->n_restricted];
+}
+
+static void set_alternate(struct fake_snapshot *s, const struct sl_cmd_alternate *a)
+{
+	unsigned i = 0;
+
+	while (i < s->n_alternates && (!sl_endpoint_eq(&s->alternates[i].server, &a->server) || s->alternates[i].transport != a->transport))
+		i++;
+	if (i == s->n_alternates)
+		s->n_alternates++;
+	s->alternates[i] = *a;
+}
+
 static void carry_out(struct fake *f, const struct sl_command *c, bool building)
 {
 	struct fake_snapshot *s = building ? &f->building : &f->published;
@@ -58,6 +87,27 @@ static void carry_out(struct fake *f, const struct sl_command *c, bool building)
 		s->turn = c->turn;
 		s->n_turn++;
 		break;
+	case SL_CMD_TURN_REALM:
+		if (c->realm.index != s->n_realms) /* they come in order */
+			abort();
+		s->realms[s->n_realms++ % FAKE_REALMS_MAX] = c->realm;
+		break;
+	case SL_CMD_REALM_NAME:
+		s->names[s->n_names++ % FAKE_NAMES_MAX] = c->realm_name;
+		break;
+	case SL_CMD_OAUTH_KEY:
+		s->n_keys++;
+		break;
+	case SL_CMD_ALTERNATE:
+		set_alternate(s, &c->alternate);
+		break;
+	case SL_CMD_RESTRICTED:
+		set_restricted(s, &c->restricted);
+		break;
+	case SL_CMD_TURN_DRAIN:
+		f->drain = c->drain;
+		f->n_drains++;
+		break;
 	case SL_CMD_PEER_RULE:
 		s->rules[s->n_rules++ % FAKE_RULES_MAX] = c->peer_rule;
 		break;
@@ -66,6 +116,7 @@ static void carry_out(struct fake *f, const struct sl_command *c, bool building)
 		s->n_secrets++;
 		break;
 	case SL_CMD_USER_SET:
+		f->n_user_sets++;
 		set_user(s, &c->user, true);
 		break;
 	case SL_CMD_USER_DELETE:
@@ -199,7 +250,13 @@ static void housekeep(struct fake *f)
 		}
 		if (c.h.type == SL_CMD_CONFIG_BEGIN) {
 			memset(&f->building, 0, sizeof f->building);
+			f->keep_users = c.begin.flags & SL_CONFIG_KEEP_USERS;
 		} else if (c.h.type == SL_CMD_CONFIG_COMMIT) {
+			if (f->keep_users) {
+				memcpy(f->building.users, f->published.users, sizeof f->building.users);
+				f->building.n_users = f->published.n_users;
+				f->n_kept_commits++;
+			}
 			f->published = f->building;
 			f->n_commits++;
 		} else {
@@ -316,14 +373,20 @@ void fake_close_allocation(struct fake *f, uint64_t id, enum sl_allocation_end e
 	count_allocations(f);
 }
 
-const struct sl_cmd_user *fake_user(const struct fake *f, const char *name)
+const struct sl_cmd_user *fake_realm_user(const struct fake *f, const char *realm, const char *name)
 {
 	for (unsigned i = 0; i < f->published.n_users; i++) {
 		const struct sl_cmd_user *u = &f->published.users[i];
-		if (u->name_len == strlen(name) && memcmp(u->name, name, u->name_len) == 0)
+		if (u->name_len == strlen(name) && memcmp(u->name, name, u->name_len) == 0 && u->realm < f->published.n_realms &&
+		        strcmp(f->published.realms[u->realm].name, realm) == 0)
 			return u;
 	}
 	return NULL;
+}
+
+const struct sl_cmd_user *fake_user(const struct fake *f, const char *name)
+{
+	return f->published.n_realms ? fake_realm_user(f, f->published.realms[0].name, name) : NULL;
 }
 
 /* ---- life ---- */

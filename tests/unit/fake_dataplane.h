@@ -14,12 +14,16 @@
 #include "dataplane/abi/server.h"
 #include "tests/unit/fake_legs.h"
 
-enum { FAKE_WORKERS = 2, FAKE_USERS_MAX = 8192, FAKE_RULES_MAX = 64, FAKE_ALLOCATIONS_MAX = 64, FAKE_GUARD_LIST_MAX = 256 };
+enum { FAKE_WORKERS = 2, FAKE_USERS_MAX = 8192, FAKE_RULES_MAX = 64, FAKE_REALMS_MAX = 8, FAKE_NAMES_MAX = 16, FAKE_RESTRICTED_MAX = 64, FAKE_ALLOCATIONS_MAX = 64, FAKE_GUARD_LIST_MAX = 256 };
 
 /* What a snapshot holds. */
 struct fake_snapshot {
 	struct sl_cmd_turn turn;
-	unsigned n_turn, n_rules, n_secrets, n_users;
+	unsigned n_turn, n_realms, n_names, n_rules, n_secrets, n_keys, n_alternates, n_restricted, n_users;
+	struct sl_cmd_realm realms[FAKE_REALMS_MAX];
+	struct sl_cmd_realm_name names[FAKE_NAMES_MAX];
+	struct sl_cmd_alternate alternates[SL_TURN_MAX_ALTERNATES];
+	struct sl_cmd_restricted restricted[FAKE_RESTRICTED_MAX];
 	struct sl_cmd_peer_rule rules[FAKE_RULES_MAX];
 	struct sl_cmd_secret last_secret;
 	struct sl_cmd_user users[FAKE_USERS_MAX];
@@ -52,7 +56,9 @@ struct fake {
 
 	struct fake_snapshot building, published;
 	struct sl_editor editor;
-	unsigned n_commits, n_commands, n_worker_commands;
+	bool keep_users; /* of the draft: as its CONFIG_BEGIN said */
+	unsigned n_commits, n_commands, n_worker_commands, n_kept_commits, n_drains, n_user_sets;
+	struct sl_cmd_drain drain;
 	unsigned n_not_admitted; /* commands of who does not own TURN's provisioning */
 	uint64_t ahead_ms;       /* of the editor's clock: a draft grows old without anybody waiting */
 	uint32_t refuse_type; /* commands of this type are refused */
@@ -79,5 +85,6 @@ void fake_tell(struct fake *f, unsigned worker, const struct sl_event *evt);
 
 /* With the lock held. */
 const struct sl_cmd_user *fake_user(const struct fake *f, const char *name);
+const struct sl_cmd_user *fake_realm_user(const struct fake *f, const char *realm, const char *name);
 void fake_allocate(struct fake *f, unsigned worker, uint64_t id, const char *user);
 void fake_close_allocation(struct fake *f, uint64_t id, enum sl_allocation_end end);

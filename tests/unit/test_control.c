@@ -19,8 +19,8 @@ static void the_dataplane_is_provisioned(void **state)
 	start_both();
 	fake_lock(rig.fake);
 	assert_int_equal(rig.fake->n_commits, 1);
-	assert_string_equal(rig.fake->published.turn.realm, "example.org");
-	assert_int_equal(rig.fake->published.turn.max_lifetime_s, 3600);
+	assert_string_equal(rig.fake->published.realms[0].name, "example.org");
+	assert_int_equal(rig.fake->published.realms[0].max_lifetime_s, 3600);
 	assert_int_equal(rig.fake->published.n_turn, 1);
 	assert_int_equal(rig.fake->published.n_secrets, 1);
 	assert_int_equal(rig.fake->published.last_secret.len, 4);

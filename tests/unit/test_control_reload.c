@@ -16,7 +16,7 @@ static void a_reload_without_answer_is_told_so(void **state)
 	set_burst(64);
 	WAIT_FOR(healthy());
 	fake_lock(rig.fake);
-	assert_string_equal(rig.fake->published.turn.realm, "example.org");
+	assert_string_equal(rig.fake->published.realms[0].name, "example.org");
 	fake_unlock(rig.fake);
 }
 
@@ -42,7 +42,7 @@ static void reload_is_all_or_nothing(void **state)
 	write_config("realm = \"other.example\"; ", 2, "");
 	assert_int_equal(ask("POST", "/v1/reload", ""), 200);
 	fake_lock(rig.fake);
-	assert_string_equal(rig.fake->published.turn.realm, "other.example");
+	assert_string_equal(rig.fake->published.realms[0].name, "other.example");
 	assert_int_equal(rig.fake->published.n_rules, 0);
 	assert_int_equal(rig.fake->published.n_users, 2);
 	fake_unlock(rig.fake);
@@ -60,7 +60,7 @@ static void reload_is_all_or_nothing(void **state)
 	assert_int_equal(ask("POST", "/v1/reload", ""), 409);
 	assert_non_null(strstr(rig.answer.text, "refused by the test"));
 	fake_lock(rig.fake);
-	assert_string_equal(rig.fake->published.turn.realm, "other.example");
+	assert_string_equal(rig.fake->published.realms[0].name, "other.example");
 	rig.fake->refuse_type = 0;
 	fake_unlock(rig.fake);
 	WAIT_FOR(healthy());
@@ -77,7 +77,7 @@ static void reload_is_all_or_nothing(void **state)
 	kill(rig.control, SIGHUP); /* the keeper passes it on */
 	WAIT_FOR(commits() > before);
 	fake_lock(rig.fake);
-	assert_string_equal(rig.fake->published.turn.realm, "third.example");
+	assert_string_equal(rig.fake->published.realms[0].name, "third.example");
 	fake_unlock(rig.fake);
 }
 
@@ -92,7 +92,7 @@ static void a_crash_goes_on_with_what_was_accepted(void **state)
 	kill(working_half(), SIGKILL);
 	WAIT_FOR(commits() == 3 && healthy());
 	fake_lock(rig.fake);
-	assert_string_equal(rig.fake->published.turn.realm, "second.example");
+	assert_string_equal(rig.fake->published.realms[0].name, "second.example");
 	assert_int_equal(rig.fake->published.n_users, 2);
 	fake_unlock(rig.fake);
 	/* The path is still the file's. */
@@ -101,7 +101,7 @@ static void a_crash_goes_on_with_what_was_accepted(void **state)
 	kill(working_half(), SIGKILL);
 	WAIT_FOR(commits() == 5 && healthy());
 	fake_lock(rig.fake);
-	assert_string_equal(rig.fake->published.turn.realm, "fourth.example");
+	assert_string_equal(rig.fake->published.realms[0].name, "fourth.example");
 	fake_unlock(rig.fake);
 }
 
@@ -133,7 +133,7 @@ static void what_needs_a_restart_of_ours_is_refused_by_name(void **state)
 	assert_int_equal(ask("POST", "/v1/reload", ""), 409);
 	assert_non_null(strstr(rig.answer.text, "control.api_tcp"));
 	fake_lock(rig.fake);
-	assert_string_equal(rig.fake->published.turn.realm, "example.org");
+	assert_string_equal(rig.fake->published.realms[0].name, "example.org");
 	fake_unlock(rig.fake);
 }
 

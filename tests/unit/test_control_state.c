@@ -62,7 +62,7 @@ static void a_sweep_takes_what_the_listing_did_not_have(void **state)
 		struct sl_evt_allocation a = {.id = id, .worker = id % 2};
 		assert_int_equal(sl_table_put(&t, &a, 0, id <= 50 ? 1 : 2), 0);
 	}
-	assert_int_equal(sl_table_sweep(&t, 0, 2), 25);
+	assert_int_equal(sl_table_sweep(&t, 0, 2, NULL, NULL), 25);
 	for (uint64_t id = 1; id <= 100; id++)
 		assert_int_equal(sl_table_find(&t, id) != NULL, id > 50 || id % 2);
 	sl_table_clear(&t);
@@ -88,19 +88,19 @@ static void users_are_found_by_name(void **state)
 	}
 	assert_int_equal(set.n, SL_COUNT(names) - 1);
 	for (size_t i = 1; i < set.n; i++) {
-		const struct sl_cmd_user *a = &set.by_name[i - 1]->keys, *b = &set.by_name[i]->keys;
+		const struct sl_user *a = set.by_name[i - 1], *b = set.by_name[i];
 		assert_true(strcmp(a->name, b->name) < 0);
 	}
-	struct sl_user *held = sl_user_ref(sl_users_find(&set, "alice", 5));
+	struct sl_user *held = sl_user_ref(sl_users_find(&set, "r", "alice", 5));
 	assert_int_equal(sl_users_put(&set, sl_user_new("alice", "r", "other", 7, &error)), 0);
 	assert_int_equal(set.n, SL_COUNT(names) - 1);
-	assert_ptr_not_equal(sl_users_find(&set, "alice", 5), held);
-	assert_memory_equal(held->keys.name, "alice", 5); /* a replay still reads it */
+	assert_ptr_not_equal(sl_users_find(&set, "r", "alice", 5), held);
+	assert_memory_equal(held->name, "alice", 5); /* a replay still reads it */
 	sl_user_unref(held);
-	assert_true(sl_users_remove(&set, "alice", 5));
-	assert_false(sl_users_remove(&set, "alice", 5));
-	assert_null(sl_users_find(&set, "alice", 5));
-	assert_non_null(sl_users_find(&set, "alicf", 5));
+	assert_true(sl_users_remove(&set, "r", "alice", 5));
+	assert_false(sl_users_remove(&set, "r", "alice", 5));
+	assert_null(sl_users_find(&set, "r", "alice", 5));
+	assert_non_null(sl_users_find(&set, "r", "alicf", 5));
 	sl_users_clear(&set);
 }
 
@@ -208,12 +208,14 @@ static void users_survive(void **state)
 	assert_int_equal(sl_store_load_users(s, users_done, NULL), 0);
 	assert_int_equal(wait_answer(), 0);
 	assert_int_equal(loaded.n, 1);
-	assert_memory_equal(&loaded.by_name[0]->keys, &u->keys, sizeof u->keys);
+	assert_true(sl_user_same_keys(loaded.by_name[0], u));
+	assert_memory_equal(loaded.by_name[0]->userhash, u->userhash, sizeof u->userhash);
+	assert_string_equal(loaded.by_name[0]->name, "alice");
 	assert_string_equal(loaded.by_name[0]->realm, "example.org");
 	assert_int_equal(loaded.by_name[0]->created_unix_s, 1234);
-	assert_int_equal(sl_store_delete_user(s, "alice", 5, done, NULL), 0);
+	assert_int_equal(sl_store_delete_user(s, "example.org", "alice", 5, done, NULL), 0);
 	assert_int_equal(wait_answer(), 0);
-	assert_int_equal(sl_store_delete_user(s, "alice", 5, done, NULL), 0);
+	assert_int_equal(sl_store_delete_user(s, "example.org", "alice", 5, done, NULL), 0);
 	assert_int_equal(wait_answer(), -ENOENT);
 	sl_store_close(s);
 	sl_user_unref(u);
@@ -257,6 +259,7 @@ static void damaged_rows_are_left_out(void **state)
 
 	sl_store_close(s);
 	run_sql("PRAGMA ignore_check_constraints = ON;"
+	        "INSERT INTO users VALUES (x'63', '', zeroblob(16), zeroblob(32), zeroblob(32), 1);"
 	        "INSERT INTO users VALUES (zeroblob(600), 'r', zeroblob(16), zeroblob(32), zeroblob(32), 1);"
 	        "INSERT INTO users VALUES (x'61', 'r', zeroblob(1), zeroblob(32), zeroblob(32), 1);"
 	        "INSERT INTO users VALUES (x'62', 'r', zeroblob(16), zeroblob(32), zeroblob(32), 1)");
@@ -264,7 +267,7 @@ static void damaged_rows_are_left_out(void **state)
 	assert_int_equal(sl_store_load_users(s, users_done, NULL), 0);
 	assert_int_equal(wait_answer(), 0);
 	assert_int_equal(loaded.n, 1);
-	assert_non_null(sl_users_find(&loaded, "b", 1));
+	assert_non_null(sl_users_find(&loaded, "r", "b", 1));
 	sl_store_close(s);
 }
 

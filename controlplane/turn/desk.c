@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#include "controlplane/turn/desk_internal.h"
+
+#include "dataplane/abi/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TELL_AGAIN_MS = 1000, QUOTA_LOG_MS = 60000, QUOTA_LINES = 20 };
+
+/* ---- the plan ---- */
+
+struct sl_turn_plan *desk_make_plan(const struct sl_desk *d, const struct sl_config *config, const struct desk_peers *peers,
+        const struct desk_register *restricted, const struct sl_desk_drain *drain, char *text, size_t text_len)
+{
+	struct sl_turn_live live = {.n_peers = peers->n,
+	        .peers = peers->all,
+	        .n_restricted = restricted->n,
+	        .restricted = restricted->all,
+	        /* Weights are of the alternates of the configuration in force; others begin as the file has them. */
+	        .weights = config == d->o.config ? d->weights : NULL,
+	        .drain = {.on = drain->on, .max_lifetime_s = drain->max_lifetime_s},
+	        .sourced = d->sourced};
+
+	return sl_turn_plan_new(&config->turn, &live, text, text_len);
+}
+
+struct sl_turn_plan *sl_desk_plan(struct sl_desk *d, const struct sl_config *config, char *text, size_t text_len)
+{
+	return desk_make_plan(d, config, &d->peers, &d->restricted, &d->drain, text, text_len);
+}
+
+const struct sl_turn_plan *sl_desk_plan_now(const struct sl_desk *d)
+{
+	return d->plan;
+}
+
+void desk_renew(struct sl_desk *d, bool tell)
+{
+	char text[120];
+	struct sl_turn_plan *plan = sl_desk_plan(d, d->o.config, text, sizeof text);
+
+	if (!plan) { /* what is in force goes on */
+		sl_log(SL_LOG_ERROR, "TURN: %s", text);
+		return;
+	}
+	bool users = d->plan && !sl_turn_plan_same_realms(d->plan, plan);
+	sl_turn_plan_unref(d->plan);
+	d->plan = plan;
+	d->stale = false;
+	if (tell && plan->on) {
+		d->dirty = true;
+		d->dirty_all |= users;
+		d->next_tell_ms = 0;
+	}
+}
+
+bool sl_desk_has_realm(const struct sl_desk *d, const char *name)
+{
+	return name[0] && sl_turn_plan_realm(d->plan, name) >= 0;
+}
+
+const char *sl_desk_realm_name(const struct sl_desk *d, unsigned index)
+{
+	const struct sl_turn_plan *p = sl_dp_plan(d->o.dp);
+
+	if (!p)
+		p = d->plan;
+	return index < p->n_realms ? p->realms[index].name : "";
+}
+
+/* ---- telling ---- */
+
+static void told(void *ctx, int error, const char *text)
+{
+	struct sl_desk *d = ctx;
+
+	d->telling = false;
+	if (error == 0 || error == -ENOTCONN) /* away: it gets everything when it is back */
+		return;
+	d->dirty = true;
+	d->next_tell_ms = d->now_ms + TELL_AGAIN_MS;
+}
+
+static void tell(struct sl_desk *d)
+{
+	if (d->stale)
+		desk_renew(d, false);
+	struct sl_desired desired = {.plan = sl_turn_plan_ref(d->plan), .keep_users = true};
+	int rc = d->dirty_all ? -ESTALE : sl_dp_replay(d->o.dp, &desired, told, d);
+
+	if (rc < 0)
+		sl_desired_clear(&desired);
+	if (rc == -ESTALE) {
+		rc = d->o.desired(d->o.ctx, &desired);
+		if (rc == 0 && (rc = sl_dp_replay(d->o.dp, &desired, told, d)) < 0)
+			sl_desired_clear(&desired);
+	}
+	if (rc == 0)
+		d->telling = true;
+	if (rc == 0 || rc == -ENOTCONN)
+		d->dirty = d->dirty_all = false;
+	else
+		d->next_tell_ms = d->now_ms + TELL_AGAIN_MS;
+}
+
+void sl_desk_tell_all(struct sl_desk *d)
+{
+	d->dirty = d->dirty_all = true;
+	d->next_tell_ms = d->now_ms + TELL_AGAIN_MS;
+}
+
+bool sl_desk_is_settled(const struct sl_desk *d)
+{
+	return !d->dirty && !d->telling;
+}
+
+void sl_desk_sourced(struct sl_desk *d, const struct sl_source_set *set)
+{
+	d->sourced = set;
+	desk_renew(d, true);
+	if (d->plan->n_left_out)
+		sl_log(SL_LOG_WARNING, "user tables say more of realms than there is room for: %zu rules, secrets, origins or keys are left out", d->plan->n_left_out);
+}
+
+void sl_desk_tick(struct sl_desk *d, int64_t now_ms)
+{
+	d->now_ms = now_ms;
+	if (d->leaving)
+		return;
+	if (d->dirty && !sl_dp_replaying(d->o.dp) && now_ms >= d->next_tell_ms)
+		tell(d);
+	desk_changes_tick(d);
+	desk_alternates_tick(d);
+	if (now_ms - d->quota_log_ms >= QUOTA_LOG_MS) {
+		if (d->quota_unlogged)
+			sl_log(SL_LOG_WARNING, "quota: %u further crossings of soft limits in the last minute", d->quota_unlogged);
+		d->quota_log_ms = now_ms;
+		d->quota_logged = d->quota_unlogged = 0;
+	}
+}
+
+/* ---- load and quotas ---- */
+
+struct sl_desk_load sl_desk_load(const struct sl_desk *d)
+{
+	const struct sl_region *region = sl_dp_region(d->o.dp);
+	struct sl_desk_load l = {0};
+
+	if (!region)
+		return l;
+	for (unsigned w = 0; w < sl_dp_n_workers(d->o.dp); w++)
+		l.allocations += __atomic_load_n(&region->workers[w].counters[SL_C_allocations_active], __ATOMIC_RELAXED);
+	l.capacity = region->max_allocations;
+	unsigned quota = d->o.config->turn.total_quota;
+	if (quota && quota < l.capacity)
+		l.capacity = quota;
+	if (l.capacity)
+		l.percent = l.allocations >= l.capacity ? 100 : (unsigned)(l.allocations * 100 / l.capacity);
+	return l;
+}
+
+void sl_desk_quota(struct sl_desk *d, const struct sl_evt_turn_quota *e)
+{
+	const char *realm = sl_desk_realm_name(d, e->realm), *way = e->direction ? "to clients" : "to peers";
+	const char *now = e->over ? "is above" : "is below";
+	int name_len = (int)strnlen(e->username, sizeof e->username);
+
+	if (e->subject <= SL_QUOTA_NODE)
+		d->counts.quota_events[e->subject]++;
+	if (d->quota_logged >= QUOTA_LINES) {
+		d->quota_unlogged++;
+		return;
+	}
+	d->quota_logged++;
+	if (e->subject == SL_QUOTA_USER)
+		sl_log(SL_LOG_WARNING, "quota: user %.*s of realm %s %s its soft limit %s: %u kbit/s of %u", name_len, e->username, realm, now, way, e->kbps,
+		        e->soft_kbps);
+	else
+		sl_log(SL_LOG_WARNING, "quota: %s%s %s its soft limit %s: %u kbit/s of %u", e->subject == SL_QUOTA_REALM ? "realm " : "the node",
+		        e->subject == SL_QUOTA_REALM ? realm : "", now, way, e->kbps, e->soft_kbps);
+}
+
+const struct sl_desk_counts *sl_desk_counts(const struct sl_desk *d)
+{
+	return &d->counts;
+}
+
+const struct sl_desk_drain *sl_desk_drain(const struct sl_desk *d)
+{
+	return &d->drain;
+}
+
+const struct sl_turn_peer *sl_desk_peers(const struct sl_desk *d, size_t *n)
+{
+	*n = d->peers.n;
+	return d->peers.all;
+}
+
+struct sl_turn_restricted *const *sl_desk_restricted(const struct sl_desk *d, size_t *n)
+{
+	*n = d->restricted.n;
+	return d->restricted.all;
+}
+
+/* ---- life ---- */
+
+struct sl_desk *sl_desk_new(const struct sl_desk_options *options, char *text, size_t text_len)
+{
+	struct sl_desk *d = calloc(1, sizeof *d);
+	char why[SL_STORE_TEXT] = "";
+
+	snprintf(text, text_len, "no memory");
+	if (!d)
+		return NULL;
+	d->o = *options;
+	d->last = &d->first;
+	desk_alternates_reset(d);
+	if (desk_store_load(d, why) < 0) {
+		snprintf(text, text_len, "live settings cannot be read from control.database: %s", why);
+		sl_desk_free(d);
+		return NULL;
+	}
+	d->plan = sl_desk_plan(d, d->o.config, text, text_len);
+	if (d->plan)
+		return d;
+	sl_desk_free(d);
+	return NULL;
+}
+
+void sl_desk_reconfigure(struct sl_desk *d, const struct sl_config *config)
+{
+	d->o.config = config;
+	desk_alternates_reset(d);
+	desk_renew(d, false);
+}
+
+void sl_desk_leave(struct sl_desk *d)
+{
+	if (!d)
+		return;
+	d->leaving = true;
+	desk_alternates_leave(d);
+	desk_changes_leave(d);
+}
+
+void sl_desk_free(struct sl_desk *d)
+{
+	if (!d)
+		return;
+	sl_turn_plan_unref(d->plan);
+	desk_register_clear(&d->restricted);
+	free(d->peers.all);
+	free(d);
+}
