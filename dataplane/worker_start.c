@@ -17,6 +17,7 @@
 #include "dataplane/path/streams.h"
 #include "dataplane/path/turn_quota.h"
 #include "dataplane/path/turn_reservation.h"
+#include "dataplane/path/turn_tcp.h"
 #include "dataplane/start_memory.h"
 #include "drivers/crypto_hash.h"
 
@@ -121,6 +122,21 @@ static void allocation_event(void *ctx, uint32_t alloc, unsigned change, unsigne
 	sl_control_allocation_event(ctx, alloc, change, end);
 }
 
+/* Connections to TCP peers (RFC 6062), where clients can come by TCP or TLS at all. */
+enum { TCP_PEERS_MAX = 16384 /* of a worker */ };
+static int init_tcp(struct sl_worker *w)
+{
+	const struct sl_config *c = w->dp->config;
+	uint32_t n = c->dataplane.max_allocations / w->dp->n_workers;
+	bool streams = false;
+	for (unsigned i = 0; i < c->turn.n_listeners; i++)
+		streams |= c->turn.more[i].transport == SL_TURN_OVER_TCP || c->turn.more[i].transport == SL_TURN_OVER_TLS;
+	if (!streams)
+		return 0;
+	w->turn.tcp = sl_start_zalloc("TCP allocations", sizeof *w->turn.tcp);
+	return w->turn.tcp ? sl_turn_tcp_init(w->turn.tcp, n < TCP_PEERS_MAX ? n : TCP_PEERS_MAX, sl_start_zalloc) : -ENOMEM;
+}
+
 static int init_turn(struct sl_worker *w, struct shared *s)
 {
 	struct sl_dataplane *dp = w->dp;
@@ -151,7 +167,8 @@ static int init_turn(struct sl_worker *w, struct shared *s)
 		.sources = &s->sources,
 		.comes_again = comes_again,
 		.is_allowed = is_allowed};
-	return sl_crypto_hash_init(&w->turn.crypto);
+	int rc = init_tcp(w);
+	return rc ? rc : sl_crypto_hash_init(&w->turn.crypto);
 }
 
 static int open_srtp(struct sl_worker *w, struct sl_srtp **out, char *err, size_t err_len)

@@ -5,6 +5,9 @@
 
 #include <errno.h>
 
+#include "dataplane/path/turn_tcp.h"
+#include "dataplane/stream/stream.h"
+
 enum {
 	/* Answers without authentication that each live allocation has for itself, a second. */
 	ANSWERS_PER_ALLOCATION = 4,
@@ -23,6 +26,7 @@ static void publish_gauges(struct sl_turn *t)
 {
 	t->counters[SL_C_allocations_active] = t->sessions->n_active;
 	t->counters[SL_C_permissions_active] = t->sessions->n_peers_active;
+	t->counters[SL_C_allocations_tcp_active] = t->tcp ? t->tcp->n_listening : 0;
 }
 
 /* ---- answers ---- */
@@ -92,7 +96,8 @@ struct sl_turn_verdict sl_turn_reply_end(struct sl_turn_request *r, struct sl_st
 	if (!r->authenticated)
 		sl_turn_count_challenge(r, len);
 	t->counters[cls == SL_STUN_SUCCESS ? SL_C_stun_success : SL_C_stun_errors]++;
-	return (struct sl_turn_verdict){.action = SL_TURN_REPLY, .reply_len = (uint16_t)len, .signal = r->signal};
+	return (struct sl_turn_verdict){
+		.action = SL_TURN_REPLY, .reply_len = (uint16_t)len, .reply_from = SL_TURN_SAME, .signal = r->signal};
 }
 
 static void build_error(struct sl_turn_request *r, struct sl_stun_builder *b, unsigned code, bool bare)
@@ -140,8 +145,11 @@ static void tell_end(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end e
 	if (t->event)
 		t->event(t->ctx, alloc, SL_ALLOC_CLOSED, end);
 	sl_turn_unreserve(t->reservations, &t->sessions->ports, t->sessions->cold.allocs[alloc].reservation_token);
-	sl_turn_quota_give(t->quota, t->sessions->cold.allocs[alloc].auth.quota_hash);
-	sl_turn_source_give(t, &t->sessions->allocs[alloc].client.ip);
+	sl_turn_dismiss(t, alloc);
+	if (t->sessions->allocs[alloc].flags & SL_ALLOC_IS_TCP)
+		sl_turn_tcp_end(t, alloc);
+	if (t->sessions->allocs[alloc].flags & SL_ALLOC_IS_MOBILE)
+		sl_turn_mobility_end(t, alloc);
 }
 
 void sl_turn_end_allocation(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end end)
@@ -176,7 +184,7 @@ static void sweep_peers(struct sl_turn *t)
 		if (p->alloc == SL_NONE)
 			continue;
 		judged++;
-		if (!sl_turn_peer_ok(t, &p->ip, p->channel ? ntohs(p->port_be) : -1, &own))
+		if (!sl_turn_peer_ok(t, s->allocs[p->alloc].realm, &p->ip, p->channel ? ntohs(p->port_be) : -1, &own))
 			sl_peer_end(s, peer);
 	}
 }
@@ -188,7 +196,10 @@ void sl_turn_tick(struct sl_turn *t, const struct sl_turn_now *now, unsigned bud
 	sl_sessions_tick(t->sessions, now->s, budget, on_expired, t);
 	if (new_second)
 		sl_turn_reservations_expire(t->reservations, &t->sessions->ports, now->s);
+	sl_turn_policy_tick(t);
 	sweep_peers(t);
+	if (t->tcp)
+		sl_turn_tcp_tick(t, now);
 	sl_sessions_note_counts(t->sessions);
 	publish_gauges(t);
 }
@@ -212,6 +223,9 @@ void sl_turn_describe(const struct sl_turn *t, uint32_t alloc, uint32_t now_s, s
 	*out = (struct sl_evt_allocation){
 		.id = sl_turn_id(t, alloc),
 		.worker = (uint8_t)t->worker,
+		.over = (uint8_t)sl_flow_over(&a->client),
+		.flags = a->flags & (SL_ALLOC_IS_RESTRICTED | SL_ALLOC_IS_MOBILE | SL_ALLOC_IS_TCP),
+		.realm = a->realm,
 		.to_peer_packets = sl_alloc_to_peer_packets(a),
 		.to_peer_bytes = a->to_peer_bytes,
 		.to_client_packets = sl_alloc_to_client_packets(a),
@@ -226,7 +240,10 @@ void sl_turn_describe(const struct sl_turn *t, uint32_t alloc, uint32_t now_s, s
 		.client = a->client.ip,
 		.server = server->ip,
 		.relay = t->relay[a->relay],
+		.relay2_port_be = a->relay2_port_be,
 	};
+	if (a->relay2 != SL_NO_RELAY2)
+		out->relay2 = t->relay[a->relay2];
 	memcpy(out->username, auth->username, auth->username_len);
 }
 
@@ -237,25 +254,43 @@ void sl_turn_restored(struct sl_turn *t)
 	for (uint32_t i = 0; i < s->n_allocs; i++) {
 		if (s->allocs[i].expires_s == 0)
 			continue;
-		sl_turn_quota_take(t->quota, s->cold.allocs[i].auth.quota_hash, 0);
-		sl_turn_source_count(t, &s->allocs[i].client.ip);
+		sl_turn_readmit(t, i);
+		if ((s->allocs[i].flags & SL_ALLOC_IS_MOBILE) && t->moved && !sl_flow_is_stream(&s->allocs[i].client))
+			t->moved(t->ctx, &s->allocs[i].client, true);
 	}
 	t->counters[SL_C_allocations_restored] += s->n_active;
 	publish_gauges(t);
 }
 
-/* The live allocation of a five-tuple; one whose time is over ends here, before the wheel gets to it. */
-static uint32_t live_allocation(struct sl_turn *t, const struct sl_flow *f, const struct sl_turn_now *now)
+/* The live allocation of a five-tuple, or the one that may move there; one whose time is over ends here, before the wheel gets to it. */
+static void find_allocation(struct sl_turn_request *r)
 {
-	uint32_t alloc = sl_alloc_find(t->sessions, f, sl_hash_flow(&t->sessions->hash_key, f));
+	struct sl_sessions *s = r->t->sessions;
 
-	if (alloc == SL_NONE)
-		return SL_NONE;
-	if (t->sessions->allocs[alloc].expires_s <= now->s) {
-		sl_turn_end_allocation(t, alloc, SL_ALLOC_END_EXPIRED);
-		return SL_NONE;
+	r->alloc = sl_alloc_find(s, r->flow, sl_hash_flow(&s->hash_key, r->flow));
+	if (r->alloc == SL_NONE) {
+		r->alloc = sl_moving_find(s, r->flow);
+		r->arriving = r->alloc != SL_NONE;
 	}
-	t->sessions->allocs[alloc].last_seen_s = now->s;
+	if (r->alloc == SL_NONE)
+		return;
+	if (s->allocs[r->alloc].expires_s <= r->now->s) {
+		sl_turn_end_allocation(r->t, r->alloc, SL_ALLOC_END_EXPIRED);
+		r->alloc = SL_NONE;
+		r->arriving = false;
+		return;
+	}
+	s->allocs[r->alloc].last_seen_s = r->now->s;
+}
+
+uint32_t sl_turn_arrived(struct sl_turn *t, const struct sl_flow *f, bool data, const struct sl_turn_now *now)
+{
+	uint32_t alloc = sl_moving_find(t->sessions, f);
+
+	if (alloc == SL_NONE || t->sessions->allocs[alloc].expires_s <= now->s)
+		return SL_NONE;
+	if (data)
+		sl_turn_mobility_complete(t, alloc);
 	return alloc;
 }
 
@@ -263,13 +298,14 @@ unsigned sl_turn_need_allocation(const struct sl_turn_request *r)
 {
 	if (r->alloc == SL_NONE)
 		return 437;
-	/* RFC 8656 5: an allocation belongs to the user who made it. */
-	return r->t->sessions->cold.allocs[r->alloc].auth.username_hash == r->auth.username_hash ? 0 : 441;
+	/* RFC 8656 5: an allocation belongs to the user who made it, and users to their realm. */
+	const struct sl_cold_auth *auth = &r->t->sessions->cold.allocs[r->alloc].auth;
+	return auth->username_hash == r->auth.username_hash && r->t->sessions->allocs[r->alloc].realm == r->realm ? 0 : 441;
 }
 
-bool sl_turn_peer_ok(const struct sl_turn *t, const struct sl_ip *ip, int port, bool *own)
+bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own)
 {
-	enum sl_peer_verdict v = sl_turn_conf_peer(t->conf, ip, t->is_own, t->ctx);
+	enum sl_peer_verdict v = sl_turn_conf_peer(t->conf, realm, ip, t->is_own, t->ctx);
 
 	*own = v == SL_PEER_OWN;
 	if (v == SL_PEER_OWN)
@@ -286,12 +322,14 @@ static struct sl_turn_verdict send_indication(struct sl_turn_request *r)
 	const struct sl_stun *m = &r->m;
 	bool own;
 
-	if (r->alloc == SL_NONE)
+	if (r->alloc == SL_NONE || (t->sessions->allocs[r->alloc].flags & SL_ALLOC_IS_TCP))
 		return sl_turn_drop(SL_DROP_no_allocation);
+	if (r->arriving)
+		sl_turn_mobility_complete(r->t, r->alloc);
 	if (m->n_peers != 1 || m->data.off == 0 || m->n_unknown > 0 || m->peers[0].port_be == 0)
 		return sl_turn_drop(SL_DROP_send_malformed);
 	/* Before provisioning there is no policy to ask; the permission was checked against one. */
-	if (t->conf && !sl_turn_peer_ok(t, &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
+	if (t->conf && !sl_turn_peer_ok(t, t->sessions->allocs[r->alloc].realm, &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
 		return sl_turn_drop(SL_DROP_peer_forbidden);
 	uint32_t peer = sl_peer_by_endpoint(t->sessions, &t->sessions->allocs[r->alloc], &m->peers[0]);
 	if (peer == SL_NONE || t->sessions->peers[peer].permission_expires_s <= r->now->s)
@@ -310,19 +348,19 @@ static struct sl_turn_verdict send_indication(struct sl_turn_request *r)
 	};
 }
 
-/* Binding (RFC 8489 12): answers anybody, within the rates of answers without authentication. */
-static struct sl_turn_verdict binding(struct sl_turn_request *r)
+/* The worker that the request is for by what it carries: the one whose ticket or connection it names. -1: this one. */
+static int named_worker(struct sl_turn_request *r)
 {
-	struct sl_stun_builder b;
-	const struct sl_endpoint client = {r->flow->ip, r->flow->port_be};
+	if (r->m.method == SL_TURN_REFRESH && r->m.mobility_ticket.off)
+		return sl_turn_ticket_look(r);
+	if (r->m.method == SL_TURN_CONNECTION_BIND && r->m.has_connection_id && sl_flow_is_stream(r->flow))
+		return sl_turn_connection_worker(r->t, r->m.connection_id);
+	return -1;
+}
 
-	if (r->m.n_unknown > 0)
-		return sl_turn_error(r, 420);
-	if (!sl_turn_unauthenticated_ok(r))
-		return sl_turn_drop(SL_DROP_unauthenticated_limit);
-	sl_turn_reply_begin(r, &b, SL_STUN_SUCCESS);
-	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_MAPPED_ADDRESS, &client);
-	return sl_turn_reply_end(r, &b, SL_STUN_SUCCESS);
+static struct sl_turn_verdict hand(int worker)
+{
+	return (struct sl_turn_verdict){.action = SL_TURN_HAND, .owner = (uint8_t)worker, .signal = SL_TURN_NO_SIGNAL};
 }
 
 static struct sl_turn_verdict request(struct sl_turn_request *r)
@@ -332,18 +370,27 @@ static struct sl_turn_verdict request(struct sl_turn_request *r)
 		[SL_TURN_REFRESH] = sl_turn_refresh,
 		[SL_TURN_CREATE_PERMISSION] = sl_turn_create_permission,
 		[SL_TURN_CHANNEL_BIND] = sl_turn_channel_bind,
+		[SL_TURN_CONNECT] = sl_turn_connect,
+		[SL_TURN_CONNECTION_BIND] = sl_turn_connection_bind,
 	};
 
 	r->t->counters[SL_C_stun_requests]++;
 	if (r->m.method == SL_STUN_BINDING)
-		return binding(r);
+		return sl_turn_binding(r);
 	if (r->m.method >= 16 || !methods[r->m.method])
 		return sl_turn_drop(SL_DROP_stun_unexpected);
 	if (!r->t->conf)
 		return sl_turn_drop(SL_DROP_not_ready);
+	int worker = named_worker(r);
+	if (worker >= 0 && !r->from->handed)
+		return hand(worker);
+	sl_turn_nat_refuse(r);
 	unsigned code = sl_turn_authenticate(r);
 	if (code == 0 && r->m.n_unknown > 0)
 		code = 420;
+	/* Whoever uses the allocation from where it may move to has arrived; a Refresh may be the one that asked for it, sent again. */
+	if (code == 0 && r->arriving && r->m.method != SL_TURN_REFRESH && sl_turn_need_allocation(r) == 0)
+		sl_turn_mobility_complete(r->t, r->alloc);
 	struct sl_turn_verdict v = code ? sl_turn_error(r, code) : methods[r->m.method](r);
 	explicit_bzero(r->auth.key, sizeof r->auth.key);
 	publish_gauges(r->t);
@@ -358,11 +405,11 @@ static struct sl_turn_verdict malformed(enum sl_drop why)
 	return v;
 }
 
-struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f, const uint8_t *msg, unsigned len,
+struct sl_turn_verdict sl_turn_handle_from(struct sl_turn *t, const struct sl_turn_arrival *from, const uint8_t *msg, unsigned len,
         const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap)
 {
-	struct sl_turn_request r = {
-		.t = t, .flow = f, .now = now, .reply = reply, .reply_cap = reply_cap, .signal = SL_TURN_NO_SIGNAL};
+	struct sl_turn_request r = {.t = t, .from = from, .flow = from->flow, .now = now, .reply = reply, .reply_cap = reply_cap,
+		.signal = SL_TURN_NO_SIGNAL};
 
 	switch (sl_stun_parse(msg, len, &r.m)) {
 	case SL_STUN_OK:
@@ -374,7 +421,7 @@ struct sl_turn_verdict sl_turn_handle(struct sl_turn *t, const struct sl_flow *f
 	default:
 		return malformed(SL_DROP_stun_malformed);
 	}
-	r.alloc = live_allocation(t, f, now);
+	find_allocation(&r);
 	if (r.m.cls == SL_STUN_REQUEST)
 		return request(&r);
 	if (r.m.cls == SL_STUN_INDICATION && r.m.method == SL_TURN_SEND)

@@ -47,6 +47,7 @@ enum { SL_TURN_NO_SIGNAL = 0xff };
 
 struct sl_stream_record;
 struct sl_turn_now;
+struct sl_turn_bandwidth_worker;
 struct sl_turn_quota;
 struct sl_turn_reservations;
 struct sl_turn_tcp;
@@ -88,6 +89,12 @@ struct sl_turn {
 	/* Private to turn.c: the policy that permissions and channels were judged by, and the next one to judge again. */
 	uint64_t policy;
 	uint32_t sweep_at;
+	/* Private to turn_admit.c: the realms that allocations' indexes are of, and the next one to be told its own. */
+	uint64_t realms_version;
+	uint32_t renumber_at;
+	/* Bandwidth of users, realms and the node; NULL = not limited. limits: there are some in conf; set by the worker at each burst. */
+	struct sl_turn_bandwidth_worker *bandwidth;
+	bool limits;
 	/* Tokens for answers to requests that did not authenticate. A live allocation has a few of its own a second. */
 	uint32_t unauthenticated_pps; /* 0 = unlimited */
 	uint64_t unauthenticated_tokens_ms; /* private to turn.c */

@@ -15,6 +15,9 @@ struct sl_turn_auth {
 	bool sha256; /* the request carried MESSAGE-INTEGRITY-SHA256, and so does the answer */
 	const char *username;
 	uint16_t username_len;
+	const char *account; /* the name without the expiry of REST credentials */
+	uint16_t account_len;
+	uint32_t max_lifetime_s; /* of an allocation, by the access token; 0 = whatever the realm gives */
 	uint64_t username_hash, quota_hash; /* see struct sl_cold_auth */
 };
 
@@ -30,6 +33,8 @@ struct sl_turn_request {
 	uint16_t realm; /* set by sl_turn_authenticate() */
 	uint8_t flags;  /* SL_ALLOC_IS_* of the allocation to be made: RESTRICTED by sl_turn_admit() */
 	bool arriving;  /* the five-tuple is one that alloc may move to (RFC 8016) */
+	uint16_t ticket_code; /* error that its MOBILITY-TICKET leads to; 0 = none */
+	bool ticket_ahead;    /* it is the one that only who got the answer at the five-tuple that alloc may move to can have */
 	uint32_t meter; /* of the user's bandwidth, by sl_turn_admit() */
 	bool authenticated;
 	bool token_taken; /* an answer without authentication is paid for */
@@ -77,7 +82,18 @@ unsigned sl_turn_authenticate(struct sl_turn_request *r);
 /* REALM, NONCE and PASSWORD-ALGORITHMS, as a 401 or 438 carries them. */
 void sl_turn_challenge(struct sl_turn_request *r, struct sl_stun_builder *b);
 
-/* ---- turn_quota.c ---- */
+/* ---- turn_oauth.c ---- */
+
+/* What an access token brings (RFC 7635 4.1). */
+struct sl_turn_token {
+	uint8_t key[32]; /* of MESSAGE-INTEGRITY */
+	uint8_t key_len; /* 20 or 32 */
+	uint32_t left_s; /* until it ends; at least 1 */
+};
+/* The request's ACCESS-TOKEN, if it was made with this key for this server and has its time now. */
+bool sl_turn_token_open(const struct sl_turn_request *r, const struct sl_cmd_oauth_key *k, struct sl_turn_token *out);
+
+/* ---- turn_admit.c ---- */
 
 /* May this request make an allocation? 0 with every quota of user, realm, node and source counted, or the code to answer: 486, 508. */
 unsigned sl_turn_admit(struct sl_turn_request *r);
@@ -89,23 +105,28 @@ void sl_turn_dismiss(struct sl_turn *t, uint32_t alloc);
 void sl_turn_readmit(struct sl_turn *t, uint32_t alloc);
 /* Is the client to go to another server (drain, balance)? Then *v is the answer: 300 with ALTERNATE-SERVER. */
 bool sl_turn_redirect(struct sl_turn_request *r, struct sl_turn_verdict *v);
-/* How long an allocation may live at most: the realm's maximum, or the drain's. */
+/* How long an allocation may live at most: the realm's maximum, the drain's, or the access token's. It may be less than the default lifetime. */
 uint32_t sl_turn_max_lifetime(const struct sl_turn_request *r);
+/* Each millisecond: allocations learn their realm's index when a configuration has changed it. */
+void sl_turn_policy_tick(struct sl_turn *t);
 
 /* ---- turn_mobility.c (RFC 8016) ---- */
 
-/* A Refresh that shows a ticket from a five-tuple without an allocation: the worker that the ticket names, or -1 when it names none. */
-int sl_turn_ticket_worker(const struct sl_turn_request *r);
+/* Before authentication, a Refresh with a ticket: whose it is. Fills r->ticket_code, and r->alloc where the five-tuple has none. Returns the other worker
+ * that it names, or -1. */
+int sl_turn_ticket_look(struct sl_turn_request *r);
 /* MOBILITY-TICKET for r->alloc, which is mobile. */
 void sl_turn_ticket_add(const struct sl_turn_request *r, struct sl_stun_builder *b);
 /* What an Allocate asks for: 0 (r->flags may have IS_MOBILE now), 400 or 405. */
 unsigned sl_turn_mobility_wanted(struct sl_turn_request *r);
-/* An authenticated Refresh with a ticket: finds r->alloc by it where the five-tuple has none. 0 or the code to answer; nothing has changed then. */
-unsigned sl_turn_mobility_refresh(struct sl_turn_request *r);
 /* The answer will be a success: the five-tuple may have the allocation from now on. 0 or 508. */
 unsigned sl_turn_mobility_begin(struct sl_turn_request *r);
 /* The client is there: the allocation is at this five-tuple alone. */
-void sl_turn_mobility_complete(struct sl_turn *t, uint32_t alloc, const struct sl_turn_now *now);
+void sl_turn_mobility_complete(struct sl_turn *t, uint32_t alloc);
+/* The allocation ends: its five-tuples are the buckets' again. */
+void sl_turn_mobility_end(struct sl_turn *t, uint32_t alloc);
+/* The connection that the client came by has ended, or the one that it was about to come by. False: that is the end of its allocation. */
+bool sl_turn_mobility_lost(struct sl_turn *t, uint32_t alloc, const struct sl_flow *f);
 
 /* ---- turn_nat.c ---- */
 
@@ -122,7 +143,7 @@ struct sl_turn_verdict sl_turn_connection_bind(struct sl_turn_request *r);
 unsigned sl_turn_tcp_wanted(const struct sl_turn_request *r);
 /* The allocation is there: its relayed address is to be listened on, and is answered for then. 0 or 508. */
 unsigned sl_turn_tcp_listen(struct sl_turn_request *r);
-/* It ends. */
+/* It ends: so do its connections to peers. */
 void sl_turn_tcp_end(struct sl_turn *t, uint32_t alloc);
 /* Each millisecond: connections that nobody bound in time, orders that found a full ring. */
 void sl_turn_tcp_tick(struct sl_turn *t, const struct sl_turn_now *now);

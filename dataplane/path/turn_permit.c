@@ -18,9 +18,9 @@ static struct sl_turn_verdict plain_success(struct sl_turn_request *r)
 
 static bool same_family(const struct sl_turn_request *r, const struct sl_ip *peer)
 {
-	const struct sl_alloc *a = &r->t->sessions->allocs[r->alloc];
+	struct sl_endpoint seen;
 
-	return sl_ip_is_v4(peer) == sl_ip_is_v4(&r->t->relay[a->relay]);
+	return sl_alloc_relayed(r->t->sessions, &r->t->sessions->allocs[r->alloc], peer, &seen);
 }
 
 static void resolve(const struct sl_turn *t, const struct sl_ip *peer, bool own)
@@ -50,7 +50,7 @@ static unsigned new_records(const struct sl_turn_request *r)
 static unsigned check_permissions(const struct sl_turn_request *r, bool own[SL_STUN_MAX_PEERS])
 {
 	const struct sl_sessions *s = r->t->sessions;
-	unsigned max = sl_turn_conf_settings(r->t->conf)->max_permissions, have = s->allocs[r->alloc].n_peers;
+	unsigned max = sl_turn_conf_realm(r->t->conf, r->realm)->max_permissions, have = s->allocs[r->alloc].n_peers;
 
 	if (r->m.n_peers == 0)
 		return 400;
@@ -59,7 +59,7 @@ static unsigned check_permissions(const struct sl_turn_request *r, bool own[SL_S
 	for (unsigned i = 0; i < r->m.n_peers; i++) {
 		if (!same_family(r, &r->m.peers[i].ip))
 			return 443;
-		if (!sl_turn_peer_ok(r->t, &r->m.peers[i].ip, -1, &own[i]))
+		if (!sl_turn_peer_ok(r->t, r->realm, &r->m.peers[i].ip, -1, &own[i]))
 			return 403;
 	}
 	unsigned n = new_records(r);
@@ -79,7 +79,7 @@ struct sl_turn_verdict sl_turn_create_permission(struct sl_turn_request *r)
 		return sl_turn_error(r, code);
 	for (unsigned i = 0; i < r->m.n_peers; i++) {
 		sl_permission_set(t->sessions, r->alloc, &r->m.peers[i].ip, own[i],
-			r->now->s + conf->permission_lifetime_s, conf->max_permissions);
+			r->now->s + conf->permission_lifetime_s, sl_turn_conf_realm(t->conf, r->realm)->max_permissions);
 		resolve(t, &r->m.peers[i].ip, own[i]);
 	}
 	return plain_success(r);
@@ -95,15 +95,16 @@ struct sl_turn_verdict sl_turn_channel_bind(struct sl_turn_request *r)
 
 	if (code != 0)
 		return sl_turn_error(r, code);
-	if (!m->has_channel || m->channel < SL_CHANNEL_MIN || m->channel > conf->channel_max || m->n_peers != 1 ||
+	/* RFC 6062 4.1: no channels on TCP allocations. */
+	if ((t->sessions->allocs[r->alloc].flags & SL_ALLOC_IS_TCP) || !m->has_channel || m->channel < SL_CHANNEL_MIN || m->channel > conf->channel_max || m->n_peers != 1 ||
 		m->peers[0].port_be == 0)
 		return sl_turn_error(r, 400);
 	if (!same_family(r, &m->peers[0].ip))
 		return sl_turn_error(r, 443);
-	if (!sl_turn_peer_ok(t, &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
+	if (!sl_turn_peer_ok(t, r->realm, &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
 		return sl_turn_error(r, 403);
 	int rc = sl_channel_set(t->sessions, r->alloc, m->channel, &m->peers[0], own, r->now->s,
-		r->now->s + conf->permission_lifetime_s, r->now->s + conf->channel_lifetime_s, conf->max_permissions);
+		r->now->s + conf->permission_lifetime_s, r->now->s + conf->channel_lifetime_s, sl_turn_conf_realm(t->conf, r->realm)->max_permissions);
 	if (rc != 0)
 		return sl_turn_error(r, rc == -EEXIST ? 400 : 508);
 	resolve(t, &m->peers[0].ip, own);

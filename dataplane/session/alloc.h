@@ -233,8 +233,9 @@ void sl_alloc_delete(struct sl_sessions *s, uint32_t alloc);
 
 /* The client is at another five-tuple from now on, and the number of its last mobility ticket is moves. False: no room in the table of flows (nothing changed). */
 bool sl_alloc_move(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t moves);
-/* It may move there: the five-tuple finds it by sl_moving_find(). One at a time: an earlier one is forgotten. When there is no room the oldest of a few is. */
-void sl_moving_begin(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t now_s);
+/* It may move there: the five-tuple finds it by sl_moving_find(). It has no other one to move to. True: there was no room, and another allocation does not
+ * move any more to *forgotten. */
+bool sl_moving_begin(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t now_s, struct sl_flow *forgotten);
 /* Where it may move to, or NULL. */
 const struct sl_flow *sl_moving_to(const struct sl_sessions *s, uint32_t alloc);
 /* It does not move, or has done so. */

@@ -60,12 +60,12 @@ void sl_moving_end(struct sl_sessions *s, uint32_t alloc)
 	s->n_moving--;
 }
 
-void sl_moving_begin(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t now_s)
+bool sl_moving_begin(struct sl_sessions *s, uint32_t alloc, const struct sl_flow *to, uint32_t now_s, struct sl_flow *forgotten)
 {
 	uint32_t at = home(s, to);
 	struct sl_moving *best = NULL;
+	bool full;
 
-	sl_moving_end(s, alloc);
 	for (uint32_t i = 0; i < PROBES; i++) {
 		struct sl_moving *m = &s->moving[(at + i) % SL_MAX_MOVING];
 		if (m->alloc == SL_NONE) {
@@ -75,13 +75,17 @@ void sl_moving_begin(struct sl_sessions *s, uint32_t alloc, const struct sl_flow
 		if (!best || m->since_s < best->since_s)
 			best = m;
 	}
-	if (best->alloc != SL_NONE)
+	full = best->alloc != SL_NONE;
+	if (full) {
+		*forgotten = best->to;
 		sl_moving_end(s, best->alloc);
+	}
 	*best = (struct sl_moving){.to = *to, .alloc = alloc, .since_s = now_s};
 	s->allocs[alloc].flags |= SL_ALLOC_IS_MOVING;
 	s->n_moving++;
 	if (s->known)
 		sl_known_add(s->known, s->worker, sl_known_hash_client(s->known, to));
+	return full;
 }
 
 struct sl_flow sl_flow_lost(const struct sl_flow *f, uint32_t alloc)

@@ -161,10 +161,15 @@ struct sl_iov {
 	size_t len;
 };
 typedef void (*sl_hmac_fn)(void *ctx, const uint8_t *key, size_t key_len, const struct sl_iov *iov, unsigned n, uint8_t *out);
+/* AEAD_AES_128_GCM, AEAD_AES_256_GCM (RFC 5116) by the key's length, 16 or 32: open in[0..len), whose last 16 bytes are the tag, into out, of len - 16
+ * bytes. False, with out wiped, when it does not authenticate. */
+typedef bool (*sl_gcm_open_fn)(void *ctx, const uint8_t *key, size_t key_len, const uint8_t nonce[12], const void *aad, size_t aad_len, const uint8_t *in,
+	size_t len, uint8_t *out);
 struct sl_stun_crypto {
 	void *ctx;
 	sl_hmac_fn hmac_sha1;   /* 20 bytes */
 	sl_hmac_fn hmac_sha256; /* 32 bytes */
+	sl_gcm_open_fn gcm_open; /* NULL: access tokens are refused */
 };
 
 /* Verify MESSAGE-INTEGRITY (RFC 8489 14.5) or, where sha256, MESSAGE-INTEGRITY-SHA256 (14.6; truncated values of

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+#pragma once
+
+/* TCP allocations (RFC 6062): what a worker knows of the connections between relayed addresses and peers. Their sockets, and the bytes once a client has bound
+ * its data connection, are the stream thread's; this is told by order, and hears by input (dataplane/stream/stream.h). A fixed table, one worker's. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/path/turn.h"
+#include "dataplane/stream/stream.h"
+
+enum {
+	SL_TURN_TCP_BIND_S = 30,         /* RFC 6062 5.3: how long a connection waits for its ConnectionBind */
+	SL_TURN_TCP_PER_ALLOCATION = 64, /* connections to peers at a time */
+	SL_TURN_TCP_OWED = 64,           /* orders that wait for room in a ring */
+};
+
+enum sl_tcp_state {
+	SL_TCP_FREE,
+	SL_TCP_CONNECTING, /* Connect is answered when the thread says so */
+	SL_TCP_WAITING,    /* for ConnectionBind */
+	SL_TCP_BINDING,
+	SL_TCP_BOUND,
+};
+
+struct sl_tcp_connection {
+	struct sl_endpoint peer;
+	uint8_t state;                /* enum sl_tcp_state */
+	bool fingerprint, sha256;     /* how the Connect is to be answered */
+	uint8_t key_len;
+	uint32_t id;                  /* CONNECTION-ID: random, its remainder by the number of workers is the worker */
+	uint32_t alloc;
+	uint32_t next;                /* of the allocation; of the free ones */
+	uint32_t next_in_bucket;
+	uint32_t due_s;               /* CONNECTING, WAITING: it ends then */
+	uint8_t tid[SL_STUN_TID_BYTES];
+	uint8_t key[32];              /* of the Connect; wiped once it is answered */
+};
+
+struct sl_turn_tcp {
+	struct sl_tcp_connection *connections; /* [n] */
+	uint32_t *buckets;                     /* by id */
+	uint32_t n, mask, free, n_active;
+	uint32_t n_listening;                  /* TCP allocations */
+	uint32_t sweep_at, judge_at;           /* next one to be looked at: is its time over; does the policy still allow it */
+	uint64_t policy;
+	unsigned n_owed;
+	struct sl_stream_record owed[SL_TURN_TCP_OWED];
+};
+
+/* Room for n connections. 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
+int sl_turn_tcp_init(struct sl_turn_tcp *c, uint32_t n, void *(*zalloc)(const char *what, size_t bytes));
+/* Is the allocation one whose relayed address is not listened on yet? */
+bool sl_turn_tcp_is_pending(const struct sl_turn *t, uint32_t alloc);
+/* The other worker that this connection is of, or -1. */
+int sl_turn_connection_worker(const struct sl_turn *t, uint32_t id);
+/* TCP_* of enum sl_stream_input. */
+void sl_turn_tcp_input(struct sl_turn *t, const struct sl_stream_record *r, const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap);
