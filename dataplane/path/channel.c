@@ -43,6 +43,10 @@ void sl_relay_to_peer(struct sl_worker *w, struct sl_out *o, struct sl_alloc *a,
 {
 	o->src.ip = w->turn.relay[a->relay];
 	o->src.port_be = a->relay_port_be;
+	if (unlikely(a->relay2 != SL_NO_RELAY2) && sl_alloc_is_second(&w->sessions, a, &o->dst.ip)) {
+		o->src.ip = w->turn.relay[a->relay2];
+		o->src.port_be = a->relay2_port_be;
+	}
 	o->nh = &peer->nh;
 	/* CreatePermission has no port, so our own addresses are checked here, packet by packet. */
 	if (unlikely(peer->own_address) && !sl_own_peer_ok(w, &o->dst)) {
