@@ -6,7 +6,6 @@
 #include "controlplane/guard/warden.h"
 #include "controlplane/http/api.h"
 #include "controlplane/loop.h"
-#include "controlplane/turn/desk.h"
 #include "dataplane/abi/keeper.h"
 #include "dataplane/abi/log.h"
 
@@ -112,7 +111,7 @@ static int on_timer(struct sl_brain *magic, su_wait_t *w, struct sl_brain *b)
 	sl_brain_tick_sip(b, now_ms);
 	sl_warden_tick(b->warden, now_ms);
 	sl_brain_user_ops_tick(b, now_ms);
-	sl_desk_tick(b->desk, now_ms);
+	sl_brain_tick_turn(b, now_ms);
 	reload_by_signal(b);
 	if (b->loop->ticks++ % ALIVE_TICKS == 0)
 		sl_keeper_notify(SL_KEEPER_ALIVE);
@@ -160,7 +159,7 @@ static void watch_dataplane(void *ctx, int sock, int event_fd)
 }
 
 /* The dataplane is told of users once all that there are is known: else it would lose those it has. */
-static void all_users_known(struct sl_brain *b)
+void sl_brain_users_known(struct sl_brain *b)
 {
 	if (b->users_known || !b->store_users_known || !b->source_users_known)
 		return;
@@ -184,7 +183,7 @@ static void users_loaded(void *ctx, int error, const char *text, struct sl_user 
 			sl_user_unref(users[i]);
 	}
 	b->store_users_known = true;
-	all_users_known(b);
+	sl_brain_users_known(b);
 }
 
 /* ---- life ---- */
@@ -252,20 +251,6 @@ static int open_warden(struct sl_brain *b)
 	return -1;
 }
 
-/* Live settings of TURN: it reads what is kept of them in this thread. */
-static int open_turn(struct sl_brain *b)
-{
-	struct sl_desk_options o = {.config = b->config, .dp = b->dp, .store = b->store, .mail = b->mail, .desired = desired, .ctx = b};
-	char text[240] = "no memory";
-
-	b->source_users_known = true;
-	b->desk = sl_desk_new(&o, text, sizeof text);
-	if (b->desk)
-		return 0;
-	sl_log(SL_LOG_ERROR, "TURN: %s", text);
-	return -1;
-}
-
 /* Once everybody has read what it keeps in the store: from here on it is the store's thread that does. */
 static int load_users(struct sl_brain *b)
 {
@@ -328,11 +313,11 @@ static void close_all(struct sl_brain *b)
 	if (b->warden)
 		sl_warden_leave(b->warden);
 	sl_brain_close_sip(b); /* what it has for the store is committed */
-	sl_desk_leave(b->desk);
+	sl_brain_leave_turn(b);
 	sl_store_close(b->store); /* what it was asked was committed and answered when SIP ended */
 	close_media(b);
 	sl_dp_free(b->dp);
-	sl_desk_free(b->desk);
+	sl_brain_close_turn(b);
 	sl_warden_free(b->warden); /* the store, the link and SIP have gone: nobody asks any more */
 	sl_http_close(b->http);
 	if (l->root) {
@@ -365,7 +350,7 @@ int sl_brain_run(struct sl_config *config, const struct sl_brain_kept *kept)
 	        .start_ms = sl_now_ms()};
 
 	su_init();
-	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_warden(&b) < 0 || open_turn(&b) < 0 || open_media(&b) < 0 || sl_brain_open_sip(&b, loop.root) < 0 || load_users(&b) < 0)
+	if (open_loop(&b) < 0 || open_hands(&b) < 0 || open_warden(&b) < 0 || sl_brain_open_turn(&b, desired) < 0 || open_media(&b) < 0 || sl_brain_open_sip(&b, loop.root) < 0 || load_users(&b) < 0)
 		b.exit_status = SL_KEEPER_EXIT_CONFIG;
 	else
 		run_loop(&b);

@@ -111,6 +111,15 @@ void sl_brain_tick_sip(struct sl_brain *b, int64_t now_ms);
 int sl_brain_check_sip(struct sl_brain *b, const struct sl_config *config, char *text, size_t text_len);
 void sl_brain_reconfigure_sip(struct sl_brain *b);
 
+/* ---- brain_turn.c ---- */
+
+/* TURN's desk, user tables and accounting. desired: as the link is given it. 0, or -1 after saying why. */
+int sl_brain_open_turn(struct sl_brain *b, int (*desired)(void *ctx, struct sl_desired *out));
+void sl_brain_tick_turn(struct sl_brain *b, int64_t now_ms);
+void sl_brain_reconfigure_turn(struct sl_brain *b);
+void sl_brain_leave_turn(struct sl_brain *b); /* threads end, who waits is told: before the store */
+void sl_brain_close_turn(struct sl_brain *b); /* the link has gone */
+
 /* ---- user_ops.c ---- */
 
 enum sl_user_outcome {
@@ -121,6 +130,9 @@ enum sl_user_outcome {
 	SL_USER_UNKNOWN, /* deletion: there is none of that name */
 };
 typedef void (*sl_user_done)(void *ctx, enum sl_user_outcome outcome, const char *text);
+
+/* brain.c: the store's users or those of tables (source_users_known) have become known: once all are, the dataplane is told. */
+void sl_brain_users_known(struct sl_brain *b);
 
 /* Store u (a reference is taken), then tell the dataplane; done once. */
 void sl_brain_put_user(struct sl_brain *b, struct sl_user *u, sl_user_done done, void *ctx);

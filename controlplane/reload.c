@@ -112,7 +112,7 @@ static void take_over(struct sl_reload *r)
 	r->users = (struct sl_users){0};
 	b->config = r->config;
 	r->config = old;
-	sl_desk_reconfigure(b->desk, b->config);
+	sl_brain_reconfigure_turn(b);
 	sl_warden_reconfigure(b->warden, b->config);
 	if (b->media)
 		sl_media_reconfigure(b->media, b->config);

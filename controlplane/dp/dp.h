@@ -98,7 +98,7 @@ const struct sl_turn_plan *sl_dp_plan(const struct sl_dp *dp);
 
 /* ---- what workers tell of TURN ---- */
 
-/* Called by the link; all must be set. The brain's thread. */
+/* Called by the link; NULL = nobody listens. The brain's thread. */
 struct sl_dp_turn_ops {
 	/* Each EVENT_ALLOCATION, before the table has it; known: as the table has it until now, or NULL. */
 	void (*allocation)(void *ctx, const struct sl_evt_allocation *a, const struct sl_allocation *known);

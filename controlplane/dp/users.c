@@ -25,7 +25,7 @@ static bool hash(const EVP_MD *md, const char *parts[], unsigned n, uint8_t *out
 }
 
 /* RFC 8265 4.2: no control characters; and UTF-8 that could be shown again. */
-static bool is_plain_utf8(const char *s)
+bool sl_user_text_is_plain(const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
 
@@ -68,9 +68,9 @@ static bool is_name(const char *name, const char *realm, const char **error)
 {
 	size_t len = strlen(name);
 
-	if (len == 0 || len > SL_MSG_USERNAME_MAX || !is_plain_utf8(name))
+	if (len == 0 || len > SL_MSG_USERNAME_MAX || !sl_user_text_is_plain(name))
 		*error = "name";
-	else if (!realm[0] || strlen(realm) >= SL_MSG_REALM_MAX || !is_plain_utf8(realm))
+	else if (!realm[0] || strlen(realm) >= SL_MSG_REALM_MAX || !sl_user_text_is_plain(realm))
 		*error = "realm";
 	else
 		return true;
@@ -86,7 +86,7 @@ struct sl_user *sl_user_new(
 
 	if (!is_name(name, realm, error))
 		return NULL;
-	if (!password[0] || strlen(password) > PASSWORD_MAX || !is_plain_utf8(password)) {
+	if (!password[0] || strlen(password) > PASSWORD_MAX || !sl_user_text_is_plain(password)) {
 		*error = "password";
 		return NULL;
 	}

@@ -37,6 +37,8 @@ struct sl_user *sl_user_from_key(const char *name, const char *realm, const uint
 /* A copy with keys made before (the store's rows). name: name_len bytes. NULL: no memory, or lengths out of range. */
 struct sl_user *sl_user_copy(const char *name, size_t name_len, const char *realm, const uint8_t key_md5[16], const uint8_t key_sha256[32],
         const uint8_t userhash[32], uint16_t flags, int64_t created_unix_s);
+/* RFC 8265 4.2: UTF-8 without control characters. */
+bool sl_user_text_is_plain(const char *s);
 struct sl_user *sl_user_ref(struct sl_user *u);
 void sl_user_unref(struct sl_user *u); /* wipes the keys with the last reference */
 bool sl_user_same_keys(const struct sl_user *a, const struct sl_user *b);
