@@ -19,6 +19,7 @@
 #include "dataplane/path/context.h"
 #include "dataplane/path/control.h"
 #include "dataplane/path/media.h"
+#include "dataplane/path/turn_bandwidth.h"
 #include "dataplane/path/streams.h"
 
 enum {
@@ -72,6 +73,8 @@ static unsigned receive(struct sl_worker *w, const struct sl_port *port)
 static void each_millisecond(struct sl_worker *w)
 {
 	sl_turn_tick(&w->turn, &w->now, TIMER_BUDGET);
+	if (w->turn.limits)
+		sl_turn_bandwidth_tick(w->turn.bandwidth, w->turn.conf, w->now_us);
 	sl_held_retry(w);
 	sl_reassembly_tick(w);
 	sl_control(w);
@@ -118,6 +121,7 @@ static void round_once(struct sl_worker *w)
 	w->fib = rcu_dereference(w->dp->fib);
 	w->policy = rcu_dereference(w->dp->guard);
 	w->turn.conf = rcu_dereference(w->dp->turn_conf);
+	w->turn.limits = w->turn.conf && sl_turn_conf_limits(w->turn.conf);
 	w->turn.guard = w->policy->told.enabled ? &w->policy->told : NULL;
 	w->turn.unauthenticated_pps =
 		atomic_load_explicit(&w->dp->live_unauthenticated_pps, memory_order_relaxed);

@@ -8,13 +8,15 @@
 
 #include <intel-ipsec-mb.h>
 
-enum { BLOCK = 64, SHA1_BYTES = 20, SHA256_BYTES = 32 };
+enum { BLOCK = 64, SHA1_BYTES = 20, SHA256_BYTES = 32, GCM_TAG = 16 };
 
 struct context {
 	IMB_MGR *mgr;
 	/* The direct functions want their input in one piece: key pad, then message. */
 	_Alignas(64) uint8_t inner[BLOCK + SL_CRYPTO_HASH_MAX_BYTES];
 	uint8_t outer[BLOCK + SHA256_BYTES];
+	_Alignas(64) struct gcm_key_data gcm_key;
+	struct gcm_context_data gcm;
 };
 
 static void digest(const struct context *h, bool sha256, const void *p, size_t n, uint8_t *out)
@@ -66,6 +68,29 @@ static void hmac_sha256(void *ctx, const uint8_t *key, size_t key_len, const str
 	hmac((struct context *)ctx, true, key, key_len, iov, n, out);
 }
 
+static bool gcm_open(void *ctx, const uint8_t *key, size_t key_len, const uint8_t nonce[12], const void *aad, size_t aad_len, const uint8_t *in, size_t len,
+	uint8_t *out)
+{
+	struct context *h = (struct context *)ctx;
+	uint8_t tag[GCM_TAG];
+
+	if (len <= GCM_TAG || (key_len != 16 && key_len != 32))
+		return false;
+	if (key_len == 32) {
+		IMB_AES256_GCM_PRE(h->mgr, key, &h->gcm_key);
+		IMB_AES256_GCM_DEC(h->mgr, &h->gcm_key, &h->gcm, out, in, len - GCM_TAG, nonce, aad, aad_len, tag, GCM_TAG);
+	} else {
+		IMB_AES128_GCM_PRE(h->mgr, key, &h->gcm_key);
+		IMB_AES128_GCM_DEC(h->mgr, &h->gcm_key, &h->gcm, out, in, len - GCM_TAG, nonce, aad, aad_len, tag, GCM_TAG);
+	}
+	explicit_bzero(&h->gcm_key, sizeof h->gcm_key);
+	explicit_bzero(&h->gcm, sizeof h->gcm);
+	if (sl_equal_ct(tag, in + len - GCM_TAG, GCM_TAG))
+		return true;
+	explicit_bzero(out, len - GCM_TAG);
+	return false;
+}
+
 static void context_free(struct context *h)
 {
 	if (h->mgr)
@@ -92,7 +117,7 @@ int sl_crypto_hash_init(struct sl_stun_crypto *c)
 		context_free(h);
 		return -ENOTSUP;
 	}
-	*c = (struct sl_stun_crypto){h, hmac_sha1, hmac_sha256};
+	*c = (struct sl_stun_crypto){h, hmac_sha1, hmac_sha256, gcm_open};
 	return 0;
 }
 

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* HMAC for workers by libipsec-mb: nothing is allocated after a context is made. (OpenSSL 3's one-shot HMAC allocates
+/* HMAC, and AES-GCM of access tokens, for workers by libipsec-mb: nothing is allocated after a context is made. (OpenSSL 3's one-shot HMAC allocates
  * 13 times a call.) */
 
 #include "dataplane/wire/stun.h"

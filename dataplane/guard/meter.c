@@ -48,8 +48,8 @@ bool sl_meter_take(struct sl_meter *m, const struct sl_meter_rate *rate, uint32_
 
 enum kind { PACKETS, BYTES, N_KINDS };
 
-/* Up to when a direction's tokens have been handed out, in microseconds: it lags behind the clock by at most a second, the burst, and
- * whoever moves it on by a time gets what comes in that time. Writers and readers: all workers (relaxed: the word is all there is). */
+/* Up to when a direction's tokens have been handed out, in microseconds: sl_meter_advance() with a burst of a second. Writers and readers: all workers
+ * (relaxed: the word is all there is). */
 struct handed_out {
 	_Alignas(64) _Atomic uint64_t until_us[SL_METER_N_DIRECTIONS][N_KINDS];
 };
@@ -112,17 +112,16 @@ void sl_meters_set(struct sl_meters *m, uint32_t meter, const struct sl_meter_ra
 	atomic_store_explicit(&m->limits[meter].rate[BYTES], rate->kbps, memory_order_relaxed);
 }
 
-/* Move *until on by take_us, if the clock is that far. */
-static bool advance(_Atomic uint64_t *until, uint64_t take_us, uint64_t now_us)
+bool sl_meter_advance(_Atomic uint64_t *until, uint64_t take, uint64_t now, uint64_t burst)
 {
 	uint64_t seen = atomic_load_explicit(until, memory_order_relaxed), next;
 	do {
 		uint64_t from = seen;
 		/* Longer ago than the burst; or the clock went back (workers' differ by far less). */
-		if (from < now_us - SECOND_US || from > now_us + SECOND_US)
-			from = now_us - SECOND_US;
-		next = from + take_us;
-		if (next > now_us)
+		if (from < now - burst || from > now + burst)
+			from = now - burst;
+		next = from + take;
+		if (next > now)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(until, &seen, next, memory_order_relaxed, memory_order_relaxed));
 	return true;
@@ -134,7 +133,7 @@ static bool refill(_Atomic uint64_t *until, uint64_t *have, uint64_t cost, uint3
 	uint64_t take_us = CHUNK_US, missing = cost - *have;
 	if (missing > (uint64_t)rate * CHUNK_US)
 		take_us = (missing + rate - 1) / rate;
-	if (!advance(until, take_us, now_us))
+	if (!sl_meter_advance(until, take_us, now_us, SECOND_US))
 		return false;
 	*have += take_us * rate;
 	return true;

@@ -41,3 +41,7 @@ void sl_meters_free(struct sl_meters *m, void (*release)(void *)); /* for tests.
 void sl_meters_set(struct sl_meters *m, uint32_t meter, const struct sl_meter_rate *rate);
 /* Worker w: one packet of meter (0 = always true) in a direction (0 in, 1 out). */
 bool sl_meters_take(struct sl_meters *m, unsigned w, uint32_t meter, unsigned direction, uint32_t len, uint64_t now_us);
+
+/* Up to when the tokens of a rate have been handed out, in any unit of time: the word lags behind the clock by at most `burst`, and whoever moves it on by
+ * `take` gets what comes in that time. False: the clock is not that far. Any thread. */
+bool sl_meter_advance(_Atomic uint64_t *until, uint64_t take, uint64_t now, uint64_t burst);

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What known sessions may use: packets and bytes of each allocation and leg, of TURN as a whole, of a tenant. Charged once a packet has passed
+/* What known sessions may use: packets and bytes of each allocation and leg, of TURN as a whole, of a tenant (the guard's); bandwidth of an allocation, a
+ * user, a realm and the node (TURN's quotas). Charged once a packet has passed
  * every other check, so that nobody can use up another's share with packets that are forged. Without limits a packet pays one branch. */
 
 #include "dataplane/path/context.h"
@@ -17,7 +18,7 @@ bool sl_limit_leg(struct sl_worker *w, uint32_t leg, enum sl_meter_direction dir
 
 static inline bool sl_turn_is_limited(const struct sl_worker *w)
 {
-	return unlikely(w->policy->turn_limits);
+	return unlikely(w->policy->turn_limits | w->turn.limits);
 }
 static inline bool sl_leg_in_is_limited(const struct sl_worker *w, uint32_t leg)
 {

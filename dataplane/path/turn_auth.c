@@ -60,8 +60,8 @@ static uint64_t nonce_mac(const struct sl_turn_request *r, uint32_t time_s, uint
 {
 	struct {
 		struct sl_flow flow;
-		uint32_t time_s, features;
-	} of = {*r->flow, time_s, features_digit};
+		uint32_t time_s, features, realm, zero;
+	} of = {*r->flow, time_s, features_digit, sl_turn_conf_realm_tag(r->t->conf, r->realm), 0};
 
 	return sl_siphash(&r->t->nonce_key, &of, sizeof of);
 }
@@ -74,7 +74,7 @@ static void nonce_make(const struct sl_turn_request *r, char out[NONCE_LEN])
 	if (sl_turn_conf_settings(r->t->conf)->offer_sha256)
 		features |= FEATURE_ALGORITHMS;
 	/* User names of the REST scheme are not known beforehand, so their hashes cannot be looked up. */
-	if (sl_turn_conf_secrets(r->t->conf, &secrets) == 0)
+	if (sl_turn_conf_secrets(r->t->conf, r->realm, &secrets) == 0)
 		features |= FEATURE_ANONYMITY;
 	memcpy(out, COOKIE, COOKIE_LEN);
 	memset(out + COOKIE_LEN, 'A', FEATURES_LEN);
@@ -83,7 +83,7 @@ static void nonce_make(const struct sl_turn_request *r, char out[NONCE_LEN])
 	put_hex(out + MAC_AT, nonce_mac(r, r->now->s, (uint8_t)out[COOKIE_LEN]), MAC_LEN);
 }
 
-/* Made by us for this five-tuple, and not too old? */
+/* Made by us for this five-tuple and realm, and not too old? */
 static bool nonce_valid(const struct sl_turn_request *r, const uint8_t *p, unsigned len)
 {
 	char mac[MAC_LEN];
@@ -109,13 +109,51 @@ static bool nonce_says_algorithms(const uint8_t *p, unsigned len)
 void sl_turn_challenge(struct sl_turn_request *r, struct sl_stun_builder *b)
 {
 	const struct sl_cmd_turn *conf = sl_turn_conf_settings(r->t->conf);
+	const struct sl_cmd_realm *realm = sl_turn_conf_realm(r->t->conf, r->realm);
 	char nonce[NONCE_LEN];
 
 	nonce_make(r, nonce);
-	sl_stun_add(b, SL_ATTR_REALM, conf->realm, strnlen(conf->realm, sizeof conf->realm));
+	sl_stun_add(b, SL_ATTR_REALM, realm->name, strnlen(realm->name, sizeof realm->name));
 	sl_stun_add(b, SL_ATTR_NONCE, nonce, sizeof nonce);
 	if (conf->offer_sha256)
 		sl_stun_add(b, SL_ATTR_PASSWORD_ALGORITHMS, ALGORITHMS, sizeof ALGORITHMS);
+	if (realm->offer_third_party)
+		sl_stun_add(b, SL_ATTR_THIRD_PARTY_AUTHORIZATION, realm->server_name, strnlen(realm->server_name, sizeof realm->server_name));
+}
+
+/* ---- realms ---- */
+
+/* The allocation's realm, which its user is of; else what the client says of itself, else where it came to. */
+static uint16_t realm_of(const struct sl_turn_request *r)
+{
+	const struct sl_turn_conf *conf = r->t->conf;
+	uint16_t realm = SL_TURN_ANY_REALM;
+
+	if (r->alloc != SL_NONE)
+		realm = sl_turn_conf_realm_by_tag(
+			conf, r->t->sessions->cold.allocs[r->alloc].auth.realm_tag, r->t->sessions->allocs[r->alloc].realm);
+	if (realm == SL_TURN_ANY_REALM && r->m.origin.off)
+		realm = sl_turn_conf_origin(conf, sl_span_at(&r->m, r->m.origin), r->m.origin.len);
+	if (realm == SL_TURN_ANY_REALM && r->from->realm_hint < sl_turn_conf_n_realms(conf))
+		realm = r->from->realm_hint;
+	if (realm == SL_TURN_ANY_REALM)
+		realm = sl_turn_conf_listener_realm(conf, r->flow->listener);
+	return realm == SL_TURN_ANY_REALM ? 0 : realm;
+}
+
+/* Keyed hash of a user of the request's realm: names mean nothing without one. */
+static uint64_t user_hash(const struct sl_turn_request *r, const void *name, unsigned len, const uint8_t *more, unsigned more_len)
+{
+	uint8_t of[4 + SL_STUN_USERNAME_MAX + sizeof r->auth.key];
+	uint32_t tag = sl_turn_conf_realm_tag(r->t->conf, r->realm);
+
+	memcpy(of, &tag, 4);
+	memcpy(of + 4, name, len);
+	if (more_len > 0)
+		memcpy(of + 4 + len, more, more_len);
+	uint64_t hash = sl_siphash(&r->t->user_key, of, 4 + len + more_len);
+	explicit_bzero(of, sizeof of);
+	return hash;
 }
 
 /* ---- keys ---- */
@@ -176,7 +214,7 @@ static void digest_md5(const void *p, size_t n, uint8_t out[16])
 /* The key of a REST user under one secret (RFC 8489 9.2.2 over the password that the scheme defines). */
 static void rest_key(const struct sl_turn_request *r, const struct sl_cmd_secret *secret, bool sha256, uint8_t key[32])
 {
-	const char *realm = sl_turn_conf_settings(r->t->conf)->realm;
+	const char *realm = sl_turn_conf_realm(r->t->conf, r->realm)->name;
 	const struct sl_iov name = {r->auth.username, r->auth.username_len};
 	uint8_t mac[20], text[SL_STUN_USERNAME_MAX + 1 + REALM_MAX + 1 + BASE64_SHA1];
 	size_t n = 0, realm_len = strnlen(realm, REALM_MAX);
@@ -209,7 +247,7 @@ static const struct sl_cold_auth *own_allocation(const struct sl_turn_request *r
 static bool verify_rest(struct sl_turn_request *r, bool key_sha256)
 {
 	const struct sl_cmd_secret *secrets;
-	unsigned n = sl_turn_conf_secrets(r->t->conf, &secrets);
+	unsigned n = sl_turn_conf_secrets(r->t->conf, r->realm, &secrets);
 	const struct sl_cold_auth *mine = own_allocation(r);
 	uint8_t key_len = key_sha256 ? 32 : 16, key[32];
 	uint64_t expiry;
@@ -231,46 +269,89 @@ static bool verify_rest(struct sl_turn_request *r, bool key_sha256)
 	return ok;
 }
 
-/* What a quota counts: REST credentials come with a new expiry each time, and belong to the user behind it. Names that are
+/* What quotas count and restrictions name: REST credentials come with a new expiry each time, and belong to the user behind it. Names that are
  * an expiry alone have nobody in common. */
-static uint64_t quota_hash(const struct sl_turn_request *r, bool rest)
+static void find_account(struct sl_turn_request *r, bool rest)
 {
 	const char *name = r->auth.username, *colon = rest ? memchr(name, ':', r->auth.username_len) : NULL;
 	unsigned skip = colon ? (unsigned)(colon + 1 - name) : 0;
 
-	if (skip == 0 || skip == r->auth.username_len)
-		return r->auth.username_hash;
-	return sl_siphash(&r->t->user_key, name + skip, r->auth.username_len - skip);
+	if (skip == r->auth.username_len)
+		skip = 0;
+	r->auth.account = name + skip;
+	r->auth.account_len = (uint16_t)(r->auth.username_len - skip);
+	r->auth.quota_hash = user_hash(r, r->auth.account, r->auth.account_len, NULL, 0);
+}
+
+/* An access token brings its own key (RFC 7635 4.1, 6). Its USERNAME says which key it is under, which others use too: what a quota counts is the token. */
+static bool verify_token(struct sl_turn_request *r, const struct sl_cmd_oauth_key *k)
+{
+	struct sl_turn_token token;
+
+	r->no_user = !k;
+	if (!k || !sl_turn_token_open(r, k, &token))
+		return false;
+	bool ok = verify(r, token.key, token.key_len);
+	if (ok) {
+		r->auth.quota_hash = user_hash(r, r->auth.username, r->auth.username_len, token.key, token.key_len);
+		r->auth.max_lifetime_s = token.left_s;
+		r->t->counters[SL_C_oauth_accepted]++;
+	}
+	explicit_bzero(&token, sizeof token);
+	return ok;
+}
+
+/* Later requests of an allocation that a token made do not have to show it again: they are made with its key. It does not live longer by them. */
+static bool verify_session(struct sl_turn_request *r)
+{
+	const struct sl_cold_auth *mine = own_allocation(r);
+	uint32_t expires_s = mine ? r->t->sessions->allocs[r->alloc].expires_s : 0;
+
+	if (!mine || !verify(r, mine->key, mine->key_len))
+		return false;
+	r->auth.quota_hash = mine->quota_hash;
+	r->auth.max_lifetime_s = expires_s > r->now->s ? expires_s - r->now->s : 1;
+	return true;
+}
+
+static bool verify_user(struct sl_turn_request *r, const struct sl_turn_user *user, bool key_sha256)
+{
+	if (key_sha256)
+		return !user->no_sha256 && verify(r, user->key_sha256, 32);
+	return verify(r, user->key_md5, 16);
 }
 
 /* Name and key of the request, verified. */
 static bool verify_credentials(struct sl_turn_request *r, bool key_sha256)
 {
 	const struct sl_turn_conf *conf = r->t->conf;
-	const struct sl_cmd_turn *settings = sl_turn_conf_settings(conf);
+	const char *realm = sl_turn_conf_realm(conf, r->realm)->name;
 	const struct sl_turn_user *user;
 
 	r->auth.sha256 = r->m.integrity_sha256.off != 0;
-	if (r->m.realm.len != strnlen(settings->realm, sizeof settings->realm) ||
-		memcmp(sl_span_at(&r->m, r->m.realm), settings->realm, r->m.realm.len) != 0)
+	if (r->m.realm.len != strnlen(realm, REALM_MAX) || memcmp(sl_span_at(&r->m, r->m.realm), realm, r->m.realm.len) != 0)
 		return false;
 	if (r->m.username.off) {
 		r->auth.username = (const char *)sl_span_at(&r->m, r->m.username);
 		r->auth.username_len = r->m.username.len;
-		user = sl_turn_conf_user(conf, r->auth.username, r->auth.username_len);
+		user = sl_turn_conf_user(conf, r->realm, r->auth.username, r->auth.username_len);
 	} else {
-		user = sl_turn_conf_userhash(conf, sl_span_at(&r->m, r->m.userhash));
+		user = sl_turn_conf_userhash(conf, r->realm, sl_span_at(&r->m, r->m.userhash));
 		r->no_user = !user;
 		if (!user)
 			return false;
 		r->auth.username = user->name;
 		r->auth.username_len = user->name_len;
 	}
-	r->auth.username_hash = sl_siphash(&r->t->user_key, r->auth.username, r->auth.username_len);
-	r->auth.quota_hash = quota_hash(r, user == NULL);
-	if (!user)
-		return verify_rest(r, key_sha256);
-	return key_sha256 ? verify(r, user->key_sha256, 32) : verify(r, user->key_md5, 16);
+	r->auth.username_hash = user_hash(r, r->auth.username, r->auth.username_len, NULL, 0);
+	find_account(r, user == NULL);
+	const struct sl_cmd_oauth_key *k =
+		user && !r->m.access_token.off ? NULL : sl_turn_conf_oauth_key(conf, r->realm, r->auth.username, r->auth.username_len);
+	if (r->m.access_token.off)
+		return verify_token(r, k);
+	if (k)
+		return verify_session(r);
+	return user ? verify_user(r, user, key_sha256) : verify_rest(r, key_sha256);
 }
 
 /* RFC 8489 9.2.4: a client that saw algorithms offered must echo the offer untouched and pick from it; one that knows
@@ -297,6 +378,7 @@ unsigned sl_turn_authenticate(struct sl_turn_request *r)
 	const struct sl_stun *m = &r->m;
 	bool key_sha256;
 
+	r->realm = realm_of(r);
 	if (m->integrity.off == 0 && m->integrity_sha256.off == 0)
 		return 401;
 	/* RFC 8489 14.6: cut short only where a usage says so, and TURN does not. */
