@@ -15,6 +15,7 @@
 #include "dataplane/path/control.h"
 #include "dataplane/path/media.h"
 #include "dataplane/path/streams.h"
+#include "dataplane/path/turn_bandwidth.h"
 #include "dataplane/path/turn_quota.h"
 #include "dataplane/path/turn_reservation.h"
 #include "dataplane/path/turn_tcp.h"
@@ -27,6 +28,7 @@ enum { TURN_ANSWER = 0xfe };
 /* What the workers share beside struct sl_dataplane; lives as long as the process. */
 struct shared {
 	struct sl_turn_quota quota, sources;
+	struct sl_turn_bandwidths *bandwidths;
 	struct sl_turn_reservations reservations;
 };
 
@@ -137,6 +139,13 @@ static int init_tcp(struct sl_worker *w)
 	return w->turn.tcp ? sl_turn_tcp_init(w->turn.tcp, n < TCP_PEERS_MAX ? n : TCP_PEERS_MAX, sl_start_zalloc) : -ENOMEM;
 }
 
+static void tell_quota(void *ctx, const struct sl_evt_turn_quota *e)
+{
+	struct sl_worker *w = ctx;
+	struct sl_event evt = {.h.type = SL_EVT_TURN_QUOTA, .turn_quota = *e};
+	sl_abi_worker_post(&w->abi, &evt);
+}
+
 static int init_turn(struct sl_worker *w, struct shared *s)
 {
 	struct sl_dataplane *dp = w->dp;
@@ -167,7 +176,8 @@ static int init_turn(struct sl_worker *w, struct shared *s)
 		.sources = &s->sources,
 		.comes_again = comes_again,
 		.is_allowed = is_allowed};
-	int rc = init_tcp(w);
+	w->turn.bandwidth = sl_turn_bandwidth_worker_new(s->bandwidths, w->index, tell_quota, w, sl_start_zalloc);
+	int rc = w->turn.bandwidth ? init_tcp(w) : -ENOMEM;
 	return rc ? rc : sl_crypto_hash_init(&w->turn.crypto);
 }
 
@@ -263,6 +273,8 @@ static int init_shared(struct sl_dataplane *dp, struct shared *s)
 	int rc = sl_turn_quota_init(&s->quota, dp->config->dataplane.max_allocations, sl_start_zalloc);
 	if (rc == 0) /* each allocation counts for an address and a prefix */
 		rc = sl_turn_quota_init(&s->sources, 2 * dp->config->dataplane.max_allocations, sl_start_zalloc);
+	if (rc == 0)
+		rc = sl_turn_bandwidths_init(&s->bandwidths, dp->config->dataplane.max_allocations, sl_start_zalloc);
 	if (rc == 0)
 		rc = sl_turn_reservations_init(&s->reservations, dp->n_workers, sl_start_zalloc);
 	if (rc == 0)
