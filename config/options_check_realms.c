@@ -199,6 +199,8 @@ static void check_keys(struct sl_reader *r, const struct sl_conf_turn *turn, uns
 	const struct sl_conf_turn_realm *realm = &turn->realms[at];
 	char name[SL_OPTION_NAME_MAX];
 
+	if (realm->authorization_server != NULL && realm->n_oauth_keys == 0 && turn->n_user_sources == 0)
+		sl_read_fail_at(r, realm_option(at, "oauth.keys", name), "is missing; tokens are opened with a key, of this list or of one of turn.user_sources");
 	for (unsigned i = 0; i < realm->n_oauth_keys; i++) {
 		for (unsigned j = 0; j < i; j++) {
 			if (strcmp(realm->oauth_keys[i].kid, realm->oauth_keys[j].kid) == 0)

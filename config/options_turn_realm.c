@@ -216,7 +216,7 @@ static void read_oauth(struct sl_reader *r, const config_setting_t *parent, stru
 	if (group == NULL)
 		return;
 	sl_read_group(r, group, oauth_options, N_OAUTH_OPTIONS, realm);
-	list = sl_read_list(r, group, "keys", 1, SL_TURN_MAX_OAUTH_KEYS, "keys", &n);
+	list = sl_read_list(r, group, "keys", 0, SL_TURN_MAX_OAUTH_KEYS, "keys", &n);
 	if (list == NULL || (realm->oauth_keys = sl_read_array(r, list, n, sizeof realm->oauth_keys[0])) == NULL)
 		return;
 	realm->n_oauth_keys = n;

@@ -97,6 +97,7 @@ static const struct config_edit wrong[] = {
 	{ "2026-01-01T00:00:00Z", "2026-01-01", "14: option 'turn.oauth.keys[0].not_before': \"2026-01-01\" is not a time in UTC" },
 	{ "2027-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "14: option 'turn.oauth.keys[0].not_after': is not after not_before" },
 	{ "{ kid = \"b\"", "{ kid = \"b\"; key = \"" KEY_256 "\"; }, { kid = \"b\"", "20: option 'turn.realms[0].oauth.keys[1].kid': \"b\" is listed twice" },
+	{ "server_name = \"auth\"; ", "", "14: option 'turn.oauth.server_name': is missing" },
 	{ "keys = ( { kid = \"a\"", "keys = ( ); x = ( { kid = \"a\"", "14: option 'turn.oauth.x': is not known here" },
 	/* NAT discovery */
 	{ "nat_discovery = [ \"192.0.2.1:3478\"", "nat_discovery = [ \"192.0.2.1:443\"", "15: option 'turn.nat_discovery[0]': \"192.0.2.1:443\" is no UDP listener" },
@@ -272,6 +273,8 @@ static void options_that_need_others(void **state)
 
 	sl_config_free(config_load_edited(plain, "", ""));
 	config_expect_wrong(plain, &(struct config_edit){ "tcp_relay = false", "redirect_above = 9", "2: option 'turn.redirect_above': needs turn.alternates" }, 1);
+	config_expect_wrong(plain, &(struct config_edit){ "realm = \"x\"", "realm = \"x\"; oauth = { server_name = \"a\"; }",
+		"2: option 'turn.oauth.keys': is missing; tokens are opened with a key" }, 1);
 	config_expect_wrong(plain, with, SL_COUNT(with));
 	config_expect_wrong(plain, needs, SL_COUNT(needs));
 }
