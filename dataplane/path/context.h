@@ -372,6 +372,9 @@ void sl_fragment(struct sl_worker *w, struct rte_mbuf *m, const struct sl_nextho
 /* Answer p with fragmentation needed / packet too big; mtu as its sender should see it. Consumes p->m. */
 void sl_icmp_too_big(struct sl_worker *w, const struct sl_pkt *p, unsigned mtu);
 
+/* Is p, an IP packet for Linux, an ICMP error about what an allocation sent? Then it is dealt with here: p->m is consumed. */
+bool sl_icmp_in(struct sl_worker *w, struct sl_pkt *p);
+
 /* Give frames to Linux through their interface's TAP: what is refused by the guard or the budgets is dropped. Consumes all of v. */
 void sl_exceptions(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin);
 /* Frames from the TAPs to the wire. Returns how many. */

@@ -224,7 +224,7 @@ void sl_exceptions(struct sl_worker *w, struct sl_vec *v, enum sl_origin origin)
 			continue;
 		if (p->kind == SL_PKT_FRAGMENT)
 			sl_reassemble(w, p);
-		else
+		else if (!sl_icmp_in(w, p))
 			pass(w, p);
 	}
 }

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* "Too big" for packets that may not be fragmented and grew past the MTU on their way through: fragmentation needed
- * (RFC 792, RFC 1191 4) and packet too big (RFC 4443 3.2). All other ICMP is Linux's. */
+ * (RFC 792, RFC 1191 4) and packet too big (RFC 4443 3.2). ICMP that comes in: icmp_in.c. */
 
 #include "dataplane/path/context.h"
 
