@@ -19,7 +19,7 @@
 #include "dataplane/stream/ring.h"
 
 enum {
-	SL_STREAM_MAX_THREADS = 16,
+	SL_STREAM_MAX_THREADS = 15, /* the sixteenth is nobody's: of clients whose connection is lost (session/alloc.h) */
 	SL_STREAM_MAX_CONNECTIONS = 1 << 20, /* of a thread */
 	SL_STREAM_FRAME_MAX = 65535 + 4,     /* ChannelData and its padding */
 };

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* Contexts and handshakes. A listener has one context, which all threads use: a session that began on one is resumed on another. Sessions are kept by
+ * clients, as tickets; the key of these goes with the context, so a reload begins them anew. */
+
+#include "dataplane/stream/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <openssl/err.h>
+
+enum { TICKETS = 1, WHOSE_MAX = 112, NAME_MAX_BYTES = 80 };
+
+/* RFC 7443. */
+static const unsigned char protocols[][20] = {"\x09stun.turn", "\x12stun.nat-discovery"};
+static const char *const over_text[] = {
+#define X(name, number, text) [number] = text,
+	SL_TURN_TRANSPORTS(X)
+#undef X
+};
+
+/* A client that offers none of these speaks something else (RFC 7301 3.2); one that offers nothing is welcome. */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *arg)
+{
+	(void)ssl, (void)arg;
+	for (unsigned at = 0; at < in_len && at + 1 + in[at] <= in_len; at += 1 + in[at]) {
+		for (unsigned i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+			if (in[at] == protocols[i][0] && memcmp(in + at, protocols[i], 1 + (size_t)in[at]) == 0) {
+				*out = in + at + 1;
+				*out_len = in[at];
+				return SSL_TLSEXT_ERR_OK;
+			}
+		}
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* Of each certificate's context. */
+static void set_up(SSL_CTX *c)
+{
+	SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
+	sl_stream_set_cookies(c);
+}
+
+static void asked(SSL *ssl, const char *host)
+{
+	const struct sl_stream_link *link = SSL_get_app_data(ssl);
+
+	if (!link || !link->conn)
+		return;
+	free(link->conn->host);
+	link->conn->host = strdup(host);
+}
+
+SSL_CTX *sl_stream_context(struct sl_streams *s, const struct sl_config *config, unsigned listener, char *text, size_t text_len)
+{
+	const struct sl_conf_turn_listener *l = &config->turn.more[listener];
+	bool datagrams = l->transport == SL_TURN_OVER_DTLS;
+	char whose[WHOSE_MAX], name[NAME_MAX_BYTES], address[SL_ADDR_TEXT_MAX];
+	SSL_CTX *c = sl_tls_context(datagrams ? DTLS_server_method() : TLS_server_method(), datagrams);
+
+	(void)s;
+	snprintf(name, sizeof name, "%s:%s", over_text[l->transport], sl_endpoint_text(&config->turn.listeners[listener], address));
+	snprintf(whose, sizeof whose, "turn.listeners: %s", name);
+	const struct sl_tls_files f = {.whose = whose, .name = name, .certificate = l->certificate, .key = l->key, .n_certificates = l->n_certificates,
+		.certificates = l->certificates, .datagrams = datagrams};
+
+	if (!c) {
+		snprintf(text, text_len, "%s: no memory for TLS", whose);
+		return NULL;
+	}
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(c, TICKETS);
+	if (datagrams)
+		SSL_CTX_set_options(c, SSL_OP_NO_QUERY_MTU | SSL_OP_COOKIE_EXCHANGE);
+	else
+		SSL_CTX_set_read_ahead(c, 1); /* many small records by one call of the kernel */
+	set_up(c);
+	if (sl_tls_load(c, &f, -1, text, text_len) == 0 && sl_tls_add_further(c, &f, set_up, asked, text, text_len) == 0)
+		return c;
+	SSL_CTX_free(c);
+	return NULL;
+}
+
+SSL_CTX *sl_stream_context_hold(struct sl_streams *s, unsigned listener)
+{
+	SSL_CTX *c;
+
+	pthread_mutex_lock(&s->lock);
+	c = s->listeners[listener].ctx;
+	SSL_CTX_up_ref(c);
+	pthread_mutex_unlock(&s->lock);
+	return c;
+}
+
+int sl_stream_tls_start(struct sl_stream_thread *t, struct sl_stream_conn *c)
+{
+	SSL_CTX *ctx;
+
+	if (!sl_stream_charge(t, SL_STREAM_TLS_BYTES)) {
+		sl_stream_count(t, SL_S_connections_refused, 1);
+		return -ENOMEM;
+	}
+	ctx = sl_stream_context_hold(t->s, c->link.listener);
+	c->ssl = SSL_new(ctx); /* holds it */
+	SSL_CTX_free(ctx);
+	if (!c->ssl) {
+		sl_stream_uncharge(t, SL_STREAM_TLS_BYTES);
+		return -ENOMEM;
+	}
+	SSL_set_app_data(c->ssl, &c->link);
+	SSL_set_accept_state(c->ssl);
+	c->state = SL_STREAM_HANDSHAKE;
+	if (SSL_set_fd(c->ssl, c->h.fd) != 1 || sl_stream_watch(t, &c->h, EPOLLIN))
+		return -ENOMEM;
+	return 0;
+}
+
+static void wants(struct sl_stream_thread *t, struct sl_stream_conn *c, uint32_t events)
+{
+	if (c->h.fd >= 0 && sl_stream_watch(t, &c->h, events))
+		sl_stream_conn_end(t, c);
+}
+
+void sl_stream_tls_handshake(struct sl_stream_thread *t, struct sl_stream_conn *c)
+{
+	int rc;
+
+	ERR_clear_error();
+	rc = SSL_do_handshake(c->ssl);
+	if (rc == 1) {
+		sl_stream_count(t, SL_S_handshakes, 1);
+		if (SSL_session_reused(c->ssl))
+			sl_stream_count(t, SL_S_handshakes_resumed, 1);
+		sl_stream_conn_open(t, c);
+		if (c->h.fd >= 0)
+			sl_stream_conn_read(t, c); /* the first request may have come with the handshake's end */
+		return;
+	}
+	switch (SSL_get_error(c->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		wants(t, c, EPOLLIN);
+		return;
+	case SSL_ERROR_WANT_WRITE:
+		wants(t, c, EPOLLOUT);
+		return;
+	default:
+		sl_stream_count(t, SL_S_handshakes_failed, 1);
+		c->ssl_broken = true;
+		sl_stream_conn_end(t, c);
+	}
+}
