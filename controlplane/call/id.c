@@ -42,6 +42,13 @@ void sl_id_new(struct sl_id *id)
 	memcpy(id->b + RANDOM_AT, pool.bytes[--pool.left], RANDOM_BYTES);
 }
 
+void sl_id_bound(int64_t unix_ms, struct sl_id *out)
+{
+	memset(out, 0, sizeof *out);
+	for (unsigned i = 0; i < TIME_BYTES && unix_ms > 0; i++)
+		out->b[i] = (uint8_t)(unix_ms >> 8 * (TIME_BYTES - 1 - i));
+}
+
 const char *sl_id_text(const struct sl_id *id, const char *kind, char out[SL_ID_TEXT])
 {
 	static const char digits[] = "0123456789abcdef";

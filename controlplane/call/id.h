@@ -26,6 +26,8 @@ struct sl_id {
 void sl_id_set_node(uint8_t region, uint8_t node);
 /* A new one. Any thread. */
 void sl_id_new(struct sl_id *id);
+/* The smallest id made at this time or later. */
+void sl_id_bound(int64_t unix_ms, struct sl_id *out);
 /* out: SL_ID_TEXT bytes; returned. kind: two letters. */
 const char *sl_id_text(const struct sl_id *id, const char *kind, char out[SL_ID_TEXT]);
 /* The id of that kind in len bytes of text. 0 or -EINVAL. */

@@ -185,7 +185,7 @@ static int do_expire(struct sl_store_db *db, void *arg, char *text)
 
 	if (!st)
 		return sl_cdr_row_failed(db, text);
-	sl_cdr_id_bound(x->before_ms, &bound);
+	sl_id_bound(x->before_ms, &bound);
 	sqlite3_bind_blob(st, 1, bound.b, SL_ID_BYTES, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, x->before_ms);
 	sqlite3_bind_int(st, 3, EXPIRE_BATCH);

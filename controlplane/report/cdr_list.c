@@ -31,13 +31,6 @@ struct listing {
 	FILE *f;
 };
 
-void sl_cdr_id_bound(int64_t unix_ms, struct sl_id *out)
-{
-	memset(out, 0, sizeof *out);
-	for (unsigned i = 0; i < 6 && unix_ms > 0; i++)
-		out->b[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
-}
-
 /* ---- the store's thread ---- */
 
 #define X(kind, column, member) #column ","
@@ -148,9 +141,9 @@ static int set_bounds(struct listing *l)
 	const struct sl_cdr_query *q = &l->q;
 
 	if (q->from_unix_ms > TIME_SLACK_MS)
-		sl_cdr_id_bound(q->from_unix_ms - TIME_SLACK_MS, &l->above);
+		sl_id_bound(q->from_unix_ms - TIME_SLACK_MS, &l->above);
 	if (q->to_unix_ms > 0)
-		sl_cdr_id_bound(q->to_unix_ms, &l->below);
+		sl_id_bound(q->to_unix_ms, &l->below);
 	else
 		memset(&l->below, 0xff, sizeof l->below);
 	if (q->after[0]) {

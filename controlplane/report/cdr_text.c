@@ -4,28 +4,15 @@
 /* A record as JSON and as CSV (RFC 4180). */
 
 #include "controlplane/report/internal.h"
+#include "controlplane/report/csv.h"
 #include "controlplane/report/json_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 static const char *const by_names[] = {"nobody", "caller", "callee", "sluice", "operator", "timer", "network"};
-
-const char *sl_cdr_time(int64_t unix_ms, char out[32])
-{
-	time_t s = (time_t)(unix_ms / 1000);
-	struct tm tm;
-	char date[24];
-
-	if (unix_ms <= 0 || !gmtime_r(&s, &tm) || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		out[0] = '\0';
-	else
-		snprintf(out, 32, "%s.%03dZ", date, (int)(unix_ms % 1000));
-	return out;
-}
 
 static json_t *text_of(const char *s)
 {
@@ -117,7 +104,7 @@ json_t *sl_cdr_json(const struct sl_cdr *r)
 	        "direction", r->direction ? "out" : "in", "from", text_of(r->from), "to", text_of(r->to), "user", text_of(r->user),
 	        "trunk", text_of(r->trunk), "route", text_of(r->route));
 
-	json_object_set_new(o, "begun", json_string(sl_cdr_time(r->begun_unix_ms, begun)));
+	json_object_set_new(o, "begun", json_string(sl_csv_time(r->begun_unix_ms, begun)));
 	json_object_set_new(o, "begun_unix_ms", time_of(r->begun_unix_ms));
 	json_object_set_new(o, "ringing_unix_ms", time_of(r->ringing_unix_ms));
 	json_object_set_new(o, "answered_unix_ms", time_of(r->answered_unix_ms));
@@ -139,39 +126,6 @@ json_t *sl_cdr_json(const struct sl_cdr *r)
 
 /* ---- CSV ---- */
 
-/* Callers choose some of these texts, and spreadsheets run what begins like a formula: an apostrophe stops that. The + of a number, or of
- * NUMBER@DOMAIN, stays; that of "+1+cmd|..." does not. */
-static bool is_formula(const char *s)
-{
-	static const char harmless[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ@._-";
-
-	return s[0] == '=' || s[0] == '@' || s[0] == '\t' || s[0] == '\r' ||
-	       ((s[0] == '+' || s[0] == '-') && (s[1] < '0' || s[1] > '9' || s[1 + strspn(s + 1, harmless)] != '\0'));
-}
-
-/* Nor do they steer a terminal. */
-static bool is_control(char c)
-{
-	return ((unsigned char)c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c == 0x7f;
-}
-
-static void csv_text(FILE *f, const char *s)
-{
-	bool quoted = s[strcspn(s, ",\"\r\n")] != '\0';
-
-	if (quoted)
-		putc('"', f);
-	if (is_formula(s))
-		putc('\'', f);
-	for (; *s; s++) {
-		if (*s == '"')
-			putc('"', f);
-		putc(is_control(*s) ? '?' : *s, f);
-	}
-	if (quoted)
-		putc('"', f);
-}
-
 static void csv_attempts(FILE *f, const struct sl_cdr *r)
 {
 	char text[SL_CDR_ATTEMPTS_MAX * 100], *p = text, *end = text + sizeof text;
@@ -180,7 +134,7 @@ static void csv_attempts(FILE *f, const struct sl_cdr *r)
 	for (unsigned i = 0; i < r->n_attempts && i < SL_CDR_ATTEMPTS_MAX; i++)
 		p += snprintf(p, (size_t)(end - p), "%s%s %s %u %ums", i ? "; " : "", r->attempts[i].trunk, r->attempts[i].target,
 		        r->attempts[i].status, r->attempts[i].ms);
-	csv_text(f, text);
+	sl_csv_text(f, text);
 }
 
 void sl_cdr_csv_head(FILE *f)
@@ -207,18 +161,18 @@ void sl_cdr_csv(FILE *f, const struct sl_cdr *r)
 	char id[SL_ID_TEXT], call[SL_ID_TEXT], when[32];
 
 	fprintf(f, "%s,%s,", sl_id_text(&r->leg, SL_ID_CDR, id), sl_id_text(&r->call, SL_ID_CALL, call));
-	csv_text(f, r->tenant);
+	sl_csv_text(f, r->tenant);
 	fputs(r->direction ? ",out" : ",in", f);
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
 		putc(',', f);
-		csv_text(f, names[i]);
+		sl_csv_text(f, names[i]);
 	}
 	for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++)
-		fprintf(f, ",%s", sl_cdr_time(times[i], when));
+		fprintf(f, ",%s", sl_csv_time(times[i], when));
 	fprintf(f, ",%" PRId64 ",%u,%u", duration_ms(r), r->status, r->q850);
 	for (unsigned i = 0; i < sizeof ends / sizeof ends[0]; i++) {
 		putc(',', f);
-		csv_text(f, ends[i]);
+		sl_csv_text(f, ends[i]);
 	}
 	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%u,%.3f,%.3f", r->media.packets_in, r->media.bytes_in,
 	        r->media.packets_out, r->media.bytes_out, r->media.lost, r->media.jitter_us / 1000.0, r->media.round_trip_us / 1000.0);

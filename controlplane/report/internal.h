@@ -67,8 +67,6 @@ void sl_cdr_csv_head(FILE *f);
 void sl_cdr_csv(FILE *f, const struct sl_cdr *r);
 /* What a number is looked up by: the user part of a URI, or of a name-addr; a leading + does not count. */
 bool sl_cdr_has_number(const char *uri, const char *number); /* uri NULL: no */
-/* "2026-11-21T15:04:05.678Z" */
-const char *sl_cdr_time(int64_t unix_ms, char out[32]);
 /* Attempts as they stand in the database. Writes at most room bytes with the NUL. */
 void sl_cdr_attempts_text(const struct sl_cdr *r, char *out, size_t room);
 void sl_cdr_attempts_read(struct sl_cdr *r, const char *text);

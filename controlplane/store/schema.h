@@ -82,3 +82,18 @@
 	"CREATE TABLE turn_drain ("                                                                                         \
 	" one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1)," /* a row while it drains */                                    \
 	" max_lifetime_s INTEGER NOT NULL, since INTEGER NOT NULL, allocations INTEGER NOT NULL);"
+
+/* ---- tables of schema 5 ---- */
+
+/* turn/: records of allocations, those that run too (end_ms 0); changes of them that the webhook has not taken */
+#define SL_SCHEMA_TURN_RECORDS                                                                                              \
+	"CREATE TABLE turn_records ("                                                                                       \
+	" id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16), allocation INTEGER NOT NULL,"                               \
+	" user TEXT NOT NULL, realm TEXT NOT NULL, client TEXT NOT NULL, server TEXT NOT NULL, transport INTEGER NOT NULL,"  \
+	" relay TEXT NOT NULL, relay2 TEXT NOT NULL, flags INTEGER NOT NULL,"                                               \
+	" start_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, reason INTEGER NOT NULL,"        \
+	" interims INTEGER NOT NULL, to_peer_packets INTEGER NOT NULL, to_peer_bytes INTEGER NOT NULL,"                     \
+	" to_client_packets INTEGER NOT NULL, to_client_bytes INTEGER NOT NULL);" /* milliseconds since 1970 */             \
+	"CREATE INDEX turn_records_user ON turn_records (user, id);"                                                        \
+	"CREATE INDEX turn_records_open ON turn_records (id) WHERE end_ms = 0;"                                             \
+	"CREATE TABLE turn_spool (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);"

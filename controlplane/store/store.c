@@ -66,6 +66,7 @@ static const char *const migrations[] = {
         SL_SCHEMA_PROVISION SL_SCHEMA_REGISTRAR SL_SCHEMA_REPORT SL_SCHEMA_HTTP,
         SL_SCHEMA_GUARD,
         SL_SCHEMA_TURN,
+        SL_SCHEMA_TURN_RECORDS,
 };
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };
 
