@@ -212,6 +212,20 @@ bool sl_users_remove(struct sl_users *set, const char *realm, const char *name, 
 	return true;
 }
 
+size_t sl_users_count(const struct sl_users *set, const char *realm)
+{
+	size_t first = position(set, realm, "", 0), low = first, high = set->n;
+
+	while (low < high) { /* behind the last one of the realm */
+		size_t mid = (low + high) / 2;
+		if (strcmp(set->by_name[mid]->realm, realm) == 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low - first;
+}
+
 bool sl_users_same(const struct sl_users *a, const struct sl_users *b)
 {
 	if (a->n != b->n)

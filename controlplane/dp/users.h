@@ -52,6 +52,7 @@ struct sl_user *sl_users_find(const struct sl_users *set, const char *realm, con
 int sl_users_put(struct sl_users *set, struct sl_user *u);
 /* True when there was one of that name. */
 bool sl_users_remove(struct sl_users *set, const char *realm, const char *name, size_t len);
+size_t sl_users_count(const struct sl_users *set, const char *realm);
 /* The same users with the same keys? */
 bool sl_users_same(const struct sl_users *a, const struct sl_users *b);
 void sl_users_clear(struct sl_users *set);

@@ -28,6 +28,8 @@ const char *sl_api_scope_name(uint32_t scope)
 		return "provision";
 	case SL_SCOPE_GUARD:
 		return "guard";
+	case SL_SCOPE_TURN:
+		return "turn";
 	default:
 		return "admin";
 	}

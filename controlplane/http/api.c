@@ -126,7 +126,14 @@ static const struct route routes[] = {
         {"/v1/workers", sl_api_workers, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
         {"/v1/counters", sl_api_counters, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
         {"/v1/allocations", BELOW, sl_api_allocations, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
-        {"/v1/turn/users", BELOW, sl_api_users, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
+        {"/v1/turn/users", BELOW, sl_api_users, SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/realms", sl_api_turn_realms, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/load", sl_api_turn_load, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/alternates", sl_api_turn_alternates, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/drain", BELOW, sl_api_turn_drain, SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/peers", BELOW, sl_api_turn_peers, SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/restricted", BELOW, sl_api_turn_restricted, SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/credentials", BELOW, sl_api_turn_credentials, SL_SCOPE_TURN, SL_SCOPE_TURN, false, false},
         {"/v1/sessions", BELOW, sl_api_sessions, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
         {"/v1/guard", BELOW, sl_api_guard, SL_SCOPE_READ, SL_SCOPE_GUARD, false, false},
         {"/v1/reload", reload, PLAIN(SL_HTTP_POST), SL_SCOPE_ADMIN, SL_SCOPE_ADMIN, false, false},
@@ -172,6 +179,11 @@ static void run(struct sl_brain *b, struct sl_http_request *r)
 		sl_api_error(r, 405, NULL, "%s takes %s only", r->path, route->method == SL_HTTP_GET ? "GET" : "POST");
 }
 
+static bool answers_secrets(const char *path)
+{
+	return strncmp(path, "/v1/tokens", 10) == 0 || strcmp(path, "/v1/turn/credentials") == 0;
+}
+
 void sl_api_handle(void *ctx, struct sl_http_request *r)
 {
 	struct sl_brain *b = ctx;
@@ -195,8 +207,8 @@ void sl_api_handle(void *ctx, struct sl_http_request *r)
 		sl_api_error(r, 403, NULL, "this token is of tenant '%s', and %s is of the whole node", r->tenant, route->path);
 	else if (route->of_sip && !b->prov)
 		sl_api_error(r, 404, NULL, "there is no SIP here: the configuration has no group sip");
-	/* A new token's answer has its secret, which is kept nowhere: not with a key either. */
-	else if (r->idempotency_key[0] && r->method != SL_HTTP_GET && strncmp(r->path, "/v1/tokens", 10) != 0)
+	/* An answer with a secret is kept nowhere: not with a key either. */
+	else if (r->idempotency_key[0] && r->method != SL_HTTP_GET && !answers_secrets(r->path))
 		sl_api_once(b, r, run);
 	else
 		run(b, r);

@@ -51,6 +51,14 @@ void sl_api_metrics(struct sl_brain *b, struct sl_http_request *r);
 void sl_api_allocations(struct sl_brain *b, struct sl_http_request *r, const char *id);
 /* api_users.c; name: the path's rest, or NULL */
 void sl_api_users(struct sl_brain *b, struct sl_http_request *r, const char *name);
+/* api_turn.c, api_turn_lists.c, api_turn_credentials.c; rest: of the path, or NULL */
+void sl_api_turn_realms(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_turn_load(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_turn_alternates(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_turn_drain(struct sl_brain *b, struct sl_http_request *r, const char *rest);
+void sl_api_turn_peers(struct sl_brain *b, struct sl_http_request *r, const char *rest);
+void sl_api_turn_restricted(struct sl_brain *b, struct sl_http_request *r, const char *rest);
+void sl_api_turn_credentials(struct sl_brain *b, struct sl_http_request *r, const char *rest);
 /* api_sessions.c; rest: of the path after /v1/sessions/, or NULL */
 void sl_api_sessions(struct sl_brain *b, struct sl_http_request *r, const char *rest);
 /* api_guard.c; rest: of the path after /v1/guard/, or NULL */

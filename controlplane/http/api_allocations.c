@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/http/api.h"
 
+#include "controlplane/http/turn_api.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,21 +30,28 @@ static json_t *traffic(uint64_t packets, uint64_t bytes)
 	return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
 }
 
-static json_t *show(const struct sl_allocation *a)
+static json_t *show(const struct sl_brain *b, const struct sl_allocation *a)
 {
 	const struct sl_evt_allocation *s = &a->state;
 	int64_t since_s = (sl_now_ms() - a->told_ms) / 1000;
 	char id[20];
 
 	snprintf(id, sizeof id, "%016" PRIx64, s->id);
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:i, s:o, s:o}", "id", id, "user",
-	        sl_api_text(s->username, strlen(s->username)), "client",
+	json_t *o = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:I, s:i, s:o, s:o}", "id", id, "user",
+	        sl_api_text(s->username, strlen(s->username)), "realm", sl_desk_realm_name(b->desk, s->realm), "transport",
+	        sl_turn_api_transport(s->over), "client",
 	        endpoint(&s->client, s->client_port_be), "server", endpoint(&s->server, s->server_port_be),
 	        "relay", endpoint(&s->relay, s->relay_port_be), "worker", (int)s->worker, "lifetime_s",
 	        (json_int_t)(s->lifetime_s > since_s ? s->lifetime_s - since_s : 0), "age_s",
 	        (json_int_t)(s->age_s + since_s), "peers", (int)s->n_peers, "to_peer",
 	        traffic(s->to_peer_packets, s->to_peer_bytes), "to_client",
 	        traffic(s->to_client_packets, s->to_client_bytes));
+
+	json_object_set_new(o, "second_relay", s->relay2_port_be ? endpoint(&s->relay2, s->relay2_port_be) : json_null());
+	json_object_set_new(o, "restricted", json_boolean(s->flags & SL_ALLOC_IS_RESTRICTED));
+	json_object_set_new(o, "mobile", json_boolean(s->flags & SL_ALLOC_IS_MOBILE));
+	json_object_set_new(o, "relays_tcp", json_boolean(s->flags & SL_ALLOC_IS_TCP));
+	return o;
 }
 
 /* ---- listing ---- */
@@ -54,20 +63,34 @@ struct look {
 	bool one;
 };
 
+/* What a listing is of: all that was given must fit. */
+struct filter {
+	const char *user, *realm, *transport;
+	bool restricted;
+};
+
+static bool fits(const struct sl_brain *b, const struct filter *f, const struct sl_evt_allocation *s)
+{
+	return (!f->user || strcmp(s->username, f->user) == 0) && (!f->realm || strcmp(sl_desk_realm_name(b->desk, s->realm), f->realm) == 0) &&
+	       (!f->transport || strcmp(sl_turn_api_transport(s->over), f->transport) == 0) && (!f->restricted || (s->flags & SL_ALLOC_IS_RESTRICTED));
+}
+
 static void list(struct sl_brain *b, struct sl_http_request *r)
 {
 	const struct sl_table *t = sl_dp_table(b->dp);
-	const char *user = sl_http_arg(r, "user");
+	const char *restricted = sl_http_arg(r, "restricted");
+	struct filter f = {sl_http_arg(r, "user"), sl_http_arg(r, "realm"), sl_http_arg(r, "transport"),
+	        restricted && (strcmp(restricted, "true") == 0 || strcmp(restricted, "1") == 0)};
 	size_t limit, offset, matching = 0;
 
 	if (!sl_api_page(r, DEFAULT_LIMIT, &limit, &offset))
 		return;
 	json_t *all = json_array();
 	for (size_t i = 0; i < t->n; i++) {
-		if (user && strcmp(t->all[i].state.username, user) != 0)
+		if (!fits(b, &f, &t->all[i].state))
 			continue;
 		if (matching >= offset && json_array_size(all) < limit)
-			json_array_append_new(all, show(&t->all[i]));
+			json_array_append_new(all, show(b, &t->all[i]));
 		matching++;
 	}
 	sl_api_json(r, 200,
@@ -80,7 +103,7 @@ static void show_one(struct sl_brain *b, struct sl_http_request *r, uint64_t id)
 	const struct sl_allocation *a = sl_table_find(sl_dp_table(b->dp), id);
 
 	if (a)
-		sl_api_json(r, 200, show(a));
+		sl_api_json(r, 200, show(b, a));
 	else
 		sl_api_error(r, 404, NULL, "no allocation of that id");
 }

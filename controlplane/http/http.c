@@ -164,6 +164,9 @@ static int write_headers(struct lws *wsi, const struct sl_http_request *r)
 	if (r->replayed && lws_add_http_header_by_name(wsi, (const unsigned char *)"idempotent-replayed:",
 	                           (const unsigned char *)"true", 4, &p, end))
 		return -1;
+	if (r->no_store &&
+	        lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, (const unsigned char *)"no-store", 8, &p, end))
+		return -1;
 	return lws_finalize_write_http_header(wsi, buf + LWS_PRE, &p, end);
 }
 
@@ -325,7 +328,9 @@ static bool copy_key(struct lws *wsi, struct sl_http_request *r)
 
 static size_t body_max(const struct sl_http_request *r)
 {
-	return r->admin && r->method == SL_HTTP_PUT && strcmp(r->path, "/v1/config") == 0 ? SL_HTTP_IMPORT_MAX : SL_HTTP_BODY_MAX;
+	bool whole = strcmp(r->path, "/v1/config") == 0 || strcmp(r->path, "/v1/turn/restricted") == 0;
+
+	return r->admin && r->method == SL_HTTP_PUT && whole ? SL_HTTP_IMPORT_MAX : SL_HTTP_BODY_MAX;
 }
 
 static const char *too_big(const struct sl_http_request *r)

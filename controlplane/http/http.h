@@ -48,6 +48,7 @@ struct sl_http_request {
 	uint32_t scopes;                             /* enum sl_prov_scope */
 	char tenant[SL_HTTP_TENANT_MAX];             /* the account's; "" = all */
 	char etag[SL_HTTP_ETAG_MAX];                 /* "" = none */
+	bool no_store;                               /* the answer is secret: Cache-Control: no-store */
 	bool replayed;                               /* the answer of an earlier request with this key */
 	/* When set, sl_http_answer() unsets it and calls it instead of answering: it answers later. */
 	void (*on_answer)(struct sl_http_request *r, int status, const char *type, const char *body, size_t len);

@@ -24,7 +24,7 @@ void sl_metric(FILE *f, const char *name, const char *type, const char *help, ui
 
 static bool is_gauge(enum sl_worker_counter c)
 {
-	return c == SL_C_allocations_active || c == SL_C_permissions_active || c == SL_C_legs_active;
+	return c == SL_C_allocations_active || c == SL_C_permissions_active || c == SL_C_legs_active || c == SL_C_allocations_restricted_active;
 }
 
 static void worker_metrics(FILE *f, const struct sl_region *region, unsigned n_workers)
@@ -161,6 +161,7 @@ void sl_api_metrics(struct sl_brain *b, struct sl_http_request *r)
 	sl_metrics_media(f, b);
 	sl_metrics_sip(f, b);
 	sl_metrics_guard(f, b);
+	sl_metrics_turn(f, b);
 	if (region)
 		dataplane_metrics(f, b, region);
 	if (fclose(f) == 0)

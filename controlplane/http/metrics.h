@@ -20,3 +20,5 @@ void sl_metrics_media(FILE *f, struct sl_brain *b);
 void sl_metrics_sip(FILE *f, struct sl_brain *b);
 /* metrics_guard.c */
 void sl_metrics_guard(FILE *f, struct sl_brain *b);
+/* metrics_turn.c: nothing where there is no TURN */
+void sl_metrics_turn(FILE *f, struct sl_brain *b);

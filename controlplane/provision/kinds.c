@@ -239,25 +239,25 @@ void sl_free_route(void *raw)
 
 int sl_finish_token(void *raw, struct sl_field_error *e)
 {
-	static const char *const names[] = {"read", "calls", "provision", "admin", "guard"}; /* bits of enum sl_prov_scope */
+	static const char *const names[] = {"read", "calls", "provision", "admin", "guard", "turn"}; /* bits of enum sl_prov_scope */
 	enum { N_SCOPES = sizeof names / sizeof names[0] };
 	struct sl_res_token *r = raw;
 
 	if (r->has_secret && r->has_sha256)
 		return sl_field_fail(e, "secret", "is one way to say it, sha256 is the other");
 	if (r->n_scopes == 0)
-		return sl_field_fail(e, "scopes", "is empty; allowed \"read\", \"calls\", \"provision\", \"guard\", \"admin\"");
+		return sl_field_fail(e, "scopes", "is empty; allowed \"read\", \"calls\", \"provision\", \"guard\", \"turn\", \"admin\"");
 	for (unsigned i = 0; i < r->n_scopes; i++) {
 		unsigned j = 0;
 
 		while (j < N_SCOPES && strcmp(names[j], r->scopes[i]) != 0)
 			j++;
 		if (j == N_SCOPES)
-			return sl_field_fail(e, "scopes", "\"%s\" is not known; allowed \"read\", \"calls\", \"provision\", \"guard\", \"admin\"", r->scopes[i]);
+			return sl_field_fail(e, "scopes", "\"%s\" is not known; allowed \"read\", \"calls\", \"provision\", \"guard\", \"turn\", \"admin\"", r->scopes[i]);
 		r->mask |= 1u << j;
 	}
-	if (r->tenant[0] && (r->mask & (SL_SCOPE_ADMIN | SL_SCOPE_GUARD)))
-		return sl_field_fail(e, "tenant", "\"%s\": scope \"%s\" is of all tenants", r->tenant, r->mask & SL_SCOPE_ADMIN ? "admin" : "guard");
+	if (r->tenant[0] && (r->mask & (SL_SCOPE_ADMIN | SL_SCOPE_GUARD | SL_SCOPE_TURN)))
+		return sl_field_fail(e, "tenant", "\"%s\": scope \"%s\" is of all tenants", r->tenant, r->mask & SL_SCOPE_ADMIN ? "admin" : r->mask & SL_SCOPE_GUARD ? "guard" : "turn");
 	if (r->has_secret)
 		sl_token_hash(r->secret, strlen(r->secret), r->sha256);
 	return 0;

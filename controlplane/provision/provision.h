@@ -255,6 +255,7 @@ enum sl_prov_scope {
 	SL_SCOPE_PROVISION = 4, /* "provision": put and delete resources, but tokens */
 	SL_SCOPE_ADMIN = 8,     /* "admin": everything */
 	SL_SCOPE_GUARD = 16,    /* "guard": lists, bans and limits of the guard */
+	SL_SCOPE_TURN = 32,     /* "turn": TURN's users, credentials, peers, restricted register, drain */
 };
 /* The token's scopes (enum sl_prov_scope); 0 = no such token. tenant: "" = all. Found by the hash of token, so time tells nothing. */
 uint32_t sl_prov_token_scopes(const struct sl_prov *p, const char *token, char tenant[SL_PROV_NAME_MAX + 1]);

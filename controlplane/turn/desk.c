@@ -126,6 +126,11 @@ void sl_desk_sourced(struct sl_desk *d, const struct sl_source_set *set)
 		sl_log(SL_LOG_WARNING, "user tables say more of realms than there is room for: %zu rules, secrets, origins or keys are left out", d->plan->n_left_out);
 }
 
+const struct sl_source_set *sl_desk_tables(const struct sl_desk *d)
+{
+	return d->sourced;
+}
+
 void sl_desk_tick(struct sl_desk *d, int64_t now_ms)
 {
 	d->now_ms = now_ms;

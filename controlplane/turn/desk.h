@@ -56,6 +56,7 @@ void sl_desk_tell_all(struct sl_desk *d);
 bool sl_desk_is_settled(const struct sl_desk *d);
 /* What user tables say of realms; set lives until it is told another. NULL = nothing. */
 void sl_desk_sourced(struct sl_desk *d, const struct sl_source_set *set);
+const struct sl_source_set *sl_desk_tables(const struct sl_desk *d); /* the same; NULL = nothing */
 
 /* ---- changes: desk_change.c. One at a time, in the order in which they came ---- */
 
