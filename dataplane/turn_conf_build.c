@@ -250,7 +250,8 @@ static int add_item(struct sl_turn_conf_builder *b, const struct sl_command *cmd
 
 	if (!b->next)
 		return refuse(-EINVAL, "only between CONFIG_BEGIN and CONFIG_COMMIT", text, text_len);
-	return refuse(sl_turn_draft_add(b->next, cmd, &why), why, text, text_len);
+	int rc = sl_turn_draft_add(b->next, cmd, &why);
+	return refuse(rc, why, text, text_len);
 }
 
 int sl_turn_conf_apply(struct sl_turn_conf_builder *b, const struct sl_command *cmd, struct sl_turn_conf **publish,

@@ -87,13 +87,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memcpy(&cmd, data + 1, size - 1 < sizeof cmd ? size - 1 : sizeof cmd);
 	if (sl_command_validate(&cmd, text, sizeof text) == 0) {
-		SL_FUZZ_CHECK(cmd.h.type >= SL_CMD_CONFIG_BEGIN && cmd.h.type <= SL_CMD_GUARD_SAMPLE);
+		SL_FUZZ_CHECK(cmd.h.type >= SL_CMD_CONFIG_BEGIN && cmd.h.type <= SL_CMD_TURN_DRAIN);
 		if (cmd.h.type == SL_CMD_USER_SET || cmd.h.type == SL_CMD_USER_DELETE)
 			SL_FUZZ_CHECK(cmd.user.name_len <= sizeof cmd.user.name);
 		if (cmd.h.type == SL_CMD_SECRET)
 			SL_FUZZ_CHECK(cmd.secret.len <= sizeof cmd.secret.secret);
-		if (cmd.h.type == SL_CMD_TURN_CONFIG)
-			SL_FUZZ_CHECK(memchr(cmd.turn.realm, 0, sizeof cmd.turn.realm) != NULL);
+		if (cmd.h.type == SL_CMD_TURN_REALM)
+			SL_FUZZ_CHECK(memchr(cmd.realm.name, 0, sizeof cmd.realm.name) != NULL);
 		if (cmd.h.type == SL_CMD_LEG_SET)
 			check_leg(&cmd.leg);
 		check_guard(&cmd);

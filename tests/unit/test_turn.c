@@ -294,7 +294,7 @@ static void a_full_table_leaves_the_others_alone(void **state)
 	}
 	for (unsigned i = 0; i < RIG_ALLOCS; i++)
 		assert_int_equal(client_refresh(&c[i], 600), 0);
-	uint64_t user = sl_siphash(&r.cold->user_key, "alice", 5);
+	uint64_t user = rig_quota_hash(&r, "alice");
 	assert_int_equal(sl_turn_quota_count(&r.quota, user), RIG_ALLOCS);
 	assert_int_equal(client_refresh(&c[3], 0), 0);
 	assert_int_equal(client_allocate(&c[RIG_ALLOCS]), 0);
@@ -305,7 +305,7 @@ static void quota_per_user(void **state)
 	struct client a = client_at(&r, "198.51.100.1:1", 0), b = client_at(&r, "198.51.100.2:1", 0),
 		      other = client_at(&r, "198.51.100.3:1", 0);
 
-	r.settings.user_quota = 1;
+	r.realm.user_quota = 1;
 	rig_provision(&r, NULL, NULL);
 	other.user = "bob";
 	strcpy(other.password, "builder");

@@ -254,6 +254,8 @@ static void several_secrets(void **state)
 	rig_apply(&r, &cmd);
 	cmd = (struct sl_command){.h.type = SL_CMD_TURN_CONFIG, .turn = r.settings};
 	rig_apply(&r, &cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_TURN_REALM, .realm = r.realm};
+	rig_apply(&r, &cmd);
 	for (unsigned i = 0; i < 3; i++) {
 		cmd = (struct sl_command){.h.type = SL_CMD_SECRET, .secret.len = (uint16_t)strlen(secrets[i])};
 		memcpy(cmd.secret.secret, secrets[i], strlen(secrets[i]));
@@ -286,7 +288,7 @@ static void a_rest_user_has_one_quota(void **state)
 {
 	struct client c = client_at(&r, "198.51.100.7:4000", 0);
 
-	r.settings.user_quota = 2;
+	r.realm.user_quota = 2;
 	rig_provision(&r, "north", NULL);
 	c.user = "1800000900:eve";
 	rest_password(&c, "north");
@@ -318,11 +320,7 @@ static void a_removed_user_is_out(void **state)
 	cmd.h.type = SL_CMD_USER_DELETE;
 	rig_apply(&r, &cmd);
 	assert_int_equal(client_refresh(&c, 600), 0); /* not flushed yet */
-	struct sl_turn_conf *next = sl_turn_conf_builder_flush(r.builder);
-	assert_non_null(next);
-	sl_turn_conf_free(r.conf);
-	r.conf = next;
-	r.turn[0].conf = next;
+	rig_flush(&r);
 	assert_int_equal(client_refresh(&c, 600), 401);
 }
 

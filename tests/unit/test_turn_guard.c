@@ -28,8 +28,8 @@ static int teardown(void **state)
 
 static void set_realm(unsigned len)
 {
-	memset(r.settings.realm, 0, sizeof r.settings.realm);
-	memset(r.settings.realm, 'r', len);
+	memset(r.realm.name, 0, sizeof r.realm.name);
+	memset(r.realm.name, 'r', len);
 	rig_provision(&r, NULL, NULL);
 }
 
@@ -349,7 +349,7 @@ static void refused_otherwise(void **state)
 	struct client c;
 
 	r.guard.allocations_per_source = 1;
-	r.settings.user_quota = 1;
+	r.realm.user_quota = 1;
 	rig_provision(&r, NULL, NULL);
 	assert_int_equal(allocate_from(&c, "198.51.100.7:4000"), 0);
 	for (unsigned i = 0; i < 5; i++) {

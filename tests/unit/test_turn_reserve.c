@@ -146,7 +146,7 @@ static void not_redeemed_before_its_allocation_ends(void **state)
 	assert_int_equal(r.sessions[0].ports.n_lent, 0);
 	assert_int_equal(redeem(&b, token), 508);
 	/* The same by expiry; a redeemed one is nobody's business but the redeemer's. */
-	r.settings.default_lifetime_s = r.settings.max_lifetime_s = 10;
+	r.settings.default_lifetime_s = r.realm.max_lifetime_s = 10;
 	rig_provision(&r, NULL, NULL);
 	assert_int_equal(reserve(&a, token), 0);
 	rig_wait(&r, 10);

@@ -45,7 +45,7 @@ static void everything_is_there(unsigned workers)
 	}
 	assert_int_equal(active, CLIENTS);
 	assert_int_equal(restored, CLIENTS);
-	assert_int_equal(sl_turn_quota_count(&r.quota, sl_siphash(&r.cold->user_key, "alice", 5)), CLIENTS);
+	assert_int_equal(sl_turn_quota_count(&r.quota, rig_quota_hash(&r, "alice")), CLIENTS);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		struct sl_sessions *s = &r.sessions[c[i].w];
 		uint32_t alloc = client_alloc(&c[i]);
@@ -190,7 +190,7 @@ static void a_rest_user_is_counted_on(void **state)
 	uint8_t mac[20];
 
 	rig_open(&r, 1);
-	r.settings.user_quota = 1;
+	r.realm.user_quota = 1;
 	rig_provision(&r, "north", NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		struct client d = client_of(0, 4000 + 100 * i);

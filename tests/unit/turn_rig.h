@@ -46,11 +46,13 @@ struct rig {
 	struct sl_turn_conf_builder *builder;
 	struct sl_turn_conf *conf;
 	struct sl_cmd_turn settings;
+	struct sl_cmd_realm realm; /* the default one */
+	void (*more)(struct rig *r); /* applies further realms and what names realms, in a draft; NULL = there is nothing more */
 	struct sl_sessions sessions[RIG_WORKERS];
 	struct sl_turn turn[RIG_WORKERS];
 	uint64_t counters[RIG_WORKERS][SL_N_WORKER_COUNTERS];
 	struct sl_turn_now now;
-	unsigned events[8], ends[4], resolved;
+	unsigned events[8], ends[8], resolved, handed;
 	struct sl_evt_allocation last_event;
 	uint8_t reply[1280];
 	struct sl_stun answer; /* of the last rig_send that was answered */
@@ -82,7 +84,22 @@ static inline void rig_sha256(void *ctx, const uint8_t *key, size_t key_len, con
 	rig_hmac(EVP_sha256(), key, key_len, iov, n, out);
 }
 
-static const struct sl_stun_crypto rig_crypto = {NULL, rig_sha1, rig_sha256};
+static inline bool rig_gcm_open(void *ctx, const uint8_t *key, size_t key_len, const uint8_t nonce[12], const void *aad, size_t aad_len,
+	const uint8_t *in, size_t len, uint8_t *out)
+{
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	uint8_t tag[16];
+	int n;
+
+	memcpy(tag, in + len - 16, 16);
+	bool ok = EVP_DecryptInit_ex(c, key_len == 32 ? EVP_aes_256_gcm() : EVP_aes_128_gcm(), NULL, key, nonce) == 1 &&
+		EVP_DecryptUpdate(c, NULL, &n, (const uint8_t *)aad, (int)aad_len) == 1 && EVP_DecryptUpdate(c, out, &n, in, (int)len - 16) == 1 &&
+		EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, 16, tag) == 1 && EVP_DecryptFinal_ex(c, out + n, &n) == 1;
+	EVP_CIPHER_CTX_free(c);
+	return ok;
+}
+
+static const struct sl_stun_crypto rig_crypto = {NULL, rig_sha1, rig_sha256, rig_gcm_open};
 
 static inline struct sl_ip rig_ip(const char *text)
 {
@@ -121,6 +138,30 @@ static inline void rig_apply(struct rig *r, const struct sl_command *cmd)
 	}
 }
 
+/* What quotas count the user of the default realm by. */
+static inline uint64_t rig_quota_hash(const struct rig *r, const char *user)
+{
+	uint32_t tag = sl_turn_conf_realm_tag(r->conf, 0);
+	uint8_t of[100];
+
+	memcpy(of, &tag, 4);
+	memcpy(of + 4, user, strlen(user));
+	return sl_siphash(&r->cold->user_key, of, 4 + strlen(user));
+}
+
+/* What was changed outside of drafts is published. */
+static inline void rig_flush(struct rig *r)
+{
+	struct sl_turn_conf *next = sl_turn_conf_builder_flush(r->builder);
+
+	if (!next)
+		return;
+	sl_turn_conf_free(r->conf);
+	r->conf = next;
+	for (unsigned w = 0; w < r->n_workers; w++)
+		r->turn[w].conf = next;
+}
+
 static inline struct sl_command rig_user(const char *name, const char *realm, const char *password)
 {
 	struct sl_command cmd = {.h.type = SL_CMD_USER_SET, .user.name_len = (uint16_t)strlen(name)};
@@ -143,12 +184,16 @@ static inline void rig_provision(struct rig *r, const char *secret, const char *
 	rig_apply(r, &cmd);
 	cmd = (struct sl_command){.h.type = SL_CMD_TURN_CONFIG, .turn = r->settings};
 	rig_apply(r, &cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_TURN_REALM, .realm = r->realm};
+	rig_apply(r, &cmd);
+	if (r->more)
+		r->more(r);
 	for (; rules && *rules; rules++) {
 		struct sl_prefix p;
 		if (sl_prefix_parse(*rules + 1, &p) != 0)
 			abort();
 		cmd = (struct sl_command){.h.type = SL_CMD_PEER_RULE,
-			.peer_rule = {.ip = p.ip, .prefix_len = p.len, .allow = **rules == '+'}};
+			.peer_rule = {.ip = p.ip, .prefix_len = p.len, .allow = **rules == '+', .realm = SL_TURN_ANY_REALM}};
 		rig_apply(r, &cmd);
 	}
 	if (secret) {
@@ -327,14 +372,12 @@ static inline void rig_open(struct rig *r, unsigned n_workers)
 	r->relay[1] = rig_ip("2001:db8::2");
 	r->own_extra = rig_ip("192.0.2.1");
 	r->now = (struct sl_turn_now){.ms = 5000000, .s = 5000, .unix_s = RIG_UNIX_S};
+	r->realm = (struct sl_cmd_realm){.name = "example.org", .max_lifetime_s = 3600, .max_permissions = 8};
 	r->settings = (struct sl_cmd_turn){
-		.realm = "example.org",
 		.default_lifetime_s = 600,
-		.max_lifetime_s = 3600,
 		.permission_lifetime_s = 300,
 		.channel_lifetime_s = 600,
 		.nonce_lifetime_s = 1000,
-		.max_permissions = 8,
 		.offer_sha256 = 1,
 		.channel_max = SL_CHANNEL_MAX,
 		.software = "Sluice",
@@ -475,8 +518,14 @@ static inline unsigned client_send(struct client *c)
 		abort();
 	memcpy(exact, c->msg, len);
 	memset(r->reply, 0xa5, sizeof r->reply);
-	r->verdict =
-		sl_turn_handle(&r->turn[c->w], &c->flow, exact, (unsigned)len, &r->now, r->reply, sizeof r->reply);
+	struct sl_turn_arrival from = {.flow = &c->flow, .realm_hint = SL_TURN_ANY_REALM};
+	r->verdict = sl_turn_handle_from(&r->turn[c->w], &from, exact, (unsigned)len, &r->now, r->reply, sizeof r->reply);
+	if (r->verdict.action == SL_TURN_HAND) {
+		r->handed++;
+		c->w = r->verdict.owner;
+		from.handed = true;
+		r->verdict = sl_turn_handle_from(&r->turn[c->w], &from, exact, (unsigned)len, &r->now, r->reply, sizeof r->reply);
+	}
 	free(exact);
 	if (r->verdict.action == SL_TURN_DROP)
 		return RIG_DROPPED + r->verdict.drop;
