@@ -81,6 +81,8 @@ class Sluice:
             file.write(text)
 
     relay_port_min = RELAY_PORT_MIN
+    room = 1.25     # tables hold so many times the sessions,
+    peers_each = 2  # and permissions and channels so many times those
 
     def more_sessions(self):
         """Allocations beside those of --sessions."""
@@ -95,10 +97,12 @@ class Sluice:
 
     def configuration(self):
         sessions = self.host.args.sessions + self.more_sessions()
-        self.relays = [RELAY] + [MORE_RELAYS.format(i) for i in range(1, -(-sessions // (65536 - self.relay_port_min - 1024)))]
+        n = -(-sessions // (65536 - self.relay_port_min - 1024))
+        # A listener's port cannot be a relay's of the same address.
+        self.relays = [MORE_RELAYS.format(i) if i or self.relay_port_min < RELAY_PORT_MIN else RELAY for i in range(n)]
         return CONFIG.format(
             **self.common(), idle=self.idle, device=self.device.format(memif=self.memif), relay=RELAY, relay_addresses=", ".join(f'"{ip}"' for ip in self.relays), port_min=self.relay_port_min,
-            max_allocations=max(2048, sessions * 5 // 4), max_peers=max(8192, sessions * 5 // 2))
+            max_allocations=max(2048, int(sessions * self.room)), max_peers=max(8192, int(sessions * self.peers_each * self.room)))
 
     def start(self):
         host, build = self.host, self.host.args.build
@@ -108,7 +112,7 @@ class Sluice:
         self.processes = [host.start("dataplane", [f"{build}/dataplane/sluice-dataplane", "--config", self.config],
                                      namespace=self.space)]
         wait_until(f"sluice-dataplane ({host.path('dataplane.log')})", self._is_up, 15, self.processes[0])
-        for ip in self.relays[1:]:
+        for ip in (ip for ip in self.relays if ip != RELAY):
             run("ip", "-n", self.space, "addr", "replace", f"{ip}/32", "dev", "sl-bench")
         self.processes.append(host.start(
             "controlplane", [f"{build}/controlplane/sluice-controlplane", "--config", self.config],
