@@ -222,6 +222,14 @@ const struct ctl_command ctl_commands[] = {
                 "  --reason NAME      dropped for this reason only; the names are those of 'sluicectl counters --all'\n"
                 "  --from ADDR[/LEN]  from there only\n\n"
                 "  sluicectl guard samples - --reason guard_source_limit | tcpdump -nr -\n"},
+        {{"import"}, 1, "FILE", 0, ctl_import, "a configuration of coturn as one of ours",
+                "Usage: sluicectl import FILE [--json]\n\n"
+                "FILE is coturn's turnserver.conf (4.6 to 4.17), or options of its command line, one a line; - is standard input. The configuration "
+                "goes to\nstandard output. What could not be taken over is told on standard error with its line and the reason, and stands in "
+                "the configuration's\nhead as well; what is to be looked at is marked <<. An option that coturn does not have, or a value that it "
+                "would not take, makes the\nexit code 1. No control plane is needed.\n\n"
+                "  sluicectl import /etc/turnserver.conf >sluice.conf\n"
+                "  sluicectl config check sluice.conf\n"},
         {{"config", "check"}, 1, "FILE", 0, ctl_config_check, "is this configuration file good?",
                 "Usage: sluicectl config check FILE [--json]\n\n"
                 "Names file, line, option and what is allowed. Needs no running control plane.\n\n"

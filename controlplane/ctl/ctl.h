@@ -144,6 +144,7 @@ int ctl_users_list(const struct ctl *c);
 int ctl_users_add(const struct ctl *c);
 int ctl_users_remove(const struct ctl *c);
 int ctl_config_check(const struct ctl *c);
+int ctl_import(const struct ctl *c); /* import.c */
 int ctl_config_export(const struct ctl *c);
 int ctl_config_import(const struct ctl *c);
 int ctl_call_list(const struct ctl *c);
