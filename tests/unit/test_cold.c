@@ -84,7 +84,7 @@ static void the_header(void **state)
 
 static void an_allocation_with_one_thing_wrong_is_dropped(void **state)
 {
-	for (unsigned wrong = 0; wrong < 16; wrong++) {
+	for (unsigned wrong = 0; wrong < 21; wrong++) {
 		struct sl_cold_alloc *rec = record(), *other = &sl_cold_view(r.cold, 0, 1).allocs[client_alloc(&d)];
 		struct sl_cold_alloc saved;
 		memcpy(&saved, rec, sizeof saved);
@@ -101,9 +101,14 @@ static void an_allocation_with_one_thing_wrong_is_dropped(void **state)
 		case 9: rec->client = rig_ip("224.0.0.1"); break;
 		case 10: rec->relay = rig_ip("192.0.2.9"); break;
 		case 11: rec->server = rig_ip("192.0.2.9"); break;
-		case 12: rec->auth.key_len = 20; break;
+		case 12: rec->auth.key_len = 24; break;
 		case 13: rec->auth.sha256 = 2; break;
 		case 14: rec->auth.username_len = SL_COLD_USERNAME_MAX + 1; break;
+		case 16: rec->transport = 6; break;
+		case 17: rec->relay2_port_be = htons(RIG_PORT_MAX); break; /* of no address */
+		case 18: rec->relay2_port_be = htons(RIG_PORT_MAX); rec->relay2 = rec->relay; break;
+		case 19: rec->auth.flags = SL_ALLOC_IS_TCP; break;
+		case 20: rec->auth.realm = SL_TURN_MAX_REALMS; break;
 		default: rec->client = other->client; rec->client_port_be = other->client_port_be; break;
 		}
 		restart();

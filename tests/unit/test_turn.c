@@ -219,6 +219,7 @@ static void additional_family_is_refused_inside_the_success(void **state)
 	struct client c = client_at(&r, "198.51.100.7:5000", 0);
 	static const uint8_t attribute[] = {0x80, 0x01, 0, 4, 2, 0, 4, 40};
 
+	r.turn[0].n_relay = 1; /* the node has no IPv6 address for it */
 	assert_int_equal(allocate_with(&c, "uA"), 0);
 	assert_non_null(memmem(r.reply, r.verdict.reply_len, attribute, sizeof attribute));
 	assert_int_equal(client_send(&c), 0);
