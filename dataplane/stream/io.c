@@ -281,38 +281,6 @@ static void send_datagram(struct sl_stream_thread *t, struct sl_stream_conn *c, 
 		sl_stream_conn_end(t, c);
 }
 
-void sl_stream_conn_send(struct sl_stream_thread *t, struct sl_stream_conn *c, const void *p, size_t n)
-{
-	uint32_t limit = c->known ? t->s->buffer_bytes : SL_STREAM_STRANGER_OUT;
-	const uint8_t *bytes = p;
-	void *room;
-
-	if (c->state != SL_STREAM_OPEN)
-		return;
-	if (c->h.fd < 0) {
-		send_datagram(t, c, p, n);
-		return;
-	}
-	if (!sl_stream_frame_is_relayed(p, n))
-		limit += SL_STREAM_RESERVE;
-	room = sl_stream_buf_left(&c->out) + n <= limit ? sl_stream_buf_room(t, &c->out, (uint32_t)n) : NULL;
-	if (!room) {
-		sl_stream_count(t, SL_S_slow_dropped, 1);
-		return;
-	}
-	memcpy(room, p, n);
-	c->out.n += (uint32_t)n;
-	sl_stream_count(t, SL_S_frames_out, 1);
-	sl_stream_count(t, SL_S_bytes_out, (int64_t)n);
-	/* What comes after this answer is no message any more: it waits for TCP_BIND. */
-	if (n >= STUN_HEADER && bytes[0] == BIND_ANSWER >> 8 && bytes[1] == (BIND_ANSWER & 0xff))
-		c->binding = true;
-	if (!c->is_dirty) {
-		c->is_dirty = true;
-		TAILQ_INSERT_TAIL(&t->dirty, c, dirty);
-	}
-}
-
 static void note_slow(struct sl_stream_thread *t, struct sl_stream_conn *c, bool slow, bool moved)
 {
 	if (slow && (moved || !c->is_slow))
@@ -350,4 +318,41 @@ void sl_stream_conn_flush(struct sl_stream_thread *t, struct sl_stream_conn *c)
 	}
 	note_slow(t, c, sl_stream_buf_left(&c->out) > 0, moved);
 	sl_stream_conn_watch(t, c);
+}
+
+void sl_stream_conn_send(struct sl_stream_thread *t, struct sl_stream_conn *c, const void *p, size_t n)
+{
+	uint32_t limit = c->known ? t->s->buffer_bytes : SL_STREAM_STRANGER_OUT;
+	const uint8_t *bytes = p;
+	void *room;
+
+	if (c->state != SL_STREAM_OPEN)
+		return;
+	if (c->h.fd < 0) {
+		send_datagram(t, c, p, n);
+		return;
+	}
+	if (!sl_stream_frame_is_relayed(p, n))
+		limit += SL_STREAM_RESERVE;
+	if (sl_stream_buf_left(&c->out) + n > limit && !c->is_slow) {
+		sl_stream_conn_flush(t, c); /* many orders came at once: the socket has not been asked yet */
+		if (c->state != SL_STREAM_OPEN)
+			return;
+	}
+	room = sl_stream_buf_left(&c->out) + n <= limit ? sl_stream_buf_room(t, &c->out, (uint32_t)n) : NULL;
+	if (!room) {
+		sl_stream_count(t, SL_S_slow_dropped, 1);
+		return;
+	}
+	memcpy(room, p, n);
+	c->out.n += (uint32_t)n;
+	sl_stream_count(t, SL_S_frames_out, 1);
+	sl_stream_count(t, SL_S_bytes_out, (int64_t)n);
+	/* What comes after this answer is no message any more: it waits for TCP_BIND. */
+	if (n >= STUN_HEADER && bytes[0] == BIND_ANSWER >> 8 && bytes[1] == (BIND_ANSWER & 0xff))
+		c->binding = true;
+	if (!c->is_dirty) {
+		c->is_dirty = true;
+		TAILQ_INSERT_TAIL(&t->dirty, c, dirty);
+	}
 }
