@@ -182,48 +182,35 @@ class Idle(AllocateSluice):
     sessions = IDLE_ALLOCATIONS
 
 
-class Bare(AllocateSluice):
-    """Full of allocations that nothing may be sent to."""
-    space_name = "bare"
-    room, peers_each = 1.0, 0
-
-
-class Full(Bare):
-    """The same with a channel each."""
+class Full(AllocateSluice):
+    """In tables that hold as many as are made, with a channel each."""
     space_name = "full"
-    peers_each = 1
+    room, peers_each = 1.0, 1
 
 
-def weigh(system, made=None):
-    """Start it, let made() fill it; returns the bytes it then has, what it counts, and what made() says. made is given a function that weighs."""
-    found = []
+def weigh_idle(system):
     system.start()
     try:
-        said = made(system, lambda: found.append((resident(system), system.snapshot()[0]))) if made else None
-        return (found[0] if made else (resident(system), system.snapshot()[0])) + (said,)
+        return resident(system)
     finally:
         system.stop()
 
 
-def fill_bare(system, look):
-    generator = system.generate(["--storm", "allocate"])
-    generator.wait("ready")
-    generator.go()
-    generator.wait("phase")
-    look()
-    generator.stop()
-
-
-def fill_and_load(system, look):
-    generator = system.generate(["--seconds", str(system.host.args.seconds), "--warmup", "0", "--no-release"])
-    setup = generator.wait("setup")
-    generator.wait("ready")
-    look()
-    generator.go()
-    result = generator.wait("result")
-    generator.wait("measured")
-    generator.finish()
-    return setup, result
+def weigh_full(system):
+    """Bytes once all are made, what it then counts, and what the generator says of the set-up and of the load after it."""
+    system.start()
+    try:
+        generator = system.generate(["--seconds", str(system.host.args.seconds), "--warmup", "0", "--no-release"])
+        setup = generator.wait("setup")
+        generator.wait("ready")
+        counted, weight = system.snapshot()[0], resident(system)
+        generator.go()
+        result = generator.wait("result")
+        generator.wait("measured")
+        generator.finish()
+        return weight, counted, setup, result
+    finally:
+        system.stop()
 
 
 def memory(host):
@@ -232,25 +219,22 @@ def memory(host):
     had = host.hugepages, args.memory_mb
     host.hugepages, args.memory_mb = False, max(args.memory_mb, 256 + args.allocations * 2560 // (1 << 20))
     try:
-        idle, _, _ = weigh(Idle(host))
-        Bare.sessions = Full.sessions = args.allocations
-        bare, made, _ = weigh(Bare(host), fill_bare)
+        idle = weigh_idle(Idle(host))
+        Full.sessions = args.allocations
         system = Full(host)
-        full, also_made, (setup, result) = weigh(system, fill_and_load)
+        full, counted, setup, result = weigh_full(system)
     finally:
         host.hugepages, args.memory_mb = had
     if result["bad_length"] or result["bad_content"]:
         raise BenchError(f"sluice: packets came back wrong: {result['bad_length']} by length, {result['bad_content']} by content")
     n = args.allocations
-    for counted in (made, also_made):
-        if counted["allocations_active"] != n:
-            raise BenchError(f"sluice: {n} allocations were made, it counts {counted['allocations_active']}")
+    if counted["allocations_active"] != n:
+        raise BenchError(f"sluice: {n} allocations were made, it counts {counted['allocations_active']}")
     row = {"case": args.case, "system": "sluice", "phase": "memory", "sessions": n, "relays": len(system.relays), "idle_mb": idle / 1e6,
-           "bare_mb": bare / 1e6, "full_mb": full / 1e6, "bytes_each": (bare - idle) / n, "bytes_each_with_channel": (full - idle) / n,
+           "full_mb": full / 1e6, "bytes_each": (full - idle) / n,
            "setup_seconds": setup["seconds"], "setup_retransmits": setup["retransmits"], "channeldata_mpps": result["mpps"],
            "channeldata_loss": result["loss"], "sampled": result["sampled"], "hugepages": False}
-    say(f"memory: {n} allocations on {row['relays']} relay addresses: {row['bytes_each']:.0f} bytes each, with a channel "
-        f"{row['bytes_each_with_channel']:.0f}")
+    say(f"memory: {n} allocations with a channel each on {row['relays']} relay addresses: {row['bytes_each']:.0f} bytes each")
     return row
 
 
@@ -266,10 +250,9 @@ def print_table(rows):
                                                                       "p99 us", "x ours"))
     for row in rows:
         if row["phase"] == "memory":
-            print(f"\nmemory: {row['sessions']} allocations on {row['relays']} relay addresses: {row['bytes_each']:.0f} bytes each, with a channel "
-                  f"{row['bytes_each_with_channel']:.0f} ({row['bare_mb']:.0f} and {row['full_mb']:.0f} MB, with none {row['idle_mb']:.0f} MB); the latter "
-                  f"made in {row['setup_seconds']:.1f} s; then ChannelData over all of them: {row['channeldata_mpps']:.2f} Mpps, loss "
-                  f"{row['channeldata_loss']:.1e}")
+            print(f"\nmemory: {row['sessions']} allocations with a channel each, on {row['relays']} relay addresses: {row['bytes_each']:.0f} bytes each "
+                  f"({row['full_mb']:.0f} MB, with none {row['idle_mb']:.0f} MB); made in {row['setup_seconds']:.1f} s; then ChannelData over all of them: "
+                  f"{row['channeldata_mpps']:.2f} Mpps, loss {row['channeldata_loss']:.1e}")
             continue
         print(f"{row['system']:<8}{row['phase']:<12}{row['sessions']:>10}{row['per_second']:>12.0f}{row['cycles_each']:>12.0f}{row['per_core']:>12.0f}"
               f"{row['p50_us']:>10.0f}{row['p99_us']:>10.0f}{report.shown(row.get('sluice_cpu_ratio'), '.1f'):>9}")
