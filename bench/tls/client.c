@@ -34,6 +34,15 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+/* The names of TLS 1.3's suites begin with TLS_, those of TLS 1.2 as OpenSSL calls them do not. */
+static bool choose_suite(SSL_CTX *ctx, const char *suite)
+{
+	if (strncmp(suite, "TLS_", 4) == 0)
+		return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 && SSL_CTX_set_ciphersuites(ctx, suite) == 1;
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, suite) == 1;
+}
+
 int clients_init(struct load *l)
 {
 	l->ctx = SSL_CTX_new(TLS_client_method());
@@ -49,7 +58,7 @@ int clients_init(struct load *l)
 	SSL_CTX_set_ex_data(l->ctx, 0, l);
 	SSL_CTX_set_session_cache_mode(l->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(l->ctx, keep_session);
-	if (SSL_CTX_set_min_proto_version(l->ctx, TLS1_3_VERSION) != 1 || SSL_CTX_set_ciphersuites(l->ctx, l->o.suite) != 1) {
+	if (!choose_suite(l->ctx, l->o.suite)) {
 		fprintf(stderr, "sluice-tlsload: --suite %s: not known\n", l->o.suite);
 		return -1;
 	}

@@ -29,7 +29,7 @@ static const char usage[] =
 	"  --arrivals           new clients that leave once they have an allocation, instead of data\n"
 	"  --resume             arrivals: with the session of an earlier connection\n"
 	"  --backend            no TURN: the server passes bytes to a TCP listener of ours at --peer\n"
-	"  --suite NAME         TLS 1.3 cipher suite (TLS_AES_128_GCM_SHA256)\n"
+	"  --suite NAME         cipher suite of TLS 1.3, or as OpenSSL calls them of TLS 1.2 (TLS_AES_128_GCM_SHA256)\n"
 	"  --user U --password P   (bench, bench)\n"
 	"  --step               wait for a line on stdin before the load and before leaving\n"
 	"\n"
