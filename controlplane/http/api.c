@@ -4,6 +4,7 @@
 
 #include "controlplane/provision/provision.h"
 #include "controlplane/report/json_text.h"
+#include "controlplane/turn/source.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -83,6 +84,8 @@ static void healthz(struct sl_brain *b, struct sl_http_request *r)
 		                sl_api_text(trouble, strlen(trouble))));
 	else if (sl_dp_standby(b->dp)) /* well, and ready to take over */
 		sl_api_json(r, 200, json_pack("{s:s, s:s}", "status", "standby", "reason", sl_dp_standby(b->dp)));
+	else if (sl_sources_trouble(b->sources)) /* it serves: by what was read before */
+		sl_api_json(r, 200, json_pack("{s:s, s:o}", "status", "ok", "warning", sl_api_text(sl_sources_trouble(b->sources), strlen(sl_sources_trouble(b->sources)))));
 	else
 		sl_api_json(r, 200, json_pack("{s:s}", "status", "ok"));
 }
@@ -134,6 +137,10 @@ static const struct route routes[] = {
         {"/v1/turn/peers", BELOW, sl_api_turn_peers, SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
         {"/v1/turn/restricted", BELOW, sl_api_turn_restricted, SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
         {"/v1/turn/credentials", BELOW, sl_api_turn_credentials, SL_SCOPE_TURN, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/records", sl_api_turn_records, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/usage", sl_api_turn_usage, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/accounting", sl_api_turn_accounting, PLAIN(SL_HTTP_GET), SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
+        {"/v1/turn/sources", BELOW, sl_api_turn_sources, SL_SCOPE_READ, SL_SCOPE_TURN, false, false},
         {"/v1/sessions", BELOW, sl_api_sessions, SL_SCOPE_READ, SL_SCOPE_ADMIN, false, false},
         {"/v1/guard", BELOW, sl_api_guard, SL_SCOPE_READ, SL_SCOPE_GUARD, false, false},
         {"/v1/reload", reload, PLAIN(SL_HTTP_POST), SL_SCOPE_ADMIN, SL_SCOPE_ADMIN, false, false},

@@ -59,6 +59,11 @@ void sl_api_turn_drain(struct sl_brain *b, struct sl_http_request *r, const char
 void sl_api_turn_peers(struct sl_brain *b, struct sl_http_request *r, const char *rest);
 void sl_api_turn_restricted(struct sl_brain *b, struct sl_http_request *r, const char *rest);
 void sl_api_turn_credentials(struct sl_brain *b, struct sl_http_request *r, const char *rest);
+/* api_turn_records.c */
+void sl_api_turn_records(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_turn_usage(struct sl_brain *b, struct sl_http_request *r);
+void sl_api_turn_sources(struct sl_brain *b, struct sl_http_request *r, const char *rest);
+void sl_api_turn_accounting(struct sl_brain *b, struct sl_http_request *r);
 /* api_sessions.c; rest: of the path after /v1/sessions/, or NULL */
 void sl_api_sessions(struct sl_brain *b, struct sl_http_request *r, const char *rest);
 /* api_guard.c; rest: of the path after /v1/guard/, or NULL */

@@ -162,6 +162,7 @@ void sl_api_metrics(struct sl_brain *b, struct sl_http_request *r)
 	sl_metrics_sip(f, b);
 	sl_metrics_guard(f, b);
 	sl_metrics_turn(f, b);
+	sl_metrics_turn_records(f, b);
 	if (region)
 		dataplane_metrics(f, b, region);
 	if (fclose(f) == 0)

@@ -22,3 +22,5 @@ void sl_metrics_sip(FILE *f, struct sl_brain *b);
 void sl_metrics_guard(FILE *f, struct sl_brain *b);
 /* metrics_turn.c: nothing where there is no TURN */
 void sl_metrics_turn(FILE *f, struct sl_brain *b);
+/* metrics_turn_records.c: nothing where there are neither user tables nor accounting */
+void sl_metrics_turn_records(FILE *f, struct sl_brain *b);
