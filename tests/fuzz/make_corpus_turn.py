@@ -8,7 +8,9 @@ import struct
 HERE = pathlib.Path(__file__).parent
 COOKIE = bytes.fromhex("2112a442")
 ALLOCATE, REFRESH, PERMIT, BIND, SEND, BINDING = 0x003, 0x004, 0x008, 0x009, 0x016, 0x001
-TICK, WAIT_300 = 0x20, 6 << 2
+CONNECT, CONNECTION_BIND = 0x00A, 0x00B
+TICK, WAIT_300, TOLD, STREAM = 0x20, 6 << 2, 0x40, 0x80
+CLOSED, LISTENING, CONNECTED, INCOMING, PEER_CLOSED, BOUND = range(6)
 tid = 0
 
 
@@ -30,6 +32,11 @@ def message(kind, *attrs, control=0, again=False):
     return struct.pack("!BH", control, len(msg)) + msg
 
 
+def told(kind, connection=0, error=0, permitted=True, client=0):
+    """What a stream thread says of a stream client."""
+    return struct.pack("!BH", TOLD | STREAM | client, 4) + bytes([kind, connection, error | permitted << 1, 9])
+
+
 AUTH = attr(0x0006, b"alice") + attr(0x0014, b"example.org") + attr(0x0015, b"obMatJos2" + b"A" * 28)
 SHA1, SHA256 = attr(0x0008, bytes(20)), attr(0x001C, bytes(32))
 UDP, FINGERPRINT = attr(0x0019, b"\x11\0\0\0"), attr(0x8028, bytes(4))
@@ -37,6 +44,9 @@ REST = attr(0x0006, b"1900000000:carol") + attr(0x0014, b"example.org") + attr(0
 OFFER = attr(0x8002, bytes.fromhex("0002000000010000")) + attr(0x001D, bytes.fromhex("00020000"))
 PEER, CHANNEL = peer(203, 0, 113, 5, 700), attr(0x000C, b"\x40\0\0\0")
 ALLOC = message(ALLOCATE, UDP, AUTH, SHA1)
+TCP, TICKET, CONNECTION = attr(0x0019, b"\6\0\0\0"), attr(0x8030, bytes(32)), attr(0x002A, bytes(4))
+MOBILE = (UDP, attr(0x8030), AUTH, SHA1)
+ALLOC_TCP = message(ALLOCATE, TCP, AUTH, SHA1, control=STREAM) + told(LISTENING)
 
 TURN = {
     "allocate": message(ALLOCATE, UDP) + ALLOC + message(ALLOCATE, UDP, AUTH, SHA1, FINGERPRINT),
@@ -60,6 +70,19 @@ TURN = {
     "binding": message(BINDING) + message(BINDING, FINGERPRINT) + message(0x011),
     "unknown": ALLOC + message(REFRESH, attr(0x7F00, b"abcd"), AUTH, SHA1),
     "two_users": ALLOC + message(REFRESH, REST, SHA1),
+    "second_ends": message(ALLOCATE, UDP, attr(0x8000, b"\2\0\0\0"), AUTH, SHA1) + message(PERMIT, PEER, AUTH, SHA1)
+    + message(REFRESH, attr(0x0017, b"\1\0\0\0"), attr(0x000D, bytes(4)), AUTH, SHA1),
+    "move": message(ALLOCATE, *MOBILE) + message(PERMIT, PEER, AUTH, SHA1) + message(REFRESH, TICKET, AUTH, SHA1, control=1)
+    + message(SEND, PEER, attr(0x0013, b"x"), control=1) + message(REFRESH, TICKET, AUTH, SHA1, control=2) + message(REFRESH, TICKET, AUTH, SHA1, control=3),
+    "move_lost": message(ALLOCATE, *MOBILE, control=STREAM) + told(CLOSED) + message(REFRESH, TICKET, AUTH, SHA1, control=STREAM | 1)
+    + told(CLOSED, client=1) + message(REFRESH, TICKET, AUTH, SHA1, control=1) + message(PERMIT, PEER, AUTH, SHA1, control=1),
+    "tcp_connect": ALLOC_TCP + message(CONNECT, PEER, AUTH, SHA1, control=STREAM) + told(CONNECTED)
+    + message(CONNECTION_BIND, CONNECTION, AUTH, SHA1, control=STREAM | 1) + told(BOUND) + told(PEER_CLOSED),
+    "tcp_refused": ALLOC_TCP + message(CONNECT, PEER, AUTH, SHA1, FINGERPRINT, control=STREAM) + told(CONNECTED, error=1),
+    "tcp_incoming": ALLOC_TCP + message(PERMIT, peer(203, 0, 113, 1, 0), AUTH, SHA1, control=STREAM) + told(INCOMING, 0x81)
+    + told(INCOMING, 0x82, permitted=False) + message(CONNECTION_BIND, CONNECTION, AUTH, SHA1, control=STREAM | 2 | TICK) + told(CLOSED),
+    "tcp_cannot": message(ALLOCATE, TCP, AUTH, SHA1, control=STREAM) + told(LISTENING, error=1),
+    "nat": message(BINDING, attr(0x0003, b"\0\0\0\6")) + message(BINDING, attr(0x0027, b"\x12\x34")) + message(BINDING, attr(0x0026, bytes(64))),
     "expiry": ALLOC + message(ALLOCATE, UDP, AUTH, SHA1, control=TICK | 7 << 2),
 }
 

@@ -445,6 +445,23 @@ static struct rte_mbuf *frame_of(const struct rig_packet *p)
 	return m;
 }
 
+void rig_in_ip(unsigned worker, const void *packet, unsigned len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(rig.dp.pool);
+	must(m != NULL);
+	uint8_t *f = rte_pktmbuf_mtod(m, uint8_t *);
+	bool v4 = *(const uint8_t *)packet >> 4 == 4;
+	memcpy(f, rig.dp.ports[0].mac, 6);
+	memset(f + 6, 4, 6);
+	f[12] = v4 ? 0x08 : 0x86;
+	f[13] = v4 ? 0x00 : 0xdd;
+	memcpy(f + RTE_ETHER_HDR_LEN, packet, len);
+	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + len);
+	m->pkt_len = m->data_len;
+	sl_path_frames(rig.workers[worker], &m, 1, 0, SL_FROM_PORT);
+	sl_path_run_loops(rig.workers[worker]);
+}
+
 void rig_in_alone(unsigned worker, const struct rig_packet *p, unsigned n)
 {
 	struct rte_mbuf *m[SL_BURST];

@@ -57,6 +57,8 @@ struct rig_packet rig_rtp(const char *src, const struct sl_cmd_leg *to, uint8_t 
 struct rig_packet rig_datagram(const char *src, const struct sl_endpoint *dst, const void *data, unsigned len);
 /* Put up to SL_BURST of them into a worker as one burst; then everything the other worker was given. */
 void rig_in(unsigned worker, const struct rig_packet *p, unsigned n);
+/* An IP packet as it is. */
+void rig_in_ip(unsigned worker, const void *packet, unsigned len);
 /* The same, and the other worker does not take what it was given. */
 void rig_in_alone(unsigned worker, const struct rig_packet *p, unsigned n);
 /* What was sent since the last call, oldest first; checksums are checked. Returns how many (at most max are copied). */

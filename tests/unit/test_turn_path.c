@@ -78,6 +78,31 @@ static void relays(void **state)
 	rig_assert_to(&out[0], CLIENT_V6);
 }
 
+/* RFC 8656 7.2: a relayed address of each family. */
+static void either_family(void **state)
+{
+	struct sl_worker *w = rig_worker(0);
+	struct sl_endpoint v4 = rig_allocation(CLIENT, CHANNEL, PEER), to = rig_endpoint(PEER_V6);
+	int port = sl_port_draw(&w->sessions.ports, &w->sessions.prng, 1, SL_PORT_ANY);
+	struct sl_endpoint v6 = {w->turn.relay[1], htons((uint16_t)port)};
+	uint32_t alloc = sl_relay_find(&w->sessions.ports, 0, ntohs(v4.port_be));
+	sl_alloc_add_relay(&w->sessions, alloc, 1, htons((uint16_t)port));
+	assert_int_equal(sl_channel_set(&w->sessions, alloc, CHANNEL + 1, &to, false, w->now.s, w->now.s + 300, w->now.s + 600, 8), 0);
+	uint8_t data[SL_CHANNEL_HEADER_BYTES + 4] = {(CHANNEL + 1) >> 8, (CHANNEL + 1) & 0xff, 0, 4};
+	struct sl_endpoint listener = server(false);
+	assert_int_equal(deliver(rig_datagram(CLIENT, &listener, data, sizeof data), 1), 1);
+	rig_assert_to(&out[0], PEER_V6);
+	assert_true(sl_endpoint_eq(&out[0].src, &v6));
+	assert_int_equal(from_client(CLIENT, 1), 1);
+	rig_assert_to(&out[0], PEER);
+	assert_true(sl_endpoint_eq(&out[0].src, &v4));
+	assert_int_equal(from_peer(PEER_V6, &v6, 1), 1);
+	rig_assert_to(&out[0], CLIENT);
+	assert_int_equal(out[0].data[1], (CHANNEL + 1) & 0xff);
+	assert_int_equal(from_peer(PEER, &v4, 1), 1);
+	assert_int_equal(out[0].data[1], CHANNEL & 0xff);
+}
+
 static void an_allocation_has_its_rate(void **state)
 {
 	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER), other = rig_allocation(OTHER, CHANNEL, PEER);
@@ -223,6 +248,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(relays),
+		TEST(either_family),
 		TEST(an_allocation_has_its_rate),
 		TEST(an_allocation_has_its_bytes),
 		TEST(send_indications_count),
