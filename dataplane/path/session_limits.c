@@ -28,7 +28,7 @@ static bool limit(struct sl_worker *w, struct sl_meter *m, const struct sl_meter
  * leaves the bucket to it. */
 static bool session_quota(struct sl_worker *w, uint32_t alloc, enum sl_meter_direction direction, struct sl_meter_rate *rate, unsigned len, bool *charged)
 {
-	const struct sl_cmd_realm *realm = sl_turn_conf_realm(w->turn.conf, w->sessions.allocs[alloc].realm);
+	const struct sl_cmd_realm *realm = sl_turn_conf_realm(w->turn.conf, w->sessions.allocs[alloc].realm); /* a change of realms comes to it in time */
 	uint32_t kbps = realm ? realm->session.hard_kbps[direction] : 0;
 	bool dry = w->policy->told.dry_run;
 

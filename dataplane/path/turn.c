@@ -184,7 +184,7 @@ static void sweep_peers(struct sl_turn *t)
 		if (p->alloc == SL_NONE)
 			continue;
 		judged++;
-		if (!sl_turn_peer_ok(t, s->allocs[p->alloc].realm, &p->ip, p->channel ? ntohs(p->port_be) : -1, &own))
+		if (!sl_turn_peer_ok(t, sl_turn_realm_of(t, p->alloc), &p->ip, p->channel ? ntohs(p->port_be) : -1, &own))
 			sl_peer_end(s, peer);
 	}
 }
@@ -298,9 +298,8 @@ unsigned sl_turn_need_allocation(const struct sl_turn_request *r)
 {
 	if (r->alloc == SL_NONE)
 		return 437;
-	/* RFC 8656 5: an allocation belongs to the user who made it, and users to their realm. */
-	const struct sl_cold_auth *auth = &r->t->sessions->cold.allocs[r->alloc].auth;
-	return auth->username_hash == r->auth.username_hash && r->t->sessions->allocs[r->alloc].realm == r->realm ? 0 : 441;
+	/* RFC 8656 5: an allocation belongs to the user who made it; the hash is of the realm, too. */
+	return r->t->sessions->cold.allocs[r->alloc].auth.username_hash == r->auth.username_hash ? 0 : 441;
 }
 
 bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own)
@@ -329,7 +328,7 @@ static struct sl_turn_verdict send_indication(struct sl_turn_request *r)
 	if (m->n_peers != 1 || m->data.off == 0 || m->n_unknown > 0 || m->peers[0].port_be == 0)
 		return sl_turn_drop(SL_DROP_send_malformed);
 	/* Before provisioning there is no policy to ask; the permission was checked against one. */
-	if (t->conf && !sl_turn_peer_ok(t, t->sessions->allocs[r->alloc].realm, &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
+	if (t->conf && !sl_turn_peer_ok(t, sl_turn_realm_of(t, r->alloc), &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
 		return sl_turn_drop(SL_DROP_peer_forbidden);
 	uint32_t peer = sl_peer_by_endpoint(t->sessions, &t->sessions->allocs[r->alloc], &m->peers[0]);
 	if (peer == SL_NONE || t->sessions->peers[peer].permission_expires_s <= r->now->s)

@@ -173,6 +173,15 @@ uint32_t sl_turn_max_lifetime(const struct sl_turn_request *r)
 
 /* ---- after a change of realms ---- */
 
+uint16_t sl_turn_realm_of(const struct sl_turn *t, uint32_t alloc)
+{
+	uint16_t realm = t->sessions->allocs[alloc].realm;
+
+	if (t->renumber_at >= t->sessions->n_allocs && t->realms_version == sl_turn_conf_realms_version(t->conf))
+		return realm;
+	return sl_turn_conf_realm_by_tag(t->conf, t->sessions->cold.allocs[alloc].auth.realm_tag, realm);
+}
+
 void sl_turn_policy_tick(struct sl_turn *t)
 {
 	struct sl_sessions *s = t->sessions;
@@ -186,7 +195,7 @@ void sl_turn_policy_tick(struct sl_turn *t)
 	for (unsigned i = 0; i < SWEEP_ALLOCATIONS && t->renumber_at < s->n_allocs; i++) {
 		struct sl_alloc *a = &s->allocs[t->renumber_at];
 		if (a->expires_s != 0)
-			a->realm = sl_turn_conf_realm_by_tag(t->conf, s->cold.allocs[t->renumber_at].auth.realm_tag, a->realm);
+			a->realm = sl_turn_realm_of(t, t->renumber_at);
 		t->renumber_at++;
 	}
 }

@@ -130,8 +130,7 @@ static uint16_t realm_of(const struct sl_turn_request *r)
 	uint16_t realm = SL_TURN_ANY_REALM;
 
 	if (r->alloc != SL_NONE)
-		realm = sl_turn_conf_realm_by_tag(
-			conf, r->t->sessions->cold.allocs[r->alloc].auth.realm_tag, r->t->sessions->allocs[r->alloc].realm);
+		realm = sl_turn_realm_of(r->t, r->alloc);
 	if (realm == SL_TURN_ANY_REALM && r->m.origin.off)
 		realm = sl_turn_conf_origin(conf, sl_span_at(&r->m, r->m.origin), r->m.origin.len);
 	if (realm == SL_TURN_ANY_REALM && r->from->realm_hint < sl_turn_conf_n_realms(conf))

@@ -22,6 +22,7 @@ enum {
 	USERS_MIN = 1024,
 	USERS_MAX = 1 << 18,
 	ALLOCATIONS_A_USER = 4, /* of those with traffic in a second, at a time when all of them have some */
+	JUDGE_AFTER_US = 100000, /* of a new second: by then every worker has added what it had of the last one */
 	WATCHED = 64,          /* users over their soft limit that a worker keeps an eye on */
 };
 #define SECOND_NS UINT64_C(1000000000)
@@ -68,7 +69,7 @@ struct sl_turn_bandwidth_worker {
 	unsigned worker;
 	void (*tell)(void *ctx, const struct sl_evt_turn_quota *e);
 	void *ctx;
-	uint32_t ticked_s;
+	uint32_t flushed_s, judged_s;
 	uint64_t tokens[N_SHARED][N_DIRECTIONS];
 	uint64_t bytes[N_SHARED][N_DIRECTIONS]; /* not yet added to the shared ones */
 	uint32_t n_watched;
@@ -302,8 +303,8 @@ static bool take_user(struct sl_turn_bandwidth_worker *b, const struct sl_turn_t
 		return true;
 	if (atomic_load_explicit(&u->used_s, memory_order_relaxed) != now_s)
 		atomic_store_explicit(&u->used_s, now_s, memory_order_relaxed);
-	atomic_fetch_add_explicit(&u->bytes[t->direction], t->len, memory_order_relaxed);
 	judge_user(b, u, t, limit->soft_kbps, now_s);
+	atomic_fetch_add_explicit(&u->bytes[t->direction], t->len, memory_order_relaxed);
 	/* In nanoseconds: a bit at 1 kbit/s takes a million of them. */
 	return kbps == 0 ||
 		sl_meter_advance(&u->until_ns[t->direction], (uint64_t)t->len * 8 * 1000000 / kbps, now_us * 1000 + SECOND_NS, SECOND_NS);
@@ -352,19 +353,21 @@ bool sl_turn_bandwidth_take(struct sl_turn_bandwidth_worker *b, const struct sl_
 
 void sl_turn_bandwidth_tick(struct sl_turn_bandwidth_worker *b, const struct sl_turn_conf *c, uint64_t now_us)
 {
-	uint32_t now_s = (uint32_t)(now_us / SECOND_US) + 1, elapsed_s = now_s - b->ticked_s;
+	uint32_t now_s = (uint32_t)(now_us / SECOND_US) + 1;
 	unsigned n = sl_turn_conf_n_realms(c);
 
-	if (elapsed_s == 0)
-		return;
-	for (unsigned i = 0; i < n; i++)
-		flush_shared(b, i);
-	flush_shared(b, NODE);
-	if (b->worker == 0 && b->ticked_s != 0) {
+	if (b->flushed_s != now_s) {
+		b->flushed_s = now_s;
 		for (unsigned i = 0; i < n; i++)
-			judge_shared(b, i, sl_turn_conf_realm(c, i)->realm.soft_kbps, elapsed_s, now_s);
-		judge_shared(b, NODE, sl_turn_conf_settings(c)->node.soft_kbps, elapsed_s, now_s);
+			flush_shared(b, i);
+		flush_shared(b, NODE);
+		look_at_watched(b, now_s);
 	}
-	b->ticked_s = now_s;
-	look_at_watched(b, now_s);
+	if (b->worker != 0 || b->judged_s == now_s || now_us % SECOND_US < JUDGE_AFTER_US)
+		return;
+	uint32_t elapsed_s = b->judged_s ? now_s - b->judged_s : 1;
+	b->judged_s = now_s;
+	for (unsigned i = 0; i < n; i++)
+		judge_shared(b, i, sl_turn_conf_realm(c, i)->realm.soft_kbps, elapsed_s, now_s);
+	judge_shared(b, NODE, sl_turn_conf_settings(c)->node.soft_kbps, elapsed_s, now_s);
 }

@@ -109,6 +109,8 @@ bool sl_turn_redirect(struct sl_turn_request *r, struct sl_turn_verdict *v);
 uint32_t sl_turn_max_lifetime(const struct sl_turn_request *r);
 /* Each millisecond: allocations learn their realm's index when a configuration has changed it. */
 void sl_turn_policy_tick(struct sl_turn *t);
+/* The index as it is now, whether that has come to the allocation or not; SL_TURN_ANY_REALM: the realm is gone. With t->conf. */
+uint16_t sl_turn_realm_of(const struct sl_turn *t, uint32_t alloc);
 
 /* ---- turn_mobility.c (RFC 8016) ---- */
 

@@ -175,7 +175,7 @@ void sl_turn_tcp_tick(struct sl_turn *t, const struct sl_turn_now *now)
 	for (unsigned i = 0; i < SWEPT && c->judge_at < c->n; i++) {
 		struct sl_tcp_connection *k = &c->connections[c->judge_at++];
 		if (k->state != SL_TCP_FREE &&
-			!sl_turn_peer_ok(t, t->sessions->allocs[k->alloc].realm, &k->peer.ip, ntohs(k->peer.port_be), &own))
+			!sl_turn_peer_ok(t, sl_turn_realm_of(t, k->alloc), &k->peer.ip, ntohs(k->peer.port_be), &own))
 			sl_tcp_close(t, k);
 	}
 }
@@ -305,9 +305,7 @@ static unsigned check_bind(const struct sl_turn_request *r, struct sl_tcp_connec
 	*out = &t->tcp->connections[i];
 	if ((*out)->state != SL_TCP_WAITING)
 		return 400;
-	const struct sl_cold_auth *auth = &t->sessions->cold.allocs[(*out)->alloc].auth;
-	bool same = auth->username_hash == r->auth.username_hash && t->sessions->allocs[(*out)->alloc].realm == r->realm;
-	return same ? 0 : 441;
+	return t->sessions->cold.allocs[(*out)->alloc].auth.username_hash == r->auth.username_hash ? 0 : 441;
 }
 
 struct sl_turn_verdict sl_turn_connection_bind(struct sl_turn_request *r)

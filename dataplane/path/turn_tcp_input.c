@@ -104,7 +104,7 @@ static void incoming(struct sl_turn *t, const struct sl_stream_record *in, const
 	bool own;
 
 	if (alloc != SL_NONE && t->conf && sl_permission_live(t->sessions, &t->sessions->allocs[alloc], &in->peer.ip, now->s) &&
-		sl_turn_peer_ok(t, t->sessions->allocs[alloc].realm, &in->peer.ip, -1, &own))
+		sl_turn_peer_ok(t, sl_turn_realm_of(t, alloc), &in->peer.ip, -1, &own))
 		k = sl_tcp_new(t, alloc, &in->peer);
 	order.incoming = in->connection;
 	order.kind = SL_STREAM_DO_TCP_ACCEPT;

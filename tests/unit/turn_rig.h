@@ -425,6 +425,12 @@ struct client {
 	bool sha1, sha256;   /* which integrity attributes it sends */
 	bool algorithms;     /* echoes the offer and picks SHA-256 */
 	bool userhash, fingerprint;
+	const char *origin;         /* sent with each request; NULL = none */
+	uint16_t realm_hint;        /* as a stream thread found it */
+	const uint8_t *token;       /* ACCESS-TOKEN, sent with what is signed; NULL = none */
+	unsigned token_len;
+	const uint8_t *session_key; /* signs instead of a password's; NULL = none */
+	unsigned session_key_len;
 	char nonce[128];
 	uint8_t nonce_len;
 	uint32_t tid;
@@ -442,6 +448,7 @@ static inline struct client client_at(struct rig *r, const char *from, unsigned 
 		.user = "alice",
 		.realm = "example.org",
 		.password = "wonderland",
+		.realm_hint = SL_TURN_ANY_REALM,
 		.sha1 = true,
 	};
 
@@ -453,6 +460,11 @@ static inline unsigned client_key(const struct client *c, uint8_t key[32])
 {
 	char text[700];
 	int n = snprintf(text, sizeof text, "%s:%s:%s", c->user, c->realm, c->password);
+
+	if (c->session_key) {
+		memcpy(key, c->session_key, c->session_key_len);
+		return c->session_key_len;
+	}
 
 	if (c->algorithms)
 		SHA256((uint8_t *)text, (size_t)n, key);
@@ -469,6 +481,8 @@ static inline struct sl_stun_builder *client_begin(struct client *c, unsigned me
 	c->tid++;
 	memcpy(tid, &c->tid, sizeof c->tid);
 	sl_stun_begin(&c->b, c->msg, sizeof c->msg, (uint16_t)method, cls, tid);
+	if (c->origin)
+		sl_stun_add(&c->b, SL_ATTR_ORIGIN, c->origin, strlen(c->origin));
 	return &c->b;
 }
 
@@ -491,6 +505,8 @@ static inline void client_sign(struct client *c)
 	} else {
 		sl_stun_add(&c->b, SL_ATTR_USERNAME, c->user, strlen(c->user));
 	}
+	if (c->token)
+		sl_stun_add(&c->b, SL_ATTR_ACCESS_TOKEN, c->token, c->token_len);
 	sl_stun_add(&c->b, SL_ATTR_REALM, c->realm, strlen(c->realm));
 	sl_stun_add(&c->b, SL_ATTR_NONCE, c->nonce, c->nonce_len);
 	if (c->algorithms) {
@@ -518,7 +534,7 @@ static inline unsigned client_send(struct client *c)
 		abort();
 	memcpy(exact, c->msg, len);
 	memset(r->reply, 0xa5, sizeof r->reply);
-	struct sl_turn_arrival from = {.flow = &c->flow, .realm_hint = SL_TURN_ANY_REALM};
+	struct sl_turn_arrival from = {.flow = &c->flow, .realm_hint = c->realm_hint};
 	r->verdict = sl_turn_handle_from(&r->turn[c->w], &from, exact, (unsigned)len, &r->now, r->reply, sizeof r->reply);
 	if (r->verdict.action == SL_TURN_HAND) {
 		r->handed++;

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Sluice Authors */
+
+/* Third-party authorisation (RFC 7635): tokens made with OpenSSL as an authorisation server makes them, and every way to spoil one. */
+
+#include "tests/unit/unit.h"
+
+#include "tests/unit/turn_rig.h"
+
+enum { ISSUED = RIG_UNIX_S - 10, LIFETIME = 1200 };
+
+static struct rig r;
+static uint8_t token[2000];
+static unsigned token_len;
+static const uint8_t session_key[33] = "0123456789abcdefghijklmnopqrstuv";
+
+static struct sl_command key_command(const char *kid, unsigned algorithm)
+{
+	struct sl_command cmd = {.h.type = SL_CMD_OAUTH_KEY,
+		.oauth_key = {.algorithm = (uint8_t)algorithm, .kid_len = (uint8_t)strlen(kid)}};
+
+	memcpy(cmd.oauth_key.kid, kid, strlen(kid));
+	memset(cmd.oauth_key.key, kid[0], algorithm == SL_OAUTH_A256GCM ? 32 : 16);
+	return cmd;
+}
+
+static void more(struct rig *rig)
+{
+	struct sl_command cmd = key_command("north", SL_OAUTH_A256GCM);
+
+	rig_apply(rig, &cmd);
+	cmd = key_command("south", SL_OAUTH_A128GCM);
+	rig_apply(rig, &cmd);
+	cmd = key_command("old", SL_OAUTH_A128GCM);
+	cmd.oauth_key.not_after_unix_s = RIG_UNIX_S;
+	rig_apply(rig, &cmd);
+	cmd = key_command("future", SL_OAUTH_A128GCM);
+	cmd.oauth_key.not_before_unix_s = RIG_UNIX_S + 1;
+	rig_apply(rig, &cmd);
+}
+
+static int setup(void **state)
+{
+	rig_open(&r, 1);
+	strcpy(r.realm.server_name, "turn.example.org");
+	r.realm.offer_third_party = 1;
+	r.more = more;
+	rig_provision(&r, NULL, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_close(&r);
+	return 0;
+}
+
+static void put(uint8_t **p, uint64_t v, unsigned bytes)
+{
+	while (bytes-- > 0)
+		*(*p)++ = (uint8_t)(v >> 8 * bytes);
+}
+
+struct as { /* what an authorisation server puts into a token */
+	const char *kid, *server;
+	unsigned key_len, says_key_len;
+	uint64_t stamp;
+	uint32_t lifetime;
+};
+
+static struct as good(const char *kid)
+{
+	return (struct as){kid, "turn.example.org", 20, 20, (uint64_t)ISSUED << 16 | 0x8000, LIFETIME};
+}
+
+static void seal(const struct as *a)
+{
+	bool is128 = strcmp(a->kid, "north") != 0;
+	uint8_t key[32], plain[600], *p = plain, *out = token;
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	int n;
+
+	memset(key, a->kid[0], sizeof key);
+	put(&p, a->says_key_len, 2);
+	for (unsigned i = 0; i < a->key_len; i++)
+		*p++ = session_key[i % 32];
+	put(&p, a->stamp, 8);
+	put(&p, a->lifetime, 4);
+	put(&out, 12, 2);
+	memcpy(out, "twelve bytes", 12);
+	assert_int_equal(EVP_EncryptInit_ex(c, is128 ? EVP_aes_128_gcm() : EVP_aes_256_gcm(), NULL, key, out), 1);
+	out += 12;
+	assert_int_equal(EVP_EncryptUpdate(c, NULL, &n, (const uint8_t *)a->server, (int)strlen(a->server)), 1);
+	assert_int_equal(EVP_EncryptUpdate(c, out, &n, plain, (int)(p - plain)), 1);
+	out += n;
+	assert_int_equal(EVP_EncryptFinal_ex(c, out, &n), 1);
+	assert_int_equal(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, 16, out), 1);
+	EVP_CIPHER_CTX_free(c);
+	token_len = (unsigned)(out + 16 - token);
+}
+
+/* A client that has this token, and its nonce. */
+static struct client bearer(const struct as *a, unsigned port)
+{
+	char from[40];
+	snprintf(from, sizeof from, "198.51.100.7:%u", port);
+	struct client c = client_at(&r, from, 0);
+
+	seal(a);
+	c.user = a->kid;
+	c.token = token;
+	c.token_len = token_len;
+	c.session_key = session_key;
+	c.session_key_len = a->key_len;
+	client_login(&c);
+	return c;
+}
+
+static void is_offered_in_the_challenge(void **state)
+{
+	struct client c = client_at(&r, "198.51.100.7:4000", 0);
+	static const uint8_t attribute[] = {0x80, 0x2e, 0, 16, 't', 'u', 'r', 'n', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e', '.', 'o', 'r', 'g'};
+
+	client_login(&c);
+	assert_non_null(memmem(r.reply, r.verdict.reply_len, attribute, sizeof attribute));
+	r.realm.offer_third_party = 0;
+	rig_provision(&r, NULL, NULL);
+	c.nonce_len = 0;
+	client_login(&c);
+	assert_null(memmem(r.reply, r.verdict.reply_len, attribute, 2));
+}
+
+static void a_token_brings_its_key(void **state)
+{
+	static const char *const kids[] = {"north", "south"};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct as a = good(kids[i % 2]);
+		a.key_len = a.says_key_len = i / 2 ? 32 : 20;
+		struct client c = bearer(&a, 4000 + i);
+		c.sha256 = i == 3;
+		c.sha1 = !c.sha256;
+		assert_int_equal(client_allocate(&c), 0);
+		assert_true(client_answer_authentic(&c));
+		assert_int_equal(r.counters[0][SL_C_oauth_accepted], 2 * i + 1);
+		assert_int_equal(r.sessions[0].cold.allocs[0].auth.key_len, a.key_len);
+		assert_int_equal(client_refresh(&c, 0), 0);
+	}
+}
+
+static void the_session_goes_on_with_the_key_alone(void **state)
+{
+	struct as a = good("north");
+	struct client c = bearer(&a, 4000);
+
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(r.answer.lifetime_s, 600);
+	c.token = NULL;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 0);
+	rig_wait(&r, 100);
+	assert_int_equal(client_refresh(&c, 3600), 0);
+	assert_int_equal(r.answer.lifetime_s, 500); /* without a token it lives no longer than it did */
+	c.token = token;
+	assert_int_equal(client_refresh(&c, 3600), 0);
+	assert_int_equal(r.answer.lifetime_s, LIFETIME - 110); /* what is left of the token */
+	c.session_key = (const uint8_t *)"another key of twenty";
+	c.token = NULL;
+	assert_int_equal(client_refresh(&c, 3600), 401);
+	/* Nor does somebody else get in by the name of the key. */
+	struct client d = client_at(&r, "198.51.100.8:4000", 0);
+	d.user = "north";
+	d.session_key = session_key;
+	d.session_key_len = 20;
+	assert_int_equal(client_allocate(&d), 401);
+}
+
+static void a_new_token_renews(void **state)
+{
+	struct as a = good("north");
+	struct client c = bearer(&a, 4000);
+
+	assert_int_equal(client_allocate(&c), 0);
+	rig_wait(&r, 500);
+	a.stamp = (uint64_t)(RIG_UNIX_S + 500) << 16;
+	a.key_len = a.says_key_len = 32;
+	seal(&a);
+	c.token_len = token_len;
+	c.session_key_len = 32;
+	assert_int_equal(client_refresh(&c, 1000), 0);
+	assert_int_equal(r.answer.lifetime_s, 1000);
+}
+
+static void every_byte_counts(void **state)
+{
+	struct as a = good("north");
+	struct client c = bearer(&a, 4000);
+
+	for (unsigned i = 0; i < token_len; i++) {
+		token[i] ^= 1;
+		assert_int_equal(client_allocate(&c), 401);
+		token[i] ^= 1;
+	}
+	for (unsigned len = 0; len < token_len; len++) {
+		c.token_len = len;
+		assert_int_equal(client_allocate(&c), 401);
+	}
+	for (unsigned len = token_len + 1; len < 1000; len += 37) {
+		c.token_len = len;
+		assert_int_equal(client_allocate(&c), 401);
+	}
+	assert_int_equal(r.verdict.signal, SL_GUARD_SAW_AUTH_FAILED);
+	c.token_len = token_len;
+	assert_int_equal(client_allocate(&c), 0);
+}
+
+/* Sealed with the right key, and wrong all the same. */
+static void what_is_inside_is_checked(void **state)
+{
+	struct as a = good("north");
+	struct client c = bearer(&a, 4000);
+
+	a.server = "turn.example.com"; /* made for another server */
+	seal(&a);
+	assert_int_equal(client_allocate(&c), 401);
+	for (unsigned len = 0; len < 40; len++) {
+		a = good("north");
+		a.key_len = a.says_key_len = len;
+		seal(&a);
+		c.token_len = token_len;
+		c.session_key_len = len;
+		if (len != 20 && len != 32)
+			assert_int_equal(client_allocate(&c), 401);
+	}
+	c.session_key_len = 20;
+	for (unsigned says = 0; says < 66000; says += says < 300 ? 1 : 999) {
+		a = good("north");
+		a.says_key_len = says;
+		seal(&a);
+		c.token_len = token_len;
+		if (says != 20)
+			assert_int_equal(client_allocate(&c), 401);
+	}
+	assert_int_equal(r.sessions[0].n_active, 0);
+}
+
+static void has_its_time(void **state)
+{
+	static const struct {
+		int64_t issued;
+		uint32_t lifetime;
+		bool ok;
+	} cases[] = {
+		{RIG_UNIX_S, 600, true},
+		{RIG_UNIX_S + 5, 600, true}, /* clocks differ a little */
+		{RIG_UNIX_S + 6, 600, false},
+		{RIG_UNIX_S - 600, 600, true},
+		{RIG_UNIX_S - 604, 600, true},
+		{RIG_UNIX_S - 605, 600, false},
+		{0, UINT32_MAX, true},
+		{0, 600, false},
+		{(int64_t)1 << 40, 600, false},
+		{RIG_UNIX_S, 0, true}, /* for five seconds */
+		{RIG_UNIX_S - 5, 0, false},
+		{((int64_t)1 << 48) - 1, UINT32_MAX, false},
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct as a = good("north");
+		a.stamp = (uint64_t)cases[i].issued << 16;
+		a.lifetime = cases[i].lifetime;
+		struct client c = bearer(&a, 4000 + i);
+		assert_int_equal(client_allocate(&c), cases[i].ok ? 0 : 401);
+		if (cases[i].ok)
+			assert_int_equal(client_refresh(&c, 0), 0);
+	}
+}
+
+static void keys_have_their_time(void **state)
+{
+	struct as a = good("old");
+	struct client c = bearer(&a, 4000);
+	assert_int_equal(client_allocate(&c), 401);
+	a = good("future");
+	c = bearer(&a, 4001);
+	assert_int_equal(client_allocate(&c), 401);
+	rig_wait(&r, 1);
+	assert_int_equal(client_allocate(&c), 0);
+	a = good("nobody");
+	c = bearer(&a, 4002);
+	assert_int_equal(client_allocate(&c), 401);
+	assert_int_equal(r.verdict.signal, SL_GUARD_SAW_UNKNOWN_USER);
+}
+
+static void a_short_token_makes_a_short_allocation(void **state)
+{
+	struct as a = good("north");
+	a.lifetime = 100;
+	struct client c = bearer(&a, 4000);
+
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(r.answer.lifetime_s, 90);
+}
+
+static void without_aes_there_are_no_tokens(void **state)
+{
+	struct as a = good("north");
+	struct client c = bearer(&a, 4000);
+
+	r.turn[0].crypto.gcm_open = NULL;
+	assert_int_equal(client_allocate(&c), 401);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(is_offered_in_the_challenge, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_token_brings_its_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_session_goes_on_with_the_key_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_new_token_renews, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_byte_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_inside_is_checked, setup, teardown),
+		cmocka_unit_test_setup_teardown(has_its_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_have_their_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_short_token_makes_a_short_allocation, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_aes_there_are_no_tokens, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
