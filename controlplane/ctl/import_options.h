@@ -129,7 +129,7 @@
 	X(TLS_ALTERNATE, "tls-alternate-server", 0, ALTERNATE, TO, "turn.alternates of tls and dtls, for clients that come while this node drains or is full") \
 	X(UDP_ALTERNATE, "udp-alternate-server", 0, ALTERNATE, TO, "turn.alternates of udp, for clients that come while this node drains or is full") \
 	X(TCP_ALTERNATE, "tcp-alternate-server", 0, ALTERNATE, TO, "turn.alternates of tcp, for clients that come while this node drains or is full") \
-	X(DRAIN_MIN, "drain-min-allocations", 0, NUMBER, NOT, "sluicectl turn drain shows how many are left; stopping is yours")                   \
+	X(DRAIN_MIN, "drain-min-allocations", 0, NUMBER, NOT, "sluicectl turn drain status shows how many are left; stopping is yours")                   \
 	/* ---- records, logs, management ---- */                                                                                                  \
 	X(REDIS_STATS, "redis-statsdb", 'O', REDIS, TO, "turn.accounting.redis")                                                                   \
 	X(PROMETHEUS, "prometheus", 0, FLAG, SAME, "GET /metrics of the API, by its socket; by TCP with control.api_tcp")                          \

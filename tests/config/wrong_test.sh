@@ -40,6 +40,12 @@ all_refuse
 edit 'max_legs = 1024' 'replay_window = 100' \
 	"option 'media.replay_window': 100 is no power of two; allowed 64, 128, 256, 512, 1024"
 all_refuse
+edit 'rfc5766_channels = true;' 'listeners = ( { address = "192.0.2.1:443"; transport = "tls"; } );' \
+	"option 'turn.listeners[0].certificate': is missing; transport = \"tls\" needs certificate (PEM, the full chain) and key"
+all_refuse
+edit 'rfc5766_channels = true;' 'alternates = ( { server = "192.0.2.1:3478"; } );' \
+	"option 'turn.alternates[0].server': 192.0.2.1:3478 is a listener of this node; clients would be sent in a circle"
+all_refuse
 edit 'log_level = "info";' 'guard = { deny = [ "203.0.113.9/24" ]; };' \
 	"option 'guard.deny[0]': \"203.0.113.9/24\" has bits beyond its length; write \"203.0.113.0/24\", or the address alone"
 all_refuse
