@@ -45,9 +45,11 @@ const struct ctl_command ctl_commands[] = {
                 "  --all     those that are zero as well\n\n"
                 "  sluicectl counters --watch\n"
                 "  sluicectl counters --json | jq .drops.no_permission\n"},
-        {{"allocations"}, 0, NULL, MAY_PAGE | MAY_USER, ctl_allocations, "TURN allocations with their traffic",
-                "Usage: sluicectl allocations [--user NAME] [--limit N] [--offset N] [--json]\n\n"
+        {{"allocations"}, 0, NULL, MAY_PAGE | MAY_USER | MAY_REALM | MAY_RESTRICTED, ctl_allocations, "TURN allocations with their traffic",
+                "Usage: sluicectl allocations [--user NAME] [--realm NAME] [--restricted] [--limit N] [--offset N] [--json]\n\n"
                 "  --user NAME   only this user's\n"
+                "  --realm NAME  only this realm's\n"
+                "  --restricted  only of who may only be relayed ('turn restricted')\n"
                 "  --limit N     at most N of them (100; up to 10000)\n"
                 "  --offset N    leave out the first N\n\n"
                 "  sluicectl allocations --user alice\n"
@@ -144,11 +146,11 @@ const struct ctl_command ctl_commands[] = {
         {{"token", "list"}, 0, NULL, MAY_PAGE | MAY_TENANT, ctl_resource_list, "accounts of the API",
                 "Usage: sluicectl token list [--tenant NAME] [--limit N] [--offset N] [--json]\n"},
         {{"token", "delete"}, 1, "NAME", 0, ctl_resource_delete, "end an account of the API", "Usage: sluicectl token delete NAME [--json]\n"},
-        {{"users", "list"}, 0, NULL, MAY_PAGE, ctl_users_list, "static TURN users",
+        {{"users", "list"}, 0, NULL, MAY_PAGE | MAY_REALM, ctl_users_list, "static TURN users",
                 "Usage: sluicectl users [list] [--limit N] [--offset N] [--json]\n\n"
                 "Those of the configuration file and those added since. Passwords are not kept, so they "
                 "cannot be shown.\n"},
-        {{"users", "add"}, 1, "NAME", MAY_PASSWORD, ctl_users_add, "add a user, or change its password",
+        {{"users", "add"}, 1, "NAME", MAY_PASSWORD | MAY_REALM, ctl_users_add, "add a user, or change its password",
                 "Usage: sluicectl users add NAME [--password-stdin | --password PASSWORD] [--json]\n\n"
                 "Asks for the password unless it is given. It takes effect at once and survives restarts.\n\n"
                 "  --password-stdin      read it from standard input, one line\n"
@@ -156,10 +158,49 @@ const struct ctl_command ctl_commands[] = {
                 "it\n\n"
                 "  sluicectl users add alice\n"
                 "  pwgen -s 24 1 | tee alice.password | sluicectl users add alice --password-stdin\n"},
-        {{"users", "remove"}, 1, "NAME", 0, ctl_users_remove, "remove a user",
+        {{"users", "remove"}, 1, "NAME", MAY_REALM, ctl_users_remove, "remove a user",
                 "Usage: sluicectl users remove NAME [--json]\n\n"
                 "Its allocations go on until they expire; see 'sluicectl allocation delete'.\n\n"
                 "  sluicectl users remove alice\n"},
+        {{"turn", "realms"}, 0, NULL, 0, ctl_turn_realms, "TURN's realms: allocations, quotas, users",
+                "Usage: sluicectl turn realms [--json]\n\n"
+                "With --json also their listeners, server names, origins and bandwidth.\n"},
+        {{"turn", "peers"}, 0, NULL, 0, ctl_turn_peers, "who may be relayed to: rules in their order",
+                "Usage: sluicectl turn peers [--json]\n\n"
+                "The first rule that fits decides; those set here come before those of the configuration, those of a realm before those of all.\n"
+                "Loopback, private, link-local, multicast and reserved addresses are denied unless a rule allows them.\n"},
+        {{"turn", "allow"}, 1, "ADDR[/LEN]", MAY_REALM, ctl_turn_allow, "let clients of TURN reach these peers",
+                "Usage: sluicectl turn allow ADDR[/LEN] [--realm NAME] [--json]\n\n"
+                "In force at once, before every other rule; survives restarts. Takes the place of a rule for the same prefix.\n\n"
+                "  sluicectl turn allow 10.20.0.0/16 --realm office.example.org\n"},
+        {{"turn", "deny"}, 1, "ADDR[/LEN]", MAY_REALM, ctl_turn_deny, "keep clients of TURN from these peers",
+                "Usage: sluicectl turn deny ADDR[/LEN] [--realm NAME] [--json]\n\n"
+                "As 'turn allow'. Permissions and channels that are there already relay nothing to them any more.\n"},
+        {{"turn", "remove"}, 1, "ADDR[/LEN]", MAY_REALM, ctl_turn_remove, "take a rule back that 'turn allow' or 'turn deny' made",
+                "Usage: sluicectl turn remove ADDR[/LEN] [--realm NAME] [--json]\n"},
+        {{"turn", "restricted"}, 0, NULL, MAY_PAGE, ctl_turn_restricted, "who may only be relayed",
+                "Usage: sluicectl turn restricted [--limit N] [--offset N] [--json]\n\n"
+                "Addresses and accounts whose allocations are marked and counted ('allocations --restricted').\n"},
+        {{"turn", "restrict"}, 1, "ADDR[/LEN]|ACCOUNT", MAY_REALM, ctl_turn_restrict, "put an address or an account into that register",
+                "Usage: sluicectl turn restrict ADDR[/LEN]|ACCOUNT [--realm NAME] [--json]\n\n"
+                "For allocations made from now on. --realm is of an account (any).\n\n"
+                "  sluicectl turn restrict 203.0.113.0/24\n"
+                "  sluicectl turn restrict alice --realm example.org\n"},
+        {{"turn", "unrestrict"}, 1, "ADDR[/LEN]|ACCOUNT", MAY_REALM, ctl_turn_unrestrict, "take it out again",
+                "Usage: sluicectl turn unrestrict ADDR[/LEN]|ACCOUNT [--realm NAME] [--json]\n"},
+        {{"turn", "drain"}, 1, "on|off|status", MAY_TTL, ctl_turn_drain, "no new allocations; show how far it is",
+                "Usage: sluicectl turn drain on|off|status [--ttl SECONDS] [--json]\n\n"
+                "New clients are sent to an alternate server, or get 508; allocations that are there go on and are refreshed. Stays through restarts of\n"
+                "both programs until 'off'.\n\n"
+                "  --ttl SECONDS   refreshed allocations live at most so long (30..86400), so that clients that went away are noticed soon\n\n"
+                "  sluicectl turn drain on --ttl 300; until sluicectl turn drain status --json | jq -e .done; do sleep 5; done\n"},
+        {{"turn", "load"}, 0, NULL, 0, ctl_turn_load, "how full this node is, and its alternates",
+                "Usage: sluicectl turn load [--json]\n\n"
+                "With --json this node's load, as alternates of other nodes are asked for it (turn.alternates, load_url).\n"},
+        {{"turn", "credentials"}, 0, NULL, MAY_USER | MAY_REALM | MAY_TTL, ctl_turn_credentials, "make a time-limited credential",
+                "Usage: sluicectl turn credentials [--user NAME] [--realm NAME] [--ttl SECONDS] [--json]\n\n"
+                "With the realm's first secret. With --json what an RTCPeerConnection takes is the member iceServers.\n\n"
+                "  --ttl SECONDS   good for so long (86400; 60..2592000)\n"},
         {{"guard", "status"}, 0, NULL, 0, ctl_guard_status, "the guard: lists, limits, what it dropped",
                 "Usage: sluicectl guard [status] [--json]\n\n"
                 "What is in force, and who said so: the configuration, or the API since the last reload.\n"},
@@ -230,6 +271,25 @@ const struct ctl_command ctl_commands[] = {
                 "would not take, makes the\nexit code 1. No control plane is needed.\n\n"
                 "  sluicectl import /etc/turnserver.conf >sluice.conf\n"
                 "  sluicectl config check sluice.conf\n"},
+        {{"turn", "records"}, 0, NULL, MAY_LIMIT | MAY_USER | MAY_REALM | MAY_TIME | MAY_AFTER | MAY_OPEN | MAY_CSV, ctl_turn_records, "records of allocations, the newest first",
+                "Usage: sluicectl turn records [--user NAME] [--realm NAME] [--from TIME] [--to TIME] [--open] [--limit N] [--after ID] [--csv] [--json]\n\n"
+                "  --from TIME, --to TIME   begun in this time: YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ\n"
+                "  --open        those alone whose allocation runs\n"
+                "  --limit N     at most N of them (100; up to 10000)\n"
+                "  --after ID    the next page: what the one before names at its end\n"
+                "  --csv         all that a record holds, as RFC 4180\n\n"
+                "  sluicectl turn records --user alice --from 2026-11-01\n"
+                "  sluicectl turn records --limit 10000 --csv > records.csv\n"},
+        {{"turn", "usage"}, 0, NULL, MAY_LIMIT | MAY_USER | MAY_REALM | MAY_TIME | MAY_CSV, ctl_turn_usage, "what each user relayed, the largest first",
+                "Usage: sluicectl turn usage [--user NAME] [--realm NAME] [--from TIME] [--to TIME] [--limit N] [--csv] [--json]\n\n"
+                "Sums over the records of allocations begun in this time; of those that run as last brought up to date.\n\n"
+                "  sluicectl turn usage --from 2026-11-01 --to 2026-12-01 --csv\n"},
+        {{"turn", "sources"}, 0, NULL, 0, ctl_turn_sources, "tables elsewhere that users are read from",
+                "Usage: sluicectl turn sources [--json]\n\n"
+                "What was read of each, when, how many rows are left out, and why it cannot be read.\n"},
+        {{"turn", "refresh"}, 0, NULL, 0, ctl_turn_sources_refresh, "read those tables now",
+                "Usage: sluicectl turn refresh [--json]\n\n"
+                "Returns when all of them were read and what has changed is in force.\n"},
         {{"config", "check"}, 1, "FILE", 0, ctl_config_check, "is this configuration file good?",
                 "Usage: sluicectl config check FILE [--json]\n\n"
                 "Names file, line, option and what is allowed. Needs no running control plane.\n\n"

@@ -106,7 +106,7 @@ int ctl_counters(const struct ctl *c)
 
 static void print_allocations(const json_t *answer)
 {
-	static const char *const heads[] = {"ID", "USER", "CLIENT", "RELAY", ">WORKER", ">PEERS", ">TO PEER",
+	static const char *const heads[] = {"ID", "USER", "OVER", "CLIENT", "RELAY", ">WORKER", ">PEERS", ">TO PEER",
 	        ">TO CLIENT", ">AGE", ">LEFT"};
 	struct ctl_table t;
 	char buf[CTL_CELL_MAX];
@@ -118,16 +118,15 @@ static void print_allocations(const json_t *answer)
 	{
 		ctl_cell(&t, 0, "%s", ctl_text(a, "id"));
 		ctl_cell(&t, 1, "%s", ctl_text(a, "user"));
-		ctl_cell(&t, 2, "%s", ctl_text(a, "client"));
-		ctl_cell(&t, 3, "%s", ctl_text(a, "relay"));
-		ctl_cell(&t, 4, "%lld", ctl_int(a, "worker"));
-		ctl_cell(&t, 5, "%lld", ctl_int(a, "peers"));
-		ctl_cell(
-		        &t, 6, "%s", ctl_bytes((double)ctl_int(json_object_get(a, "to_peer"), "bytes"), buf));
-		ctl_cell(&t, 7, "%s",
-		        ctl_bytes((double)ctl_int(json_object_get(a, "to_client"), "bytes"), buf));
-		ctl_cell(&t, 8, "%s", ctl_duration(ctl_int(a, "age_s"), buf));
-		ctl_cell(&t, 9, "%s", ctl_duration(ctl_int(a, "lifetime_s"), buf));
+		ctl_cell(&t, 2, "%s", ctl_text(a, "transport"));
+		ctl_cell(&t, 3, "%s", ctl_text(a, "client"));
+		ctl_cell(&t, 4, "%s", ctl_text(a, "relay"));
+		ctl_cell(&t, 5, "%lld", ctl_int(a, "worker"));
+		ctl_cell(&t, 6, "%lld", ctl_int(a, "peers"));
+		ctl_cell(&t, 7, "%s", ctl_bytes((double)ctl_int(json_object_get(a, "to_peer"), "bytes"), buf));
+		ctl_cell(&t, 8, "%s", ctl_bytes((double)ctl_int(json_object_get(a, "to_client"), "bytes"), buf));
+		ctl_cell(&t, 9, "%s", ctl_duration(ctl_int(a, "age_s"), buf));
+		ctl_cell(&t, 10, "%s", ctl_duration(ctl_int(a, "lifetime_s"), buf));
 	}
 	ctl_table_print(&t);
 	if ((long long)shown < ctl_int(answer, "total"))
@@ -142,8 +141,10 @@ int ctl_allocations(const struct ctl *c)
 	json_t *answer;
 
 	int n = snprintf(path, sizeof path, "/v1/allocations?limit=%s&offset=%s", limit, offset);
-	if (c->user)
-		snprintf(path + n, sizeof path - (size_t)n, "&user=%s", user);
+	char *realm = ctl_escape(c->realm ? c->realm : "");
+	snprintf(path + n, sizeof path - (size_t)n, "%s%s%s%s%s", c->user ? "&user=" : "", user, c->realm ? "&realm=" : "", realm,
+	        c->restricted ? "&restricted=true" : "");
+	free(realm);
 	free(user);
 	free(limit);
 	free(offset);

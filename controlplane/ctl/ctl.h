@@ -23,10 +23,12 @@ struct ctl {
 	const char *socket;
 	int timeout_s; /* for an answer */
 	const char *word; /* the command's first */
-	bool json, watch, all, password_stdin, ladder, csv, follow, once;
+	bool json, watch, all, password_stdin, ladder, csv, follow, once, open;
 	const char *user, *password, *limit, *offset, *party, *times, *format;
 	const char *tenant, *trunk, *number, *call, *after, *contact, *scopes;
-	const char *duration, *reason, *level, *by, *from, *count;
+	const char *duration, *reason, *level, *by, *from, *count, *to;
+	const char *realm, *ttl;
+	bool restricted;
 	int n_args; /* what follows the command's words */
 	char **args;
 };
@@ -58,6 +60,11 @@ enum ctl_option {
 	MAY_TOP = 1 << 20, /* --level, --by, --once */
 	MAY_SAMPLES = 1 << 21, /* --count, --from */
 	MAY_LIMIT = 1 << 22, /* of --limit alone */
+	MAY_REALM = 1 << 23,
+	MAY_TTL = 1 << 24,
+	MAY_RESTRICTED = 1 << 25,
+	MAY_TIME = 1 << 26, /* --from, --to: times */
+	MAY_OPEN = 1 << 27,
 };
 
 struct ctl_command {
@@ -140,6 +147,10 @@ int ctl_sessions_play(const struct ctl *c);
 int ctl_sessions_stop(const struct ctl *c);
 int ctl_sessions_dtmf(const struct ctl *c);
 int ctl_sessions_block(const struct ctl *c);
+int ctl_turn_records(const struct ctl *c); /* turn_records.c */
+int ctl_turn_usage(const struct ctl *c);
+int ctl_turn_sources(const struct ctl *c);
+int ctl_turn_sources_refresh(const struct ctl *c);
 int ctl_users_list(const struct ctl *c);
 int ctl_users_add(const struct ctl *c);
 int ctl_users_remove(const struct ctl *c);
@@ -176,5 +187,16 @@ int ctl_guard_set(const struct ctl *c);
 int ctl_guard_reset(const struct ctl *c);
 int ctl_guard_report(const struct ctl *c);
 int ctl_guard_samples(const struct ctl *c);
+int ctl_turn_realms(const struct ctl *c);
+int ctl_turn_peers(const struct ctl *c);
+int ctl_turn_allow(const struct ctl *c);
+int ctl_turn_deny(const struct ctl *c);
+int ctl_turn_remove(const struct ctl *c);
+int ctl_turn_restricted(const struct ctl *c);
+int ctl_turn_restrict(const struct ctl *c);
+int ctl_turn_unrestrict(const struct ctl *c);
+int ctl_turn_drain(const struct ctl *c);
+int ctl_turn_load(const struct ctl *c);
+int ctl_turn_credentials(const struct ctl *c);
 int ctl_reload(const struct ctl *c);
 int ctl_healthz(const struct ctl *c);

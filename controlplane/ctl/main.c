@@ -84,8 +84,13 @@ static const struct {
         {"level", MAY_TOP, true, offsetof(struct ctl, level)},
         {"by", MAY_TOP, true, offsetof(struct ctl, by)},
         {"once", MAY_TOP, false, offsetof(struct ctl, once)},
-        {"from", MAY_SAMPLES, true, offsetof(struct ctl, from)},
+        {"from", MAY_SAMPLES | MAY_TIME, true, offsetof(struct ctl, from)},
+        {"to", MAY_TIME, true, offsetof(struct ctl, to)},
+        {"open", MAY_OPEN, false, offsetof(struct ctl, open)},
+        {"realm", MAY_REALM, true, offsetof(struct ctl, realm)},
         {"count", MAY_SAMPLES, true, offsetof(struct ctl, count)},
+        {"ttl", MAY_TTL, true, offsetof(struct ctl, ttl)},
+        {"restricted", MAY_RESTRICTED, false, offsetof(struct ctl, restricted)},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0], OPT_FIRST = 256, OPT_TIMEOUT = OPT_FIRST + N_OPTIONS };
 _Static_assert((size_t)N_OPTIONS <= sizeof(((struct parsed *)NULL)->given), "a mark for each");

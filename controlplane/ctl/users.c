@@ -15,20 +15,22 @@ enum { PASSWORD_LINE_MAX = 1024 };
 
 int ctl_users_list(const struct ctl *c)
 {
-	static const char *const heads[] = {"USER", "FROM", "ADDED", "USABLE"};
+	static const char *const heads[] = {"USER", "REALM", "FROM", "ADDED", "USABLE"};
 	struct ctl_table t;
 	char path[4096], when[32];
 	char *limit = ctl_escape(c->limit ? c->limit : "1000"), *offset = ctl_escape(c->offset ? c->offset : "0");
 	json_t *answer, *u;
 	size_t i;
 
-	snprintf(path, sizeof path, "/v1/turn/users?limit=%s&offset=%s", limit, offset);
+	char *realm = ctl_escape(c->realm ? c->realm : "");
+	snprintf(path, sizeof path, "/v1/turn/users?limit=%s&offset=%s%s%s", limit, offset, c->realm ? "&realm=" : "", realm);
+	free(realm);
 	free(limit);
 	free(offset);
 	int rc = ctl_get(c, path, &answer);
 	if (rc != CTL_OK || !answer)
 		return rc;
-	ctl_table_begin(&t, 4, heads);
+	ctl_table_begin(&t, sizeof heads / sizeof heads[0], heads);
 	json_array_foreach(json_object_get(answer, "users"), i, u)
 	{
 		time_t created = (time_t)ctl_int(u, "created_unix_s");
@@ -37,10 +39,11 @@ int ctl_users_list(const struct ctl *c)
 		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &tm);
 		bool usable = json_is_true(json_object_get(u, "usable"));
 		ctl_cell(&t, 0, "%s", ctl_text(u, "name"));
-		ctl_cell(&t, 1, "%s",
-		        strcmp(ctl_text(u, "origin"), "api") == 0 ? "sluicectl/API" : "configuration");
-		ctl_cell(&t, 2, "%s", created ? when : "-");
-		ctl_cell(&t, 3, "%s", usable ? "yes" : "no: added under another realm");
+		const char *origin = ctl_text(u, "origin");
+		ctl_cell(&t, 1, "%s", ctl_text(u, "realm"));
+		ctl_cell(&t, 2, "%s", strcmp(origin, "api") == 0 ? "sluicectl/API" : strcmp(origin, "table") == 0 ? "user table" : "configuration");
+		ctl_cell(&t, 3, "%s", created ? when : "-");
+		ctl_cell(&t, 4, "%s", usable ? "yes" : "no: there is no such realm now");
 	}
 	ctl_table_print(&t);
 	long long total = ctl_int(answer, "total");
@@ -122,7 +125,7 @@ int ctl_users_add(const struct ctl *c)
 
 	if (!find_password(c, password, sizeof password))
 		return CTL_USAGE;
-	json_t *body = json_pack("{s:s, s:s}", "name", c->args[0], "password", password);
+	json_t *body = json_pack("{s:s, s:s, s:s*}", "name", c->args[0], "password", password, "realm", c->realm);
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	OPENSSL_cleanse(password, sizeof password);
 	json_decref(body);
@@ -142,8 +145,10 @@ int ctl_users_remove(const struct ctl *c)
 	char *name = ctl_escape(c->args[0]);
 	json_t *answer;
 
-	snprintf(path, sizeof path, "/v1/turn/users?name=%s", name);
+	char *realm = ctl_escape(c->realm ? c->realm : "");
+	snprintf(path, sizeof path, "/v1/turn/users?name=%s%s%s", name, c->realm ? "&realm=" : "", realm);
 	free(name);
+	free(realm);
 	long status = ctl_request(c, "DELETE", path, NULL, &answer);
 	return report(c, status, answer);
 }

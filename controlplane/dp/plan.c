@@ -349,7 +349,7 @@ static void add_alternates(struct making *m)
 		c->server = a->server;
 		c->realm = SL_TURN_ANY_REALM;
 		c->transport = (uint8_t)a->transport;
-		c->weight = m->live->weights ? m->live->weights[i] : (uint8_t)a->weight;
+		c->weight = m->live->weights[i];
 	}
 }
 

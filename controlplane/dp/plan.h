@@ -33,7 +33,7 @@ struct sl_turn_live {
 	size_t n_peers, n_restricted;
 	const struct sl_turn_peer *peers;       /* before those of the file */
 	struct sl_turn_restricted *const *restricted; /* beside those of the file */
-	const uint8_t *weights;                 /* of the file's alternates; NULL = as the file has them */
+	const uint8_t *weights;                 /* of the file's alternates */
 	struct sl_cmd_drain drain;
 	const struct sl_source_set *sourced;    /* user tables (controlplane/turn/source_set.h): a realm of them that the file has not becomes one. NULL = nothing */
 };

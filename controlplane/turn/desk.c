@@ -16,12 +16,15 @@ enum { TELL_AGAIN_MS = 1000, QUOTA_LOG_MS = 60000, QUOTA_LINES = 20 };
 struct sl_turn_plan *desk_make_plan(const struct sl_desk *d, const struct sl_config *config, const struct desk_peers *peers,
         const struct desk_register *restricted, const struct sl_desk_drain *drain, char *text, size_t text_len)
 {
+	uint8_t first[SL_CONF_MAX_ALTERNATES];
+
+	desk_first_weights(&config->turn, first);
 	struct sl_turn_live live = {.n_peers = peers->n,
 	        .peers = peers->all,
 	        .n_restricted = restricted->n,
 	        .restricted = restricted->all,
-	        /* Weights are of the alternates of the configuration in force; others begin as the file has them. */
-	        .weights = config == d->o.config ? d->weights : NULL,
+	        /* Loads are known of the alternates of the configuration in force. */
+	        .weights = config == d->o.config ? d->weights : first,
 	        .drain = {.on = drain->on, .max_lifetime_s = drain->max_lifetime_s},
 	        .sourced = d->sourced};
 

@@ -24,6 +24,28 @@ const struct sl_desk_alternate *sl_desk_alternate(const struct sl_desk *d, unsig
 	return &d->alternates[i];
 }
 
+/* Weights of the file are shares of any size. Where loads are known they are spread over 0..100, so that some load takes some of them. */
+static unsigned scaled(const struct sl_conf_turn *t, unsigned i, unsigned percent)
+{
+	unsigned most = 1;
+	bool polled = false;
+
+	for (unsigned k = 0; k < t->n_alternates; k++) {
+		most = t->alternates[k].weight > most ? t->alternates[k].weight : most;
+		polled |= t->alternates[k].load_url != NULL;
+	}
+	if (!polled)
+		return t->alternates[i].weight;
+	unsigned weight = t->alternates[i].weight * (100 - percent) / most;
+	return percent >= 100 ? 0 : weight ? weight : 1; /* some room left is some weight left */
+}
+
+void desk_first_weights(const struct sl_conf_turn *t, uint8_t weights[SL_CONF_MAX_ALTERNATES])
+{
+	for (unsigned i = 0; i < t->n_alternates; i++)
+		weights[i] = (uint8_t)scaled(t, i, 0);
+}
+
 static void set_weight(struct sl_desk *d, unsigned i, unsigned weight)
 {
 	const struct sl_conf_alternate *a = &conf(d)->alternates[i];
@@ -81,7 +103,6 @@ static void answered(void *ctx, int error, const char *text, long status, const 
 		snprintf(why, sizeof why, "%s", text);
 
 	struct sl_desk_alternate *a = &d->alternates[i];
-	unsigned most = conf(d)->alternates[i].weight;
 	a->is_known = !why[0];
 	memcpy(a->trouble, why, sizeof a->trouble);
 	if (why[0]) {
@@ -93,9 +114,7 @@ static void answered(void *ctx, int error, const char *text, long status, const 
 	d->missed[i] = 0;
 	a->percent = percent;
 	a->is_draining = draining;
-	/* Some room left is some weight left. */
-	unsigned weight = most * (100 - percent) / 100;
-	set_weight(d, i, draining || percent >= 100 ? 0 : weight ? weight : 1);
+	set_weight(d, i, draining ? 0 : scaled(conf(d), i, percent));
 }
 
 static void ask(struct sl_desk *d, unsigned i)
@@ -140,11 +159,9 @@ void desk_alternates_reset(struct sl_desk *d)
 	forget(d);
 	memset(d->missed, 0, sizeof d->missed);
 	memset(d->alternates, 0, sizeof d->alternates);
-	for (unsigned i = 0; i < conf(d)->n_alternates; i++) {
-		const struct sl_conf_alternate *a = &conf(d)->alternates[i];
-		d->weights[i] = (uint8_t)a->weight;
-		d->alternates[i] = (struct sl_desk_alternate){.weight = a->weight, .is_polled = a->load_url != NULL};
-	}
+	desk_first_weights(conf(d), d->weights);
+	for (unsigned i = 0; i < conf(d)->n_alternates; i++)
+		d->alternates[i] = (struct sl_desk_alternate){.weight = d->weights[i], .is_polled = conf(d)->alternates[i].load_url != NULL};
 	d->next_poll_ms = 0;
 }
 

@@ -92,6 +92,7 @@ void desk_changes_tick(struct sl_desk *d);
 void desk_changes_leave(struct sl_desk *d);
 
 /* desk_alternates.c */
+void desk_first_weights(const struct sl_conf_turn *t, uint8_t weights[SL_CONF_MAX_ALTERNATES]); /* while no load is known */
 void desk_alternates_reset(struct sl_desk *d);
 void desk_alternates_tick(struct sl_desk *d);
 void desk_alternates_leave(struct sl_desk *d);
