@@ -290,7 +290,8 @@ static bool verify_token(struct sl_turn_request *r, const struct sl_cmd_oauth_ke
 	r->no_user = !k;
 	if (!k || !sl_turn_token_open(r, k, &token))
 		return false;
-	bool ok = verify(r, token.key, token.key_len);
+	/* coturn's clients and servers sign with the first 16 bytes of a key of 20. */
+	bool ok = verify(r, token.key, token.key_len) || (token.key_len == 20 && !r->auth.sha256 && verify(r, token.key, 16));
 	if (ok) {
 		r->auth.quota_hash = user_hash(r, r->auth.username, r->auth.username_len, token.key, token.key_len);
 		r->auth.max_lifetime_s = token.left_s;

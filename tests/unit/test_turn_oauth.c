@@ -148,6 +148,29 @@ static void a_token_brings_its_key(void **state)
 	}
 }
 
+/* As coturn's clients do: of a key of 20 bytes they use the first 16. */
+static void a_key_cut_short_by_the_client(void **state)
+{
+	struct as a = good("north");
+	struct client c = bearer(&a, 4000);
+
+	c.session_key_len = 16;
+	assert_int_equal(client_allocate(&c), 0);
+	assert_true(client_answer_authentic(&c));
+	c.token = NULL;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 0);
+	c.session_key_len = 20;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 401);
+	c.token = token;
+	c.session_key_len = 12;
+	assert_int_equal(client_refresh(&c, 600), 401);
+	a.key_len = a.says_key_len = 32; /* a key for SHA-256 is used whole */
+	seal(&a);
+	c.token_len = token_len;
+	c.session_key_len = 16;
+	assert_int_equal(client_refresh(&c, 600), 401);
+}
+
 static void the_session_goes_on_with_the_key_alone(void **state)
 {
 	struct as a = good("north");
@@ -315,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(is_offered_in_the_challenge, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_token_brings_its_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_key_cut_short_by_the_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_session_goes_on_with_the_key_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_token_renews, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_byte_counts, setup, teardown),
