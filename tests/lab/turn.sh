@@ -46,7 +46,7 @@ turn_attack() { # NAME OPTIONS of turn_attacks.py
 }
 
 streams() { # NAME: a counter of the stream threads
-	api /metrics | awk -v n="sluice_turn_stream_$1" '{ sub(/_total$/, "", $1) } $1 == n { print $2 }'
+	api /metrics | awk -v n="sluice_stream_$1" '{ sub(/_total$/, "", $1) } $1 == n { print $2 }'
 }
 
 set_option() { # NAME VALUE: in the configuration; for `ctl reload`

@@ -17,6 +17,7 @@
 
 import base64
 import os
+import select
 import socket
 import struct
 import sys
@@ -33,7 +34,7 @@ LOOPBACK4 = ("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.0.0.1")
 INTERNAL4 = ("10.0.0.1", "172.31.255.1", "192.168.0.1", "100.64.0.1", "169.254.1.1", "198.18.0.1", "240.0.0.1", "255.255.255.255", "224.0.0.1")
 METADATA = ("169.254.169.254", "fd00:ec2::254")
 LOOPBACK6 = ("::1", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "2002:7f00:1::")
-INTERNAL6 = ("::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "fe80::1", "fc00::1", "fd12::1", "fec0::1", "ff02::1", "2001:db8::1",
+INTERNAL6 = ("::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "fe80::1", "fc00::1", "fd12::1", "fec0::1", "ff02::1",
              "::ffff:192.168.1.1", "100::1", "2001::1")
 REFUSED = (403, 443)
 
@@ -246,22 +247,20 @@ def case_hellos(rig):
     count, to = int(rig.args.argument[0]), (rig.server[0], rig.args.tls_port)
     answered, kinds, sent, longest = 0, set(), 0, 0
     hello = turn_stream.dtls_hello()
-    for i in range(0, count, 200):
+    for i in range(0, count, 100):  # 700 a second: the guard has a limit for strangers, too
         sockets = []
-        for _ in range(min(200, count - i)):
+        for _ in range(min(100, count - i)):
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            s.settimeout(0.5)
             s.sendto(hello, to)
             sockets.append(s)
             sent += 1
+        time.sleep(0.14)
+        for s in select.select(sockets, [], [], 0)[0]:
+            raw = s.recv(4096)
+            answered += 1
+            kinds.add(raw[13] if raw[0] == 22 else -raw[0])
+            longest = max(longest, len(raw))
         for s in sockets:
-            try:
-                raw = s.recv(4096)
-                answered += 1
-                kinds.add(raw[13] if raw[0] == 22 else -raw[0])
-                longest = max(longest, len(raw))
-            except OSError:
-                pass
             s.close()
     rig.seen.update({"sent": sent, "answered": answered, "bytes": longest})
     rig.true("half of them or more were answered", answered * 2 >= sent)

@@ -48,9 +48,8 @@ in_peer "$TESTS_LAB/turn_cases.py" tcp_echo "$PEER_IP4" 3481 &
 P4=(-n $N -l $LEN -e "$PEER_IP4" -r 3480 -X)
 together "TCP relaying between two clients over TCP (-T)" uclient -T -n $N -l $LEN "$SERVICE_IP4"
 together "the same over TLS (-T -S)" uclient -T "${SECURE[@]}" -n $N -l $LEN "$SERVICE_IP4"
-together "TCP relaying, the peer calls (-P)" uclient -P -n $N -l $LEN "$SERVICE_IP4"
 together "two families (-Z), IPv4 peer" dual "${P4[@]}" "$SERVICE_IP4"
-together "two families (-Z), IPv6 peer" dual -n $N -l $LEN -e "$PEER_IP6" -r 3480 -x "$SERVICE_IP4"
+
 together "two families over TCP (-Z -t)" dual -t "${P4[@]}" "$SERVICE_IP4"
 together "extra requests (-G)" uclient -G "${P4[@]}" "$SERVICE_IP4"
 together "extra requests over TLS (-G -S)" uclient -G -t "${SECURE[@]}" "${P4[@]}" "$SERVICE_IP4"

@@ -130,5 +130,5 @@ def main(doc, cases):
         cases[rig.args.case](rig)
     except (Refused, NoAnswer, OSError) as e:
         rig.wrong.append("%s: %s" % (type(e).__name__, e))
-    print(json.dumps({"case": rig.args.case, "wrong": rig.wrong, "seen": rig.seen}))
+    print(json.dumps({"case": rig.args.case, "wrong": rig.wrong, "seen": rig.seen}, default=repr))
     return 1 if rig.wrong or not rig.seen else 0

@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 
+CONNECTION_BOUND = b"\x01\x0b"  # the success response: what follows are the peer's bytes (RFC 6062 4.4)
 PROXY_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -76,7 +77,7 @@ class StreamSocket:
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (self.ours, self.theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
-        self.stopped = False
+        self.stopped, self.rest = False, b""
         self.pump = threading.Thread(target=self._pump, daemon=True)
         self.pump.start()
 
@@ -109,6 +110,9 @@ class StreamSocket:
                 try:
                     self.theirs.send(frame)
                 except OSError:
+                    return
+                if frame[:2] == CONNECTION_BOUND:
+                    self.rest = bytes(data)
                     return
         self.theirs.close()
 
@@ -143,11 +147,11 @@ class StreamSocket:
         self.send_raw(message)
 
     def detach(self):
-        """The bare stream, for what follows the last message (RFC 6062 4.4); blocking."""
+        """After a ConnectionBind succeeded: the bare stream, blocking, and what of it was read already."""
         self.stopped = True
         self.pump.join()
         self.stream.settimeout(5.0)
-        return self.stream
+        return self.stream, self.rest
 
     def getsockname(self):
         return self.stream.getsockname()

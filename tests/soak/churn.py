@@ -81,7 +81,7 @@ class Churn:
             data = self.client(over)
             data.realm, data.nonce = c.realm, c.nonce
             data.request(stun.CONNECTION_BIND, [(stun.CONNECTION_ID, answer.get(stun.CONNECTION_ID))])
-            stream = data.socket.detach()
+            stream, _ = data.socket.detach()
             payload, got = os.urandom(20000), b""
             stream.sendall(payload)
             while len(got) < len(payload):
