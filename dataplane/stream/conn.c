@@ -220,6 +220,7 @@ void sl_stream_conn_end(struct sl_stream_thread *t, struct sl_stream_conn *c)
 	sl_stream_source_leave(&t->s->sources, c->source);
 	sl_stream_buf_free(t, &c->in);
 	sl_stream_buf_free(t, &c->out);
+	sl_stream_buf_free(t, &c->records);
 	free(c->host);
 	sl_stream_uncharge(t, charged);
 	TAILQ_INSERT_TAIL(&t->graveyard, c, all);

@@ -42,6 +42,7 @@ enum {
 	SL_STREAM_PEER_BUCKETS = 1024,
 	SL_STREAM_CONNECT_MS = 30000,        /* RFC 6062 5.2 */
 	SL_STREAM_WAITING_PEERS = 64,        /* of an allocation, that no worker has judged yet */
+	SL_STREAM_GATHER = 32768,            /* TLS records that leave in one write */
 	SL_STREAM_DATAGRAM = 16384 + 512,
 	SL_STREAM_COOKIE = 16,
 	SL_STREAM_MTU = 1200,                /* of a handshake's datagrams: passes every path */
@@ -120,6 +121,8 @@ struct sl_stream_conn {
 	char *host;                  /* that its handshake named; NULL = none */
 	const struct sl_turn_conf *realm_of; /* the snapshot that realm was looked up in */
 	struct sl_stream_buf in, out;
+	struct sl_stream_buf records; /* TLS: what the socket did not take; before out */
+	uint32_t rest;               /* of the message at out's front, whose beginning has left */
 	int64_t until_ms;            /* of a stranger */
 	int64_t stalled_ms;          /* since when nothing of out could leave; 0 = it does */
 	struct sl_stream_source *source;
@@ -227,6 +230,9 @@ struct sl_stream_thread {
 	uint64_t counters[SL_N_STREAM_COUNTERS];     /* written by the thread, relaxed */
 	struct sl_byte_ring in[SL_CONF_MAX_WORKERS], out[SL_CONF_MAX_WORKERS];
 	uint8_t scratch[SL_STREAM_SCRATCH];
+	struct sl_stream_conn *gathering; /* whose records are put into: */
+	uint32_t n_gathered;
+	uint8_t gathered[SL_STREAM_GATHER];
 };
 
 struct sl_streams {
@@ -238,7 +244,7 @@ struct sl_streams {
 	unsigned n_listeners;
 	struct sl_stream_sources sources;
 	struct sl_siphash_key key;   /* of cookies and tables */
-	BIO_METHOD *datagram_bio;
+	BIO_METHOD *datagram_bio, *stream_bio;
 	uint32_t max_connections, buffer_bytes;
 	uint64_t memory_max;
 	int64_t wait_ms, stall_ms;
@@ -288,6 +294,10 @@ void sl_stream_tell_pending(struct sl_stream_thread *t);
 /* io.c */
 void *sl_stream_buf_room(struct sl_stream_thread *t, struct sl_stream_buf *b, uint32_t more); /* NULL: no memory */
 void sl_stream_buf_free(struct sl_stream_thread *t, struct sl_stream_buf *b);
+static inline uint32_t sl_stream_conn_unsent(const struct sl_stream_conn *c)
+{
+	return sl_stream_buf_left(&c->out) + sl_stream_buf_left(&c->records);
+}
 /* Bytes, 0 = the other side has ended, -EAGAIN, or -errno. */
 int sl_stream_recv(struct sl_stream_conn *c, void *p, size_t n);
 int sl_stream_write(struct sl_stream_conn *c, const void *p, size_t n);
@@ -302,6 +312,9 @@ void sl_stream_read_later(struct sl_stream_thread *t, struct sl_stream_conn *c);
 /* tls.c */
 SSL_CTX *sl_stream_context(struct sl_streams *s, const struct sl_config *config, unsigned listener, char *text, size_t text_len);
 SSL_CTX *sl_stream_context_hold(struct sl_streams *s, unsigned listener);
+BIO_METHOD *sl_stream_record_bio(void);
+/* Records that wait, or were gathered, leave. 0 = all, -EAGAIN, or -errno. */
+int sl_stream_records_flush(struct sl_stream_thread *t, struct sl_stream_conn *c);
 int sl_stream_tls_start(struct sl_stream_thread *t, struct sl_stream_conn *c); /* 0 or -ENOMEM */
 void sl_stream_tls_handshake(struct sl_stream_thread *t, struct sl_stream_conn *c);
 

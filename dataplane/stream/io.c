@@ -112,7 +112,7 @@ void sl_stream_conn_watch(struct sl_stream_thread *t, struct sl_stream_conn *c)
 	bool reads = c->state == SL_STREAM_OPEN && !c->paused && !c->binding;
 
 	if (c->h.fd >= 0 && c->state != SL_STREAM_DEAD &&
-	        sl_stream_watch(t, &c->h, (reads ? EPOLLIN : 0) | (sl_stream_buf_left(&c->out) ? EPOLLOUT : 0)))
+	        sl_stream_watch(t, &c->h, (reads ? EPOLLIN : 0) | (sl_stream_conn_unsent(c) ? EPOLLOUT : 0)))
 		sl_stream_conn_end(t, c);
 }
 
@@ -294,29 +294,68 @@ static void note_slow(struct sl_stream_thread *t, struct sl_stream_conn *c, bool
 		TAILQ_REMOVE(&t->slow, c, slow);
 }
 
+/* Over TLS each message has a record of its own, as clients know it from other servers: some take a record for a message. */
+static uint32_t piece(const struct sl_stream_conn *c)
+{
+	uint32_t left = sl_stream_buf_left(&c->out);
+	struct sl_stream_frame f = {0};
+
+	if (!c->ssl)
+		return left;
+	if (c->rest)
+		return c->rest;
+	sl_stream_frame_next(c->out.p + c->out.off, left, SL_STREAM_TOTAL_MAX, &f);
+	return f.total > 0 && f.total < left ? (uint32_t)f.total : left;
+}
+
+/* True: something has left. *rc: 0 = all has, -EAGAIN, or -errno. */
+static bool write_out(struct sl_stream_thread *t, struct sl_stream_conn *c, int *rc)
+{
+	uint32_t before = sl_stream_conn_unsent(c);
+
+	t->gathering = c;
+	t->n_gathered = 0;
+	*rc = c->ssl ? sl_stream_records_flush(t, c) : 0;
+	while (*rc == 0 && sl_stream_buf_left(&c->out)) {
+		uint32_t n = piece(c);
+		int sent = sl_stream_write(c, c->out.p + c->out.off, n);
+
+		if (sent < 0) {
+			*rc = sent;
+			break;
+		}
+		c->out.off += (uint32_t)sent;
+		c->rest = c->ssl ? n - (uint32_t)sent : 0;
+	}
+	if (c->ssl && (*rc == 0 || *rc == -EAGAIN)) {
+		int flushed = sl_stream_records_flush(t, c);
+
+		if (flushed)
+			*rc = flushed;
+	}
+	t->gathering = NULL;
+	return sl_stream_conn_unsent(c) < before;
+}
+
 void sl_stream_conn_flush(struct sl_stream_thread *t, struct sl_stream_conn *c)
 {
-	bool moved = false;
-	int rc = 0;
+	bool moved;
+	int rc;
 
 	if (c->state != SL_STREAM_OPEN && c->state != SL_STREAM_CLOSING)
 		return;
-	while (sl_stream_buf_left(&c->out) && (rc = sl_stream_write(c, c->out.p + c->out.off, sl_stream_buf_left(&c->out))) > 0) {
-		c->out.off += (uint32_t)rc;
-		moved = true;
-	}
+	moved = write_out(t, c, &rc);
 	if (rc < 0 && rc != -EAGAIN) {
 		sl_stream_conn_end(t, c);
 		return;
 	}
-	if (!sl_stream_buf_left(&c->out)) {
+	if (!sl_stream_buf_left(&c->out))
 		sl_stream_buf_free(t, &c->out);
-		if (c->state == SL_STREAM_CLOSING) {
-			sl_stream_conn_end(t, c);
-			return;
-		}
+	if (!sl_stream_conn_unsent(c) && c->state == SL_STREAM_CLOSING) {
+		sl_stream_conn_end(t, c);
+		return;
 	}
-	note_slow(t, c, sl_stream_buf_left(&c->out) > 0, moved);
+	note_slow(t, c, sl_stream_conn_unsent(c) > 0, moved);
 	sl_stream_conn_watch(t, c);
 }
 
@@ -334,12 +373,12 @@ void sl_stream_conn_send(struct sl_stream_thread *t, struct sl_stream_conn *c, c
 	}
 	if (!sl_stream_frame_is_relayed(p, n))
 		limit += SL_STREAM_RESERVE;
-	if (sl_stream_buf_left(&c->out) + n > limit && !c->is_slow) {
+	if (sl_stream_conn_unsent(c) + n > limit && !c->is_slow) {
 		sl_stream_conn_flush(t, c); /* many orders came at once: the socket has not been asked yet */
 		if (c->state != SL_STREAM_OPEN)
 			return;
 	}
-	room = sl_stream_buf_left(&c->out) + n <= limit ? sl_stream_buf_room(t, &c->out, (uint32_t)n) : NULL;
+	room = sl_stream_conn_unsent(c) + n <= limit ? sl_stream_buf_room(t, &c->out, (uint32_t)n) : NULL;
 	if (!room) {
 		sl_stream_count(t, SL_S_slow_dropped, 1);
 		return;

@@ -104,8 +104,10 @@ static void shut_client(struct sl_stream_peer *p, struct sl_stream_conn *c)
 
 static int backward(struct sl_stream_thread *t, struct sl_stream_peer *p, struct sl_stream_conn *c)
 {
-	int rc = flush(t, &c->out, to_client, c);
+	int rc = c->ssl ? sl_stream_records_flush(t, c) : 0;
 
+	if (rc == 0)
+		rc = flush(t, &c->out, to_client, c);
 	for (unsigned i = 0; i < PIECES_A_TURN && rc == 0; i++) {
 		if (p->peer_eof) {
 			shut_client(p, c);
@@ -124,7 +126,7 @@ static int backward(struct sl_stream_thread *t, struct sl_stream_peer *p, struct
 
 static int watch(struct sl_stream_thread *t, struct sl_stream_peer *p, struct sl_stream_conn *c)
 {
-	uint32_t to_p = sl_stream_buf_left(&p->out), to_c = sl_stream_buf_left(&c->out);
+	uint32_t to_p = sl_stream_buf_left(&p->out), to_c = sl_stream_conn_unsent(c);
 	int err = sl_stream_watch(t, &c->h, (!p->client_eof && !to_p ? EPOLLIN : 0) | (to_c ? EPOLLOUT : 0));
 
 	return err ? err : sl_stream_watch(t, &p->h, (!p->peer_eof && !to_c ? EPOLLIN : 0) | (to_p ? EPOLLOUT : 0));

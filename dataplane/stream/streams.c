@@ -89,7 +89,8 @@ static int make_shared(struct sl_streams *s, const struct sl_config *config, cha
 	s->stall_ms = (int64_t)c->stream_stall_s * 1000;
 	pthread_mutex_init(&s->lock, NULL);
 	s->datagram_bio = sl_stream_datagram_bio();
-	if (sl_stream_sources_init(&s->sources, s->max_connections, c->connections_per_source) || !s->datagram_bio ||
+	s->stream_bio = sl_stream_record_bio();
+	if (sl_stream_sources_init(&s->sources, s->max_connections, c->connections_per_source) || !s->datagram_bio || !s->stream_bio ||
 	        RAND_bytes((unsigned char *)&s->key, sizeof s->key) != 1) {
 		snprintf(text, text_len, "turn.listeners: no memory for stream threads");
 		return -ENOMEM;
@@ -357,6 +358,7 @@ void sl_streams_stop(struct sl_streams *s)
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		SSL_CTX_free(s->listeners[i].ctx);
 	BIO_meth_free(s->datagram_bio);
+	BIO_meth_free(s->stream_bio);
 	if (s->sources.buckets)
 		sl_stream_sources_free(&s->sources);
 	pthread_mutex_destroy(&s->lock);

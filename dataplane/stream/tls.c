@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 
 enum { TICKETS = 1, WHOSE_MAX = 112, NAME_MAX_BYTES = 80 };
@@ -98,9 +99,98 @@ SSL_CTX *sl_stream_context_hold(struct sl_streams *s, unsigned listener)
 	return c;
 }
 
+/* ---- how OpenSSL reads and sends ---- */
+
+static int bio_read(BIO *b, char *out, int room)
+{
+	const struct sl_stream_conn *c = BIO_get_data(b);
+	ssize_t n = recv(c->h.fd, out, (size_t)room, 0);
+
+	BIO_clear_retry_flags(b);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_read(b);
+	return (int)n;
+}
+
+int sl_stream_records_flush(struct sl_stream_thread *t, struct sl_stream_conn *c)
+{
+	const uint8_t *p = t->gathered;
+	uint32_t n = t->gathering == c ? t->n_gathered : 0;
+	uint8_t *room;
+	ssize_t rc = 0;
+
+	while (sl_stream_buf_left(&c->records) && (rc = send(c->h.fd, c->records.p + c->records.off, sl_stream_buf_left(&c->records), MSG_NOSIGNAL)) >= 0)
+		c->records.off += (uint32_t)rc;
+	if (!sl_stream_buf_left(&c->records)) {
+		sl_stream_buf_free(t, &c->records);
+		for (; n && (rc = send(c->h.fd, p, n, MSG_NOSIGNAL)) >= 0; p += rc)
+			n -= (uint32_t)rc;
+	}
+	if (rc < 0 && errno != EAGAIN && errno != EINTR)
+		return -errno;
+	if (n) {
+		room = sl_stream_buf_room(t, &c->records, n);
+		if (!room)
+			return -ENOMEM;
+		memcpy(room, p, n);
+		c->records.n += n;
+	}
+	if (t->gathering == c)
+		t->n_gathered = 0;
+	return sl_stream_buf_left(&c->records) ? -EAGAIN : 0;
+}
+
+/* Records follow each other: what waits goes first. */
+static int bio_write(BIO *b, const char *p, int n)
+{
+	struct sl_stream_conn *c = BIO_get_data(b);
+	struct sl_stream_thread *t = c->link.thread;
+	bool gathers = t->gathering == c && n <= SL_STREAM_GATHER;
+	ssize_t rc = 0;
+
+	BIO_clear_retry_flags(b);
+	if (sl_stream_buf_left(&c->records) || (gathers && t->n_gathered + (uint32_t)n > SL_STREAM_GATHER))
+		rc = sl_stream_records_flush(t, c);
+	if (rc == 0 && gathers) {
+		memcpy(t->gathered + t->n_gathered, p, (size_t)n);
+		t->n_gathered += (uint32_t)n;
+		return n;
+	}
+	if (rc == 0) {
+		rc = send(c->h.fd, p, (size_t)n, MSG_NOSIGNAL);
+		rc = rc < 0 ? -errno : rc;
+	}
+	if (rc >= 0)
+		return (int)rc;
+	if (rc == -EAGAIN || rc == -EINTR)
+		BIO_set_retry_write(b);
+	return -1;
+}
+
+static long bio_ctrl(BIO *b, int what, long number, void *p)
+{
+	(void)b, (void)number, (void)p;
+	return what == BIO_CTRL_FLUSH;
+}
+
+BIO_METHOD *sl_stream_record_bio(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "records of one client");
+
+	if (!m)
+		return NULL;
+	BIO_meth_set_read(m, bio_read);
+	BIO_meth_set_write(m, bio_write);
+	BIO_meth_set_ctrl(m, bio_ctrl);
+	return m;
+}
+
+/* ---- handshakes ---- */
+
 int sl_stream_tls_start(struct sl_stream_thread *t, struct sl_stream_conn *c)
 {
 	SSL_CTX *ctx;
+	BIO *bio;
 
 	if (!sl_stream_charge(t, SL_STREAM_TLS_BYTES)) {
 		sl_stream_count(t, SL_S_connections_refused, 1);
@@ -116,9 +206,13 @@ int sl_stream_tls_start(struct sl_stream_thread *t, struct sl_stream_conn *c)
 	SSL_set_app_data(c->ssl, &c->link);
 	SSL_set_accept_state(c->ssl);
 	c->state = SL_STREAM_HANDSHAKE;
-	if (SSL_set_fd(c->ssl, c->h.fd) != 1 || sl_stream_watch(t, &c->h, EPOLLIN))
+	bio = BIO_new(t->s->stream_bio);
+	if (!bio)
 		return -ENOMEM;
-	return 0;
+	BIO_set_data(bio, c);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(c->ssl, bio, bio);
+	return sl_stream_watch(t, &c->h, EPOLLIN);
 }
 
 static void wants(struct sl_stream_thread *t, struct sl_stream_conn *c, uint32_t events)
