@@ -199,21 +199,26 @@ class SluiceTls(Sluice):
         time.sleep(0.3)
         threads = {}
         for pid in descendants(self.processes[0].pid):
-            for tid, (ran, _) in thread_times(pid).items():
+            for tid, (ran, waited) in thread_times(pid).items():
                 try:
                     with open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii", errors="replace") as file:
                         name = file.read().strip()
                 except OSError:
                     continue
-                threads[name] = threads.get(name, 0) + ran
+                sums = threads.setdefault(name, [0, 0])
+                sums[0] += ran
+                sums[1] += waited
         return self._counters(), threads
 
     def cost(self, before, after):
         """Stream threads by the scheduler's count, the worker by its own of busy rounds. What Linux does for the exception path is the housekeeper's."""
-        threads = {name: ran - before[1].get(name, 0) for name, ran in after[1].items()}
-        stream = sum(ran for name, ran in threads.items() if "stream" in name)
+        threads = {name: [now - then for now, then in zip(sums, before[1].get(name, (0, 0)))] for name, sums in after[1].items()}
+        stream = sum(ran for name, (ran, _) in threads.items() if "stream" in name)
+        others = sum(ran for name, (ran, _) in threads.items() if "stream" not in name and "worker" not in name)
         worker = (after[0].get("busy_cycles", 0) - before[0].get("busy_cycles", 0)) / tsc_hz(self.host.args) * 1e9
-        others = sum(ran for name, ran in threads.items() if "stream" not in name and "worker" not in name)
+        # Its clock goes on while somebody else has its core.
+        ran, waited = next((sums for name, sums in threads.items() if "worker" in name), (1, 0))
+        worker *= ran / max(ran + waited, 1)
         drops = {name[5:]: count - before[0].get(name, 0) for name, count in after[0].items()
                  if name.startswith("drop ") and count > before[0].get(name, 0)}
         by_port = self.host.args.by == "port"
