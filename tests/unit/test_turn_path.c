@@ -5,6 +5,8 @@
 
 #include "path_rig.h"
 
+#include "dataplane/path/turn_bandwidth.h"
+
 #include <string.h>
 
 #include "dataplane/wire/channel.h"
@@ -139,6 +141,93 @@ static void send_indications_count(void **state)
 }
 
 /* Strangers, and peers without a permission, use up nothing. */
+/* The realm's and the node's limits of bandwidth, as the housekeeper publishes them. */
+static struct sl_turn_conf_builder *builder;
+static struct sl_turn_conf *conf;
+static void *piece(const char *what, size_t bytes)
+{
+	void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+	assert_non_null(p);
+	return memset(p, 0, bytes);
+}
+
+static void apply(const struct sl_command *cmd)
+{
+	struct sl_turn_conf *next;
+	char text[100];
+	assert_int_equal(sl_turn_conf_apply(builder, cmd, &next, text, sizeof text), 0);
+	if (next) {
+		sl_turn_conf_free(conf);
+		conf = next;
+	}
+}
+
+static void no_event(void *ctx, const struct sl_evt_turn_quota *e)
+{
+	(*(unsigned *)ctx)++;
+}
+
+static unsigned n_events;
+static void quota_by(const struct sl_cmd_realm *realm, const struct sl_turn_bandwidth *node)
+{
+	static struct sl_turn_bandwidths *all;
+	static struct sl_turn_bandwidth_worker *mine;
+	struct sl_worker *w = rig_worker(0);
+	struct sl_command cmd = {.h.type = SL_CMD_CONFIG_BEGIN};
+	if (!builder) {
+		builder = sl_turn_conf_builder_new();
+		assert_int_equal(sl_turn_bandwidths_init(&all, 64, piece), 0);
+		mine = sl_turn_bandwidth_worker_new(all, 0, no_event, &n_events, piece);
+	}
+	apply(&cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_TURN_CONFIG, .turn.node = *node};
+	apply(&cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_TURN_REALM, .realm = *realm};
+	apply(&cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_CONFIG_COMMIT};
+	apply(&cmd);
+	w->turn.conf = conf;
+	w->turn.limits = sl_turn_conf_limits(conf);
+	w->turn.bandwidth = mine;
+}
+
+static void an_allocation_has_its_bandwidth(void **state)
+{
+	static const struct sl_turn_bandwidth none;
+	const struct sl_cmd_realm realm = {.name = "example.org", .session.hard_kbps = {32, 64}}; /* 25 packets a second, and 50 */
+	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER);
+	(void)rig_allocation(OTHER, CHANNEL, PEER);
+	quota_by(&realm, &none);
+	assert_int_equal(from_client(CLIENT, 40), 25);
+	assert_int_equal(rig_drops(SL_DROP_quota_limit), 15);
+	assert_int_equal(from_peer(PEER, &relayed, 60), 50); /* to the client it is another limit */
+	assert_int_equal(from_client(OTHER, 40), 25);
+	rig_pass_ms(500);
+	assert_int_equal(from_client(CLIENT, 40), 12);
+	assert_int_equal(rig_drops(SL_DROP_session_limit), 0);
+	/* The guard's limit is the tighter one; and when it is only shown, the quota holds all the same. */
+	rig_pass_ms(2000);
+	guard_by((struct sl_cmd_guard_policy){.turn_session_pps = 50, .turn_session_kbps = 16});
+	assert_int_equal(from_client(CLIENT, 30), 12);
+	assert_int_equal(rig_drops(SL_DROP_session_limit), 18);
+	rig_pass_ms(2000);
+	guard_by((struct sl_cmd_guard_policy){.dry_run = 1, .turn_session_kbps = 16});
+	assert_int_equal(from_client(CLIENT, 40), 25);
+}
+
+static void the_node_has_its_bandwidth(void **state)
+{
+	static const struct sl_cmd_realm realm = {.name = "example.org"};
+	const struct sl_turn_bandwidth node = {.hard_kbps = {0, 64}};
+	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER), other = rig_allocation(OTHER, CHANNEL, PEER);
+	quota_by(&realm, &node);
+	rig_pass_ms(5000);
+	assert_int_equal(from_peer(PEER, &relayed, 30) + from_peer(PEER, &other, 30), 50);
+	assert_int_equal(from_peer("203.0.113.77:1", &other, 15), 0); /* no permission: costs nothing */
+	assert_int_equal(from_client(CLIENT, 50), 50);
+	assert_int_equal(rig_drops(SL_DROP_quota_limit), 10);
+}
+
 static void what_is_forged_costs_nothing(void **state)
 {
 	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER);
@@ -250,6 +339,8 @@ int main(void)
 		TEST(relays),
 		TEST(either_family),
 		TEST(an_allocation_has_its_rate),
+		TEST(an_allocation_has_its_bandwidth),
+		TEST(the_node_has_its_bandwidth),
 		TEST(an_allocation_has_its_bytes),
 		TEST(send_indications_count),
 		TEST(what_is_forged_costs_nothing),
