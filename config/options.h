@@ -170,6 +170,8 @@ struct sl_conf_turn {
 	struct sl_conf_turn_listener more[SL_CONF_MAX_LISTENERS]; /* of the same index */
 	unsigned n_relay;
 	struct sl_ip relay[SL_CONF_MAX_RELAY]; /* relay addresses, each with ports relay_port_min..max */
+	unsigned n_external; /* relay addresses and listeners that a NAT maps one to one: internal[i] is what clients and peers know as external[i] */
+	struct sl_ip internal[SL_CONF_MAX_RELAY], external[SL_CONF_MAX_RELAY];
 	uint16_t relay_port_min, relay_port_max; /* multiples of the block size are best; 49152..65535 by default */
 	char *software;
 	unsigned n_realms;

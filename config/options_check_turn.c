@@ -67,6 +67,38 @@ static void check_address(struct sl_reader *r, const struct sl_conf_turn *turn, 
 	}
 }
 
+static bool is_ours(const struct sl_conf_turn *turn, const struct sl_ip *ip)
+{
+	bool ours = false;
+
+	for (unsigned i = 0; i < turn->n_relay; i++)
+		ours |= sl_ip_eq(ip, &turn->relay[i]);
+	for (unsigned i = 0; i < turn->n_listeners; i++)
+		ours |= sl_ip_eq(ip, &turn->listeners[i].ip);
+	return ours;
+}
+
+/* Both ways by one table: each address stands once on either side. */
+static void check_external(struct sl_reader *r, const struct sl_conf_turn *turn)
+{
+	char text[SL_ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < turn->n_external; i++) {
+		const struct sl_ip *in = &turn->internal[i], *out = &turn->external[i];
+
+		if (!is_ours(turn, in))
+			sl_read_fail_at(r, SL_OPTION("turn.external_addresses[%u].address", i), "%s is neither in turn.relay_addresses nor a listener's",
+				sl_ip_text(in, text));
+		if (!sl_is_unicast(out) || sl_ip_is_v4(out) != sl_ip_is_v4(in) || is_ours(turn, out))
+			sl_read_fail_at(r, SL_OPTION("turn.external_addresses[%u].external", i),
+				"%s cannot stand for the address; must be unicast, of the same family, and none of our own", sl_ip_text(out, text));
+		for (unsigned j = 0; j < i; j++) {
+			if (sl_ip_eq(in, &turn->internal[j]) || sl_ip_eq(out, &turn->external[j]))
+				sl_read_fail_at(r, SL_OPTION("turn.external_addresses[%u]", i), "has an address of entry %u; each stands once", j);
+		}
+	}
+}
+
 /* Who starts or reloads tells what is wrong inside a file; whether there is one can be said at once, with its line. */
 static void check_file(struct sl_reader *r, const char *name, const char *path)
 {
@@ -224,6 +256,7 @@ void sl_check_turn(struct sl_reader *r, const struct sl_config *c)
 
 	check_relay(r, turn, c->dataplane.n_workers);
 	check_listeners(r, turn);
+	check_external(r, turn);
 	check_nat_discovery(r, turn);
 	check_host_name(r, turn->api_base);
 	sl_check_realms(r, turn);

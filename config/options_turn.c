@@ -29,6 +29,7 @@ const struct sl_opt sl_turn_options[] = {
 	{ "listeners", SL_OPT_OTHER },
 	{ "relay_addresses", SL_OPT_OTHER },
 	{ "relay_ports", SL_OPT_OTHER },
+	{ "external_addresses", SL_OPT_OTHER },
 	{ "software", SL_OPT_TEXT, TURN(software), .min = 0, .max = SOFTWARE_MAX, .def_text = "Sluice" },
 	{ "host_name", SL_OPT_TEXT, TURN(api_base), .min = 1, .max = HOST_NAME_MAX_BYTES },
 	{ "default_lifetime", LIFETIME(default_lifetime_s, 600) },
@@ -93,6 +94,32 @@ static void read_relay(struct sl_reader *r, const config_setting_t *group, struc
 		(uint16_t)sl_read_int(r, config_setting_get_elem(list, 0), RELAY_PORT_LOWEST, UINT16_MAX, NULL);
 	turn->relay_port_max =
 		(uint16_t)sl_read_int(r, config_setting_get_elem(list, 1), RELAY_PORT_LOWEST, UINT16_MAX, NULL);
+}
+
+static void read_external(struct sl_reader *r, const config_setting_t *group, struct sl_conf_turn *turn)
+{
+	static const struct sl_opt known[] = { { "address", SL_OPT_OTHER }, { "external", SL_OPT_OTHER } };
+	const config_setting_t *list = sl_read_list(r, group, "external_addresses", 0, SL_CONF_MAX_RELAY, "addresses", &turn->n_external);
+
+	for (unsigned i = 0; i < turn->n_external && !r->failed; i++) {
+		const config_setting_t *entry = config_setting_get_elem(list, i);
+		struct sl_ip *into[] = { &turn->internal[i], &turn->external[i] };
+
+		if (!config_setting_is_group(entry)) {
+			sl_read_fail(r, entry, "must be a group: { address = \"10.0.0.5\"; external = \"203.0.113.5\"; }");
+			return;
+		}
+		sl_read_group(r, entry, known, sizeof known / sizeof known[0], turn);
+		for (unsigned k = 0; k < 2; k++) {
+			const config_setting_t *s = config_setting_get_member(entry, known[k].name);
+			const char *text = s != NULL ? sl_read_text(r, s, 1, SL_ADDR_TEXT_MAX - 1) : NULL;
+
+			if (s == NULL)
+				sl_read_fail(r, entry, "has no %s; must be { address = \"10.0.0.5\"; external = \"203.0.113.5\"; }", known[k].name);
+			else if (text != NULL && sl_ip_parse(text, into[k]) != 0)
+				sl_read_fail(r, s, "\"%s\" is not an address; such as \"192.0.2.1\" or \"2001:db8::1\"", text);
+		}
+	}
 }
 
 static void read_peer_rule(struct sl_reader *r, const config_setting_t *group, struct sl_conf_peer_rule *rule)
@@ -161,6 +188,7 @@ void sl_read_turn(struct sl_reader *r, const config_setting_t *group, struct sl_
 	sl_read_group(r, group, sl_turn_options, sl_n_turn_options, turn);
 	sl_read_turn_listeners(r, group, turn);
 	read_relay(r, group, turn);
+	read_external(r, group, turn);
 	sl_read_turn_realms(r, group, turn);
 	sl_read_peer_rules(r, group, &turn->peer_rules, &turn->n_peer_rules);
 	if (!r->failed)
@@ -208,5 +236,8 @@ const char *sl_turn_difference(const struct sl_conf_turn *a, const struct sl_con
 	}
 	if (a->relay_port_min != b->relay_port_min || a->relay_port_max != b->relay_port_max)
 		return "relay_ports";
+	if (a->n_external != b->n_external || memcmp(a->internal, b->internal, sizeof a->internal) != 0 ||
+		memcmp(a->external, b->external, sizeof a->external) != 0)
+		return "external_addresses";
 	return sl_opt_differs(sl_turn_options, sl_n_turn_options, a, b, &option) ? option : NULL;
 }

@@ -12,6 +12,7 @@
 #include "dataplane/path/session_limits.h"
 #include "dataplane/path/payload.h"
 #include "dataplane/path/streams.h"
+#include "dataplane/path/turn_outside.h"
 #include "dataplane/wire/channel.h"
 
 static void checksum_from(struct sl_out *o, const struct sl_pkt *p)
@@ -131,7 +132,8 @@ static bool wrap_data_indication(struct sl_worker *w, struct sl_out *o, const st
 	struct sl_stun_builder b;
 	uint64_t tid[2] = {sl_prng_next(&w->sessions.prng), sl_prng_next(&w->sessions.prng)};
 	sl_stun_begin(&b, o->head, sizeof o->head, SL_TURN_DATA, SL_STUN_INDICATION, (const uint8_t *)tid);
-	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &p->src);
+	const struct sl_endpoint peer = sl_turn_outward(&w->turn, &p->src);
+	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
 	unsigned len = o->payload_len, padding = -len & 3;
 	uint16_t attr[2] = {htons(SL_ATTR_DATA), htons((uint16_t)len)};
 	memcpy(o->head + b.len, attr, 4);

@@ -14,6 +14,7 @@
 
 #include "dataplane/path/cksum.h"
 #include "dataplane/path/streams.h"
+#include "dataplane/path/turn_outside.h"
 
 enum {
 	TOLD_PER_S = 8, /* to one client */
@@ -113,7 +114,8 @@ static unsigned build(struct sl_worker *w, const struct error *e, uint8_t *out, 
 	const uint64_t tid[2] = {sl_prng_next(&w->sessions.prng), sl_prng_next(&w->sessions.prng)};
 	const uint32_t value[2] = {htonl((uint32_t)e->type << TYPE_SHIFT | e->code), e->data_be};
 	sl_stun_begin(&b, out, cap, SL_TURN_DATA, SL_STUN_INDICATION, (const uint8_t *)tid);
-	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &e->to);
+	const struct sl_endpoint peer = sl_turn_outward(&w->turn, &e->to);
+	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
 	sl_stun_add(&b, SL_ATTR_ICMP, value, sizeof value);
 	return (unsigned)sl_stun_end(&b);
 }

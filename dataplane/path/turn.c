@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 #include "dataplane/path/turn_internal.h"
+#include "dataplane/path/turn_outside.h"
 
 #include <errno.h>
 
@@ -420,6 +421,8 @@ struct sl_turn_verdict sl_turn_handle_from(struct sl_turn *t, const struct sl_tu
 	default:
 		return malformed(SL_DROP_stun_malformed);
 	}
+	for (unsigned i = 0; i < r.m.n_peers && t->n_external > 0; i++)
+		sl_turn_inward(t, &r.m.peers[i]);
 	find_allocation(&r);
 	if (r.m.cls == SL_STUN_REQUEST)
 		return request(&r);

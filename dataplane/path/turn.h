@@ -67,6 +67,8 @@ struct sl_turn {
 	unsigned n_relay;
 	const struct sl_ip *relay;
 	uint16_t relay_port_min, relay_port_max;
+	unsigned n_external;      /* of these and of listeners, those that a NAT maps: turn_outside.h */
+	const struct sl_ip *internal, *external;
 	/* Reservations of every worker (EVEN-PORT with R), see turn_reservation.h. */
 	struct sl_turn_reservations *reservations;
 	unsigned n_workers;

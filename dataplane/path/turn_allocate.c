@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "dataplane/path/turn_internal.h"
+#include "dataplane/path/turn_outside.h"
 #include "dataplane/path/turn_tcp.h"
 
 enum { FAMILY_IPV4 = 1, FAMILY_IPV6 = 2, TRANSPORT_TCP = 6, TRANSPORT_UDP = 17 };
@@ -123,7 +124,7 @@ struct sl_turn_verdict sl_turn_allocate_success(struct sl_turn_request *r)
 	const struct sl_turn *t = r->t;
 	const struct sl_alloc *a = &t->sessions->allocs[r->alloc];
 	const struct sl_cold_alloc *c = &t->sessions->cold.allocs[r->alloc];
-	const struct sl_endpoint relayed = {t->relay[a->relay], a->relay_port_be};
+	const struct sl_endpoint relayed = sl_turn_outward(t, &(struct sl_endpoint){t->relay[a->relay], a->relay_port_be});
 	const struct sl_endpoint client = {r->flow->ip, r->flow->port_be};
 	static const uint8_t no_token[sizeof c->reservation_token];
 	struct sl_stun_builder b;
@@ -131,7 +132,7 @@ struct sl_turn_verdict sl_turn_allocate_success(struct sl_turn_request *r)
 	sl_turn_reply_begin(r, &b, SL_STUN_SUCCESS);
 	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_RELAYED_ADDRESS, &relayed);
 	if (a->relay2 != SL_NO_RELAY2) {
-		const struct sl_endpoint second = {t->relay[a->relay2], a->relay2_port_be};
+		const struct sl_endpoint second = sl_turn_outward(t, &(struct sl_endpoint){t->relay[a->relay2], a->relay2_port_be});
 		sl_stun_add_xor_addr(&b, SL_ATTR_XOR_RELAYED_ADDRESS, &second);
 	}
 	sl_stun_add_u32(&b, SL_ATTR_LIFETIME, a->expires_s - r->now->s);

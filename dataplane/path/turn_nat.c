@@ -4,6 +4,7 @@
 /* Binding (RFC 8489 12), and NAT behaviour discovery (RFC 5780): four listeners, two addresses by two ports, answer for each other. */
 
 #include "dataplane/path/turn_internal.h"
+#include "dataplane/path/turn_outside.h"
 
 enum {
 	NAT_LISTENERS = 4,
@@ -57,8 +58,10 @@ static struct sl_turn_verdict nat_answer(struct sl_turn_request *r, struct sl_st
 	const uint16_t *nat = sl_turn_conf_settings(t->conf)->nat;
 	unsigned from = at ^ (m->change_ip ? OTHER_ADDRESS : 0) ^ (m->change_port ? OTHER_PORT : 0);
 
-	sl_stun_add_addr(b, SL_ATTR_RESPONSE_ORIGIN, &t->listeners[nat[from]]);
-	sl_stun_add_addr(b, SL_ATTR_OTHER_ADDRESS, &t->listeners[nat[at ^ OTHER_ADDRESS ^ OTHER_PORT]]);
+	const struct sl_endpoint origin = sl_turn_outward(t, &t->listeners[nat[from]]);
+	const struct sl_endpoint other = sl_turn_outward(t, &t->listeners[nat[at ^ OTHER_ADDRESS ^ OTHER_PORT]]);
+	sl_stun_add_addr(b, SL_ATTR_RESPONSE_ORIGIN, &origin);
+	sl_stun_add_addr(b, SL_ATTR_OTHER_ADDRESS, &other);
 	if (m->has_padding)
 		add_padding(r, b);
 	struct sl_turn_verdict v = sl_turn_reply_end(r, b, SL_STUN_SUCCESS);

@@ -3,6 +3,7 @@
 
 /* What stream threads tell a worker beside frames: connections that ended, and the other end of TCP allocations (RFC 6062 5). */
 
+#include "dataplane/path/turn_outside.h"
 #include "dataplane/path/turn_tcp_internal.h"
 
 /* The live TCP allocation that the record names, or SL_NONE: it may have ended while the record was on its way. */
@@ -122,7 +123,8 @@ static void incoming(struct sl_turn *t, const struct sl_stream_record *in, const
 	const uint64_t tid[2] = {sl_prng_next(&t->sessions->prng), sl_prng_next(&t->sessions->prng)};
 	sl_stun_begin(&b, reply, reply_cap, SL_TURN_CONNECTION_ATTEMPT, SL_STUN_INDICATION, (const uint8_t *)tid);
 	sl_stun_add_u32(&b, SL_ATTR_CONNECTION_ID, k->id);
-	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &in->peer);
+	const struct sl_endpoint peer = sl_turn_outward(t, &in->peer);
+	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
 	t->tell(t->ctx, &t->sessions->allocs[alloc].client, reply, (unsigned)sl_stun_end(&b));
 }
 
