@@ -116,7 +116,7 @@ static void add_address_error(const struct sl_turn_request *r, struct sl_stun_bu
 	bool there_is = has_family(r->t, missing) && !(a->flags & SL_ALLOC_IS_TCP);
 	const uint8_t refused[] = {missing, 0, there_is ? 5 : 4, there_is ? 8 : 40};
 
-	sl_stun_add(b, SL_ATTR_ADDRESS_ERROR_CODE, refused, sizeof refused);
+	sl_stun_add(b, r->m.additional_by_draft ? SL_ATTR_DRAFT_ADDRESS_ERROR_CODE : SL_ATTR_ADDRESS_ERROR_CODE, refused, sizeof refused);
 }
 
 struct sl_turn_verdict sl_turn_allocate_success(struct sl_turn_request *r)

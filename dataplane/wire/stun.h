@@ -77,7 +77,9 @@ enum sl_stun_method {
 	X(OTHER_ADDRESS, 0x802C)                                                                     \
 	X(THIRD_PARTY_AUTHORIZATION, 0x802E)                                                         \
 	X(ORIGIN, 0x802F)                                                                            \
-	X(MOBILITY_TICKET, 0x8030)
+	X(MOBILITY_TICKET, 0x8030)                                                                   \
+	X(DRAFT_ADDITIONAL_ADDRESS_FAMILY, 0x8032)                                                   \
+	X(DRAFT_ADDRESS_ERROR_CODE, 0x8033)
 
 enum sl_stun_attr {
 #define X(name, type) SL_ATTR_##name = type,
@@ -110,6 +112,7 @@ struct sl_stun {
 
 	bool has_lifetime, has_channel, has_transport, has_family, has_additional_family, has_even_port;
 	bool dont_fragment, has_fingerprint, even_port_reserve, has_mapped, has_relayed;
+	bool additional_by_draft; /* under the number that coturn's clients know it by */
 	bool has_connection_id, has_change_request, has_response_port, has_padding;
 	bool change_ip, change_port;        /* CHANGE-REQUEST (RFC 5780 7.2) */
 	uint16_t response_port_be;

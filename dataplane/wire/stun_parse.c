@@ -100,6 +100,7 @@ static bool shape_ok(unsigned type, const uint8_t *v, unsigned n)
 	case SL_ATTR_REQUESTED_TRANSPORT:
 	case SL_ATTR_REQUESTED_ADDRESS_FAMILY:
 	case SL_ATTR_ADDITIONAL_ADDRESS_FAMILY:
+	case SL_ATTR_DRAFT_ADDITIONAL_ADDRESS_FAMILY:
 	case SL_ATTR_FINGERPRINT:
 	case SL_ATTR_CONNECTION_ID:
 	case SL_ATTR_CHANGE_REQUEST:
@@ -219,8 +220,11 @@ static void keep_value(struct sl_stun *m, unsigned type, const uint8_t *v, unsig
 			m->family = v[0];
 		break;
 	case SL_ATTR_ADDITIONAL_ADDRESS_FAMILY:
-		if (first_bool(&m->has_additional_family))
+	case SL_ATTR_DRAFT_ADDITIONAL_ADDRESS_FAMILY:
+		if (first_bool(&m->has_additional_family)) {
 			m->additional_family = v[0];
+			m->additional_by_draft = type == SL_ATTR_DRAFT_ADDITIONAL_ADDRESS_FAMILY;
+		}
 		break;
 	case SL_ATTR_EVEN_PORT:
 		if (first_bool(&m->has_even_port))

@@ -126,6 +126,24 @@ static void no_ports_left_of_one(void **state)
 	assert_int_equal(allocate_both(), 508);
 }
 
+/* coturn's clients have the numbers of the draft. */
+static void by_the_drafts_number(void **state)
+{
+	unsigned len;
+
+	add_transport(client_ask(&c, SL_TURN_ALLOCATE), 17);
+	add_family(&c.b, SL_ATTR_DRAFT_ADDITIONAL_ADDRESS_FAMILY, 2);
+	assert_int_equal(client_go(&c), 0);
+	assert_non_null(find_attr(&r.answer, SL_ATTR_XOR_RELAYED_ADDRESS, 1, &len));
+	assert_int_equal(client_refresh(&c, 0), 0);
+	r.turn[0].n_relay = 1;
+	add_transport(client_ask(&c, SL_TURN_ALLOCATE), 17);
+	add_family(&c.b, SL_ATTR_DRAFT_ADDITIONAL_ADDRESS_FAMILY, 2);
+	assert_int_equal(client_go(&c), 0);
+	assert_null(find_attr(&r.answer, SL_ATTR_ADDRESS_ERROR_CODE, 0, &len));
+	assert_non_null(find_attr(&r.answer, SL_ATTR_DRAFT_ADDRESS_ERROR_CODE, 0, &len));
+}
+
 static void what_may_not_be_asked(void **state)
 {
 	add_transport(client_ask(&c, SL_TURN_ALLOCATE), 17);
@@ -201,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_where_there_is_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_family_that_is_lacking, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_ports_left_of_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(by_the_drafts_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_may_not_be_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_of_the_two_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(both_survive_a_crash, setup, teardown),
