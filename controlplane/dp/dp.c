@@ -157,18 +157,20 @@ static uint16_t *realm_of(struct sl_command *c)
 	}
 }
 
-/* False: its realm is none. */
-static bool resolve(const struct sl_dp *dp, struct sl_dp_change *c)
+/* 0; -ENOENT: its realm is none; -EAGAIN: the dataplane has taken no realms of ours yet. */
+static int resolve(const struct sl_dp *dp, struct sl_dp_change *c)
 {
 	uint16_t *realm = realm_of(&c->cmd);
-	int index = c->realm[0] && dp->plan ? sl_turn_plan_realm(dp->plan, c->realm) : -1;
 
 	if (!c->realm[0] || !realm)
-		return true;
+		return 0;
+	if (!dp->plan)
+		return -EAGAIN;
+	int index = sl_turn_plan_realm(dp->plan, c->realm);
 	if (index < 0)
-		return false;
+		return -ENOENT;
 	*realm = (uint16_t)index;
-	return true;
+	return 0;
 }
 
 static void first_change_ends(struct sl_dp *dp)
@@ -193,12 +195,12 @@ static void pump(struct sl_dp *dp)
 		struct sl_dp_change *c = dp->first;
 		sl_dp_done done = c->done;
 		void *ctx = c->ctx;
-		bool known = resolve(dp, c);
-		if (known && sl_dp_send(dp, &c->cmd, done, ctx) < 0)
+		int rc = resolve(dp, c);
+		if (rc == 0 && sl_dp_send(dp, &c->cmd, done, ctx) < 0)
 			break;
 		first_change_ends(dp);
-		if (!known && done)
-			done(ctx, -ENOENT, "realm: there is none of that name");
+		if (rc < 0 && done)
+			done(ctx, rc, rc == -ENOENT ? "realm: there is none of that name" : "the dataplane is not provisioned");
 	}
 	if (dp->attached)
 		sl_dp_guard_pump(dp);

@@ -82,7 +82,8 @@ static void told(void *ctx, int error, const char *text)
 	struct sl_desk *d = ctx;
 
 	d->telling = false;
-	if (error == 0 || error == -ENOTCONN) /* away: it gets everything when it is back */
+	/* Away: it gets everything when it is back. Refused: it would be again; it was logged. */
+	if (error != -EBUSY && error != -ETIMEDOUT)
 		return;
 	d->dirty = true;
 	d->next_tell_ms = d->now_ms + TELL_AGAIN_MS;

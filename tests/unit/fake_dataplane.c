@@ -373,20 +373,28 @@ void fake_close_allocation(struct fake *f, uint64_t id, enum sl_allocation_end e
 	count_allocations(f);
 }
 
-const struct sl_cmd_user *fake_realm_user(const struct fake *f, const char *realm, const char *name)
+static const struct sl_cmd_user *user_of(const struct fake *f, unsigned realm, const char *name)
 {
 	for (unsigned i = 0; i < f->published.n_users; i++) {
 		const struct sl_cmd_user *u = &f->published.users[i];
-		if (u->name_len == strlen(name) && memcmp(u->name, name, u->name_len) == 0 && u->realm < f->published.n_realms &&
-		        strcmp(f->published.realms[u->realm].name, realm) == 0)
+		if (u->realm == realm && u->name_len == strlen(name) && memcmp(u->name, name, u->name_len) == 0)
 			return u;
+	}
+	return NULL;
+}
+
+const struct sl_cmd_user *fake_realm_user(const struct fake *f, const char *realm, const char *name)
+{
+	for (unsigned i = 0; i < f->published.n_realms; i++) {
+		if (strcmp(f->published.realms[i].name, realm) == 0)
+			return user_of(f, i, name);
 	}
 	return NULL;
 }
 
 const struct sl_cmd_user *fake_user(const struct fake *f, const char *name)
 {
-	return f->published.n_realms ? fake_realm_user(f, f->published.realms[0].name, name) : NULL;
+	return user_of(f, 0, name);
 }
 
 /* ---- life ---- */

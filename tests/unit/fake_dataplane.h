@@ -84,7 +84,7 @@ void fake_unlock(struct fake *f);
 void fake_tell(struct fake *f, unsigned worker, const struct sl_event *evt);
 
 /* With the lock held. */
-const struct sl_cmd_user *fake_user(const struct fake *f, const char *name);
+const struct sl_cmd_user *fake_user(const struct fake *f, const char *name); /* of realm 0 */
 const struct sl_cmd_user *fake_realm_user(const struct fake *f, const char *realm, const char *name);
 void fake_allocate(struct fake *f, unsigned worker, uint64_t id, const char *user);
 void fake_close_allocation(struct fake *f, uint64_t id, enum sl_allocation_end end);

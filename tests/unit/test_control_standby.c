@@ -162,6 +162,8 @@ static void changes_that_had_to_wait_keep_their_order(void **state)
 	assert_int_equal(ask_end(&gone), 202);
 	assert_int_equal(command(&other, SL_CMD_USER_SET, "alive", &evt), 0);
 	sl_client_detach(&other);
+	refuse(0);
+	WAIT_FOR(ask("POST", "/v1/reload", "") == 200);
 	WAIT_FOR(dataplane_has("bob"));
 	poll(NULL, 0, 300); /* what still comes must not undo it */
 	fake_lock(rig.fake);
