@@ -141,7 +141,32 @@ PIECES = {
     "clip_refused": bytes((0, ACK)) + struct.pack("<Ii", 0x40000007, -22) + b"frames: a frame outside the clip",
 }
 
+# fuzz_turn_conf.c: records of eight bytes.
+BEGIN, CONFIG, REALM, NAME, RULE, SECRET, OAUTH, ALTERNATE, RESTRICTED, DRAIN, SET, DELETE, COMMIT = range(13)
+
+
+def record(kind, realm=0, a=0, b=0, text=b"ab\1\2"):
+    return bytes((kind, realm, a, b)) + text
+
+
+def draft(*items, keep=0, realms=2):
+    return record(BEGIN, keep) + record(CONFIG) + b"".join(record(REALM, i, 1, i, bytes((i, 0, 0, 0))) for i in range(realms)) + \
+        b"".join(items) + record(COMMIT)
+
+
+EVERYTHING = (record(NAME, 1), record(NAME, 1, 1, 3), record(RULE, 7, 1, 24), record(RULE, 1, 0, 32), record(SECRET), record(SECRET, 1), record(OAUTH, 1),
+              record(ALTERNATE, 7, 0, 50), record(RESTRICTED, 7), record(RESTRICTED, 1, 1), record(SET), record(SET, 1, 1), record(SET, 1, 0, 3))
+TURN_CONF = {
+    "empty": b"", "one_draft": draft(*EVERYTHING), "no_realm": draft(realms=0), "realms_late": draft(record(SECRET), record(REALM, 2)),
+    "users_kept": draft(*EVERYTHING) + draft(keep=1) + draft(record(SET, 1, 0, 2), keep=1, realms=3),
+    "renumbered": draft(*EVERYTHING) + record(BEGIN, 1) + record(CONFIG) + record(REALM, 0, 0, 0, b"\1aaa") + record(REALM, 1, 0, 0, b"\0aaa") +
+    record(DELETE, 1) + record(COMMIT),
+    "alone": draft(*EVERYTHING) + record(DRAIN, 0x41, 60) + record(SET, 0x41, 0, 1, b"zz\1\2") + record(DELETE, 0x41, 0, 1, b"zz\1\2") +
+    record(RESTRICTED, 0x47, 2) + record(ALTERNATE, 0x47, 0, 0), "before_any": record(SET, 0x40) + record(RESTRICTED, 0x40) + record(COMMIT),
+}
+
 SEEDS = {
+    "turn_conf": TURN_CONF,
     "command": {**{n: b"\0" + message(t, b) for n, (t, b) in COMMANDS.items()},
                 **{n: b"\1" + message(LEG, b) for n, b in EVENTS.items()},
                 "event_guard_source": b"\1" + message(GUARD_SOURCE, guard_source()),
