@@ -16,7 +16,7 @@
 /* Reading coturn's configuration: a line is NAME=VALUE or NAME VALUE, "#" begins a comment; a line of the command line ("--NAME=VALUE", "-x VALUE")
  * is taken as well. */
 
-enum kind { FLAG, TEXT, PATH, NUMBER, PORT, PORT0, SECONDS, SECONDS0, ADDRESS, ENDPOINT, ALTERNATE, RANGE, USER, REDIS, FAMILY, SEPARATOR };
+enum kind { FLAG, TEXT, PATH, NUMBER, PORT, PORT0, SECONDS, SECONDS0, ADDRESS, ENDPOINT, ALTERNATE, EXTERNAL, RANGE, USER, REDIS, FAMILY, SEPARATOR };
 enum how { TO, SAME, NOT };
 
 static const struct option {
@@ -81,6 +81,17 @@ static bool is_range(const char *value)
 	        sl_ip_parse(dash + 1, &b) == 0 && sl_ip_is_v4(&a) == sl_ip_is_v4(&b) && memcmp(a.b, b.b, sizeof a.b) <= 0;
 }
 
+/* "PUBLIC" or "PUBLIC/PRIVATE". */
+static bool is_external(const char *value)
+{
+	char first[SL_ADDR_TEXT_MAX];
+	size_t n = strcspn(value, "/");
+	struct sl_ip ip;
+
+	return snprintf(first, sizeof first, "%.*s", (int)n, value) < (int)sizeof first && sl_ip_parse(first, &ip) == 0 &&
+	        (!value[n] || sl_ip_parse(value + n + 1, &ip) == 0);
+}
+
 /* What is wrong with a value, or NULL. Whatever may hold a password is not shown. */
 static const char *wrong_value(enum kind kind, const char *value)
 {
@@ -110,6 +121,8 @@ static const char *wrong_value(enum kind kind, const char *value)
 		return sl_endpoint_parse(value, &ep) == 0 && ep.port_be ? NULL : "is no address with a port";
 	case ALTERNATE:
 		return sl_endpoint_parse(value, &ep) == 0 || sl_ip_parse(value, &ip) == 0 ? NULL : "is no address, with or without a port";
+	case EXTERNAL:
+		return is_external(value) ? NULL : "is neither an address nor two with / between";
 	case RANGE:
 		return is_range(value) ? NULL : "is no address, prefix or range of one family";
 	case USER:

@@ -29,7 +29,7 @@
 	X(HTTP_ANSWER, "respond-http-unsupported", 0, FLAG, NOT, "what is neither STUN nor ChannelData ends the connection, and is counted")       \
 	/* ---- relaying ---- */                                                                                                                   \
 	X(RELAY_IP, "relay-ip", 'E', ADDRESS, TO, "turn.relay_addresses")                                                                          \
-	X(EXTERNAL_IP, "external-ip", 'X', TEXT, NOT, "a relay address must be one of this node's own: route the public address to it instead of translating it") \
+	X(EXTERNAL_IP, "external-ip", 'X', EXTERNAL, TO, "turn.external_addresses")                                                            \
 	X(RELAY_DEVICE, "relay-device", 'i', TEXT, NOT, "relay addresses are of dataplane.ports; routes decide which one a packet leaves by")      \
 	X(MIN_PORT, "min-port", 0, PORT, TO, "turn.relay_ports")                                                                                   \
 	X(MAX_PORT, "max-port", 0, PORT, TO, "turn.relay_ports")                                                                                   \

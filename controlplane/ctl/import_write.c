@@ -238,6 +238,56 @@ static void write_listeners(struct import *m, FILE *out, const struct places *p)
 
 /* ---- relaying ---- */
 
+static bool is_among(const struct places *p, const struct sl_ip *ip)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		if (sl_ip_eq(&p->ip[i], ip))
+			return true;
+	}
+	return false;
+}
+
+/* "PUBLIC/PRIVATE" is a pair; "PUBLIC" stands for every address of its family, and one to one that can be one alone. */
+static void write_external(struct import *m, FILE *out, const struct places *listening, const struct places *relaying)
+{
+	char text[2][SL_ADDR_TEXT_MAX];
+	bool any = false;
+
+	EACH(m, COTURN_EXTERNAL_IP, v)
+	{
+		struct sl_ip outside, inside;
+		size_t n = strcspn(v->text, "/");
+
+		snprintf(text[0], sizeof text[0], "%.*s", (int)n, v->text);
+		sl_ip_parse(text[0], &outside);
+		if (v->text[n]) {
+			sl_ip_parse(v->text + n + 1, &inside);
+		} else {
+			unsigned of_family = 0;
+
+			for (unsigned i = 0; i < relaying->n; i++) {
+				if (sl_ip_is_v4(&relaying->ip[i]) == sl_ip_is_v4(&outside) && of_family++ == 0)
+					inside = relaying->ip[i];
+			}
+			if (of_family != 1) {
+				import_note(m, v->line, false, "external-ip: which of %u relay addresses it stands for is not said; write PUBLIC/PRIVATE for each", of_family);
+				continue;
+			}
+		}
+		if (sl_ip_eq(&inside, &outside))
+			continue;
+		if (!is_among(listening, &inside) && !is_among(relaying, &inside)) {
+			import_note(m, v->line, false, "external-ip: %s is neither a listening-ip nor a relay-ip; it is left out", sl_ip_text(&inside, text[0]));
+			continue;
+		}
+		fprintf(out, "%s\n    { address = \"%s\"; external = \"%s\"; }", any ? "," : "  external_addresses = (", sl_ip_text(&inside, text[0]),
+		        sl_ip_text(&outside, text[1]));
+		any = true;
+	}
+	if (any)
+		fputs("\n  );\n", out);
+}
+
 static void write_relay(struct import *m, FILE *out, const struct places *listening)
 {
 	unsigned long min = import_number(m, COTURN_MIN_PORT, 49152), max = import_number(m, COTURN_MAX_PORT, 65535);
@@ -251,6 +301,7 @@ static void write_relay(struct import *m, FILE *out, const struct places *listen
 	for (unsigned i = 0; i < p.n; i++)
 		fprintf(out, "%s\"%s\"", i ? ", " : " ", sl_ip_text(&p.ip[i], text));
 	fprintf(out, " ];%s\n", p.guessed ? "    # <<" : "");
+	write_external(m, out, listening, &p);
 	if (min < RELAY_PORT_LOWEST) {
 		import_note(m, import_line(m, COTURN_MIN_PORT), false, "min-port: the lowest relay port is %d", RELAY_PORT_LOWEST);
 		min = RELAY_PORT_LOWEST;

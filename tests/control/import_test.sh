@@ -40,6 +40,7 @@ value_of() { # NAME KIND
 	ADDRESS) echo =192.0.2.7 ;;
 	ENDPOINT) echo =192.0.2.7:3000 ;;
 	ALTERNATE) echo =198.51.100.7 ;;
+	EXTERNAL) echo =203.0.113.5 ;;
 	RANGE) echo =10.0.0.0-10.0.0.9 ;;
 	USER) echo =alice:secret ;;
 	PATH) echo "=$dir/turn.pem" ;;
@@ -126,6 +127,8 @@ cat >"$dir/in" <<-END
 	-q 7
 	--total-quota=99
 	no-software-attribute
+	external-ip=203.0.113.5/192.0.2.1
+	external-ip=203.0.113.6/192.0.2.99
 	mysql-userdb="host=h"
 END
 import 0
@@ -136,6 +139,8 @@ has "{ address = \"[2001:db8::1]:443\"; transport = \"tls\"; certificate = \"$di
 has "{ address = \"192.0.2.2:443\"; transport = \"dtls\";"
 has '{ address = "192.0.2.1:8443"; transport = "tcp"; proxy_protocol = [ "0.0.0.0/0" ];'
 has 'relay_addresses = [ "192.0.2.1" ];'
+has '{ address = "192.0.2.1"; external = "203.0.113.5"; }'
+told 'external-ip: 192.0.2.99 is neither a listening-ip nor a relay-ip'
 has 'realm = "example.net";'
 has '{ name = "alice"; password = "pa:ss\"\\word"; }'
 ! grep -q carol "$dir/out" || told ':15: user carol: a key'

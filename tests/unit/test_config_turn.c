@@ -121,6 +121,15 @@ static const struct config_edit wrong[] = {
 	{ "webhook = \"https://x/y\"; ", "", "26: option 'turn.accounting.webhook_secret': signs what goes to turn.accounting.webhook, which is missing" },
 	/* streams */
 	{ "connections_per_source = 10", "connections_per_source = 1001", "27: option 'turn.connections_per_source': 1001 is more than max_connections, 1000" },
+	{ "host_name", "external_addresses = ( { address = \"192.0.2.7\"; external = \"203.0.113.5\"; } ); host_name",
+		"10: option 'turn.external_addresses[0].address': 192.0.2.7 is neither in turn.relay_addresses nor a listener's" },
+	{ "host_name", "external_addresses = ( { address = \"192.0.2.1\"; external = \"192.0.2.2\"; } ); host_name",
+		"10: option 'turn.external_addresses[0].external': 192.0.2.2 cannot stand for the address" },
+	{ "host_name", "external_addresses = ( { address = \"192.0.2.1\"; external = \"2001:db8::1\"; } ); host_name",
+		"10: option 'turn.external_addresses[0].external': 2001:db8::1 cannot stand for the address" },
+	{ "host_name", "external_addresses = ( { address = \"192.0.2.1\"; external = \"203.0.113.5\"; }, { address = \"192.0.2.1\"; external = \"203.0.113.6\"; } ); host_name",
+		"10: option 'turn.external_addresses[1]': has an address of entry 0; each stands once" },
+	{ "host_name", "external_addresses = ( { external = \"203.0.113.5\"; } ); host_name", "10: option 'turn.external_addresses[0]': has no address" },
 	{ "turn.example.org", "turn/x", "10: option 'turn.host_name': \"turn/x\" is no host name" },
 };
 
@@ -243,6 +252,7 @@ static void what_a_reload_may_change(void **state)
 	};
 	static const struct config_edit restart[] = {
 		{ "192.0.2.1:443\"; transport = \"dtls\"", "192.0.2.1:444\"; transport = \"dtls\"", "turn.listeners" },
+		{ "host_name", "external_addresses = ( { address = \"192.0.2.1\"; external = \"203.0.113.5\"; } ); host_name", "turn.external_addresses" },
 		{ "stream_threads = 2", "stream_threads = 3", "turn.stream_threads" },
 		{ "max_connections = 1000", "max_connections = 1001", "turn.max_connections" },
 		{ "connections_per_source = 10", "connections_per_source = 11", "turn.connections_per_source" },
