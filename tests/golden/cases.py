@@ -120,6 +120,11 @@ def icmp_echo(kind, payload):
     return struct.pack("!BBHHH", kind, 0, checksum(head + payload), 0x77, 1) + payload
 
 
+def icmp_error(kind, code, quoted):
+    head = struct.pack("!BBHI", kind, code, 0, 0)
+    return struct.pack("!BBHI", kind, code, checksum(head + quoted), 0) + quoted
+
+
 def arp_answered(frames):
     want = to_client(arp(2, PORT_MAC, SERVICE4, CLIENT_MAC, CLIENT4), ARP)
     return None if [f[:len(want)] for f in frames] == [want] else "not the ARP reply " + want.hex()
@@ -160,6 +165,11 @@ def answered_cases():
              refused(401, stun.NONCE, stun.NONCE_COOKIE), counters={"stun_errors": 1}),
         Case("an unknown attribute that must be understood: 420 names it", [frame4(message.add(0x7FFE, b"what").build())],
              refused(420, stun.UNKNOWN_ATTRIBUTES, b"\x7f\xfe"), counters={"stun_errors": 1}),
+        Case("CHANGE-REQUEST where there is no NAT discovery: 420 names it", [frame4(
+            stun.Message(stun.BINDING, transaction=TRANSACTION).add(0x0003, struct.pack("!I", 6)).build())],
+            refused(420, stun.UNKNOWN_ATTRIBUTES, b"\x00\x03"), counters={"stun_errors": 1}),
+        Case("Connect without credentials: 401", [frame4(stun.Message(0x00A, transaction=TRANSACTION).add(stun.SOFTWARE, b"x" * 64).build())],
+             refused(401, stun.REALM, REALM), counters={"stun_errors": 1}),
         Case("ARP for the service address is Linux's", [from_client(arp(1, CLIENT_MAC, CLIENT4, "00:00:00:00:00:00",
                                                                        SERVICE4), ARP, dst="ff:ff:ff:ff:ff:ff")],
              arp_answered, counters={"exception_out": 1}, settle=0.05),
@@ -208,7 +218,7 @@ def dropped_cases():
         one("an attribute that runs past the end", frame4(bytes(overrun)), "stun_malformed"),
         one("wrong FINGERPRINT", frame4(bytes(bad_print)), "stun_fingerprint"),
         one("a response nobody asked for", frame4(binding_answer(CLIENT4)), "stun_unexpected"),
-        one("a method that is not served", frame4(stun.Message(0x00A, transaction=TRANSACTION).build()),
+        one("a method that is not served", frame4(stun.Message(0x00D, transaction=TRANSACTION).build()),
             "stun_unexpected"),
         one("ChannelData without an allocation", frame4(stun.channel_data(0x4000, b"data")), "no_allocation"),
         one("Send without an allocation", frame4(stun.Message(stun.SEND, stun.INDICATION, TRANSACTION)
@@ -216,6 +226,10 @@ def dropped_cases():
                                                  .add(stun.DATA_ATTR, b"data").build()), "no_allocation"),
         one("a relay port that nobody holds",
             from_client(ipv4(CLIENT4, SERVICE4, request4(b"hello", dport=50000))), "no_allocation"),
+        one("an ICMP error about a relay port that nobody holds", from_client(ipv4(CLIENT4, SERVICE4, icmp_error(
+            3, 3, ipv4(SERVICE4, CLIENT4, udp(SERVICE4, CLIENT4, 50000, 9, b"hello"))), proto=ICMP)), "icmp_unrelated"),
+        one("the same with a wrong ICMP checksum", from_client(ipv4(CLIENT4, SERVICE4, icmp_error(
+            3, 3, ipv4(SERVICE4, CLIENT4, udp(SERVICE4, CLIENT4, 50000, 9, b"hello")))[:-1] + b"?", proto=ICMP)), "bad_l4_checksum"),
     ]
 
 

@@ -250,7 +250,7 @@ class Client(turn.Turn):
     def __init__(self, world, port):
         self.world, self.port = world, port
         self.user, self.password, self.sha256, self.use_userhash = "alice", "golden", False, False
-        self.realm = self.nonce = self.algorithms = None
+        self.realm = self.nonce = self.algorithms = self.origin = None
         self.algorithm = stun.ALGORITHM_MD5
 
     def frame(self, payload):
