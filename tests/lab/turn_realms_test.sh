@@ -77,7 +77,7 @@ check "a user is one of his realm" is "$(code --user bob)" = 401
 check "the same name has another password elsewhere" is "$(code --server "$SERVICE_IP4:3479")" = 401
 check "peers are denied by realm" turn_client permission --expect 403 --server "$SERVICE_IP4:3479" --password third-password --peer 198.51.100.11:3480
 check "and allowed in others" turn_client permission --expect 0 --peer 198.51.100.11:3480
-check "Debian's client names an origin (-o)" uclient -o https://other.example -u bob -n 5 -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
+together "Debian's client names an origin (-o), among others" uclient -t -o https://other.example -u bob -n 5 -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
 
 # Secrets in rotation.
 check "a secret's user" bob allocate --rest-secret old-secret
@@ -96,11 +96,12 @@ check "credentials: every member of the form" jq -e '.username and .credential a
 check "urls of each transport" jq -e '.urls | any(startswith("turn:") and endswith("transport=udp")) and any(startswith("turn:") and endswith("transport=tcp"))
 	and any(startswith("turns:") and endswith("transport=tcp"))' "$WORK/credentials.json"
 issued=$(jq -r .username "$WORK/credentials.json") credential=$(jq -r .credential "$WORK/credentials.json")
-check "Debian's client is served with them" uclient -u "$issued" -w "$credential" -n 5 -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
+together "Debian's client is served with them" uclient -t -u "$issued" -w "$credential" -n 5 -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
 check_not "not with a longer life than was signed" turn_client allocate --user "9${issued#?}" --password "$credential"
 api /v1/turn/credentials -X POST -H 'Content-Type: application/json' -d '{"user":"carol","realm":"other.test"}' >"$WORK/credentials.json"
 check "of another realm" turn_client allocate --origin https://other.example --user "$(jq -r .username "$WORK/credentials.json")" \
 	--password "$(jq -r .credential "$WORK/credentials.json")"
+check_together
 check "they are not kept by caches" grep -qi 'cache-control: no-store' <(api /v1/turn/credentials -i -X POST -H 'Content-Type: application/json' -d '{"user":"x"}')
 check "a realm without a secret says so" is "$(api /v1/turn/credentials -o /dev/null -w '%{http_code}' -X POST -d '{"user":"x","realm":"third.test"}')" -ge 400
 
@@ -127,14 +128,14 @@ release
 # Bits.
 set_option bandwidth '{ session = { up = 400; }; }'
 check "a session's bandwidth by reload" ctl reload
-check "400 kbit/s of a session pass" turn_case bandwidth --argument 400 --seconds 3
+check "400 kbit/s of a session pass" turn_case bandwidth --argument 400 --seconds 2
 set_option bandwidth '{ user = { up = 300; }; }'
 check "a user's" ctl reload
-check "300 kbit/s of a user pass" turn_case bandwidth --argument 300 --seconds 3
+check "300 kbit/s of a user pass" turn_case bandwidth --argument 300 --seconds 2
 set_option bandwidth '{ node = { up = 500; soft_up = 200; }; }'
 check "the node's" ctl reload
 quota_drops=$(drop quota_limit)
-check "500 kbit/s of the node pass" turn_case bandwidth --argument 500 --seconds 3
+check "500 kbit/s of the node pass" turn_case bandwidth --argument 500 --seconds 2
 check "the rest was dropped by name" is "$(drop quota_limit)" -gt "$quota_drops"
 set_option bandwidth '{ }'
 check "none again" ctl reload
@@ -142,8 +143,8 @@ check "then nothing is lost" turn_client stream --peer "$PEER_IP4:3480" --rate 4
 
 # Restricted clients.
 restricted_before=$(counter allocations_restricted)
-check "an address is restricted by the API" ctl turn restricted add 192.0.2.11
-check "and an account" ctl turn restricted add --account alice
+check "an address is restricted by the API" ctl turn restrict 192.0.2.11
+check "and an account" ctl turn restrict alice
 check "they are listed" is "$(api /v1/turn/restricted | jq '[.restricted[]] | length')" -ge 2
 check "its allocation" turn_client allocate --local "$CLIENT_IP4:0" --user bob --origin https://other.example
 check "of another client is not marked" is "$(counter allocations_restricted)" -eq "$restricted_before"
@@ -156,10 +157,10 @@ release
 
 # Peers, live.
 check "before: a permission" turn_client permission --expect 0 --peer 198.51.100.11:3480
-check "a peer is denied" ctl turn peers deny 198.51.100.11/32
+check "a peer is denied" ctl turn deny 198.51.100.11/32
 check "at once" sl_wait_for 3 turn_client permission --expect 403 --peer 198.51.100.11:3480
 check "others are not" turn_client permission --expect 0 --peer "$PEER_IP4:3480"
-check "and allowed again" ctl turn peers remove 198.51.100.11/32
+check "and allowed again" ctl turn remove 198.51.100.11/32
 check "at once, too" sl_wait_for 3 turn_client permission --expect 0 --peer 198.51.100.11:3480
 
 # Drain.
