@@ -131,8 +131,8 @@ static uint16_t realm_of(const struct sl_turn_request *r)
 
 	if (r->alloc != SL_NONE)
 		realm = sl_turn_realm_of(r->t, r->alloc);
-	if (realm == SL_TURN_ANY_REALM && r->m.origin.off)
-		realm = sl_turn_conf_origin(conf, sl_span_at(&r->m, r->m.origin), r->m.origin.len);
+	for (unsigned i = 0; i < SL_STUN_MAX_ORIGINS && realm == SL_TURN_ANY_REALM && r->m.origins[i].off; i++)
+		realm = sl_turn_conf_origin(conf, sl_span_at(&r->m, r->m.origins[i]), r->m.origins[i].len);
 	if (realm == SL_TURN_ANY_REALM && r->from->realm_hint < sl_turn_conf_n_realms(conf))
 		realm = r->from->realm_hint;
 	if (realm == SL_TURN_ANY_REALM)

@@ -16,6 +16,7 @@ enum {
 	SL_STUN_HEADER_BYTES = 20,
 	SL_STUN_TID_BYTES = 12,
 	SL_STUN_MAGIC = 0x2112A442,
+	SL_STUN_MAX_ORIGINS = 4,   /* ORIGIN values kept of a request */
 	SL_STUN_MAX_PEERS = 16,    /* XOR-PEER-ADDRESS values kept of one CreatePermission */
 	SL_STUN_MAX_UNKNOWN = 8,   /* unknown comprehension-required types kept for the 420 answer */
 	SL_STUN_USERNAME_MAX = 508, /* RFC 8489 14.3: fewer than 509 bytes */
@@ -107,7 +108,8 @@ struct sl_stun {
 	struct sl_span password_algorithms, password_algorithm;
 	struct sl_span integrity, integrity_sha256; /* the attribute's value */
 	struct sl_span data, reservation_token, error_reason;
-	struct sl_span access_token, origin; /* RFC 7635; ORIGIN as coturn's clients send it */
+	struct sl_span access_token; /* RFC 7635 */
+	struct sl_span origins[SL_STUN_MAX_ORIGINS]; /* ORIGIN, which coturn's clients send several times; off 0 ends them */
 	struct sl_span mobility_ticket;      /* RFC 8016; of length 0 in an Allocate */
 
 	bool has_lifetime, has_channel, has_transport, has_family, has_additional_family, has_even_port;
@@ -141,7 +143,7 @@ enum sl_stun_parse {
 
 /* Parse len bytes at buf as one STUN message. Attributes after MESSAGE-INTEGRITY are ignored except
  * MESSAGE-INTEGRITY-SHA256 and FINGERPRINT; after MESSAGE-INTEGRITY-SHA256 except FINGERPRINT (RFC 8489 14.5, 14.6).
- * Of a repeated attribute the first counts (RFC 8489 14), XOR-PEER-ADDRESS excepted.
+ * Of a repeated attribute the first counts (RFC 8489 14), XOR-PEER-ADDRESS and ORIGIN excepted.
  * Reads only buf[0..len); *out is complete only on SL_STUN_OK. */
 enum sl_stun_parse sl_stun_parse(const uint8_t *buf, size_t len, struct sl_stun *out);
 

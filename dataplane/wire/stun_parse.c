@@ -134,6 +134,16 @@ static bool shape_ok(unsigned type, const uint8_t *v, unsigned n)
 	}
 }
 
+/* The first free one, or the last. */
+static struct sl_span *next_origin(struct sl_stun *m)
+{
+	unsigned i = 0;
+
+	while (i < SL_STUN_MAX_ORIGINS - 1 && m->origins[i].off != 0)
+		i++;
+	return &m->origins[i];
+}
+
 /* The member of *m that keeps where an attribute lies, for those kept that way. */
 static struct sl_span *span_of(struct sl_stun *m, unsigned type)
 {
@@ -165,7 +175,7 @@ static struct sl_span *span_of(struct sl_stun *m, unsigned type)
 	case SL_ATTR_ACCESS_TOKEN:
 		return &m->access_token;
 	case SL_ATTR_ORIGIN:
-		return &m->origin;
+		return next_origin(m);
 	case SL_ATTR_MOBILITY_TICKET:
 		return &m->mobility_ticket;
 	default:

@@ -93,6 +93,21 @@ static void origin_goes_before_server_name_before_listener(void **state)
 	assert_true(challenged_as(&d, "example.com"));
 	c.origin = "https://web.example.com";
 	assert_true(challenged_as(&c, "example.com"));
+	/* coturn's clients say more than one: the first that is known counts. */
+	c.origin = NULL;
+	sl_stun_add(client_ask(&c, SL_TURN_ALLOCATE), SL_ATTR_ORIGIN, "ftp://elsewhere.example.net", 27);
+	for (unsigned i = 0; i < 2; i++)
+		sl_stun_add(&c.b, SL_ATTR_ORIGIN, "https://carleon.example:443", 27);
+	sl_stun_add(&c.b, SL_ATTR_ORIGIN, "https://web.example.com", 23);
+	add_transport(&c.b, 17);
+	assert_int_equal(client_send(&c), 401);
+	assert_memory_equal(sl_span_at(&r.answer, r.answer.realm), "example.com", 11);
+	client_ask(&c, SL_TURN_ALLOCATE);
+	for (unsigned i = 0; i < SL_STUN_MAX_ORIGINS; i++)
+		sl_stun_add(&c.b, SL_ATTR_ORIGIN, "https://carleon.example:443", 27);
+	sl_stun_add(&c.b, SL_ATTR_ORIGIN, "https://web.example.com", 23); /* beyond what is looked at */
+	assert_int_equal(client_send(&c), 401);
+	assert_memory_equal(sl_span_at(&r.answer, r.answer.realm), "example.org", 11);
 	c.origin = "https://elsewhere.example.com";
 	assert_true(challenged_as(&c, "example.org"));
 	c.realm_hint = 2;
