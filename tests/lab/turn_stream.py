@@ -159,7 +159,11 @@ class StreamSocket:
     def close(self):
         self.stopped = True
         self.reading.set()
-        with self.lock:
-            self.stream.close()
-        self.pump.join()
         self.ours.close()
+        with self.lock:
+            try:
+                self.stream.shutdown(socket.SHUT_RDWR)  # wakes the pump
+            except OSError:
+                pass
+        self.pump.join()
+        self.stream.close()
