@@ -215,6 +215,10 @@ static bool has_secrets(const struct sl_config *c)
 		if (t->realms[i].n_users > 0 || t->realms[i].n_secrets > 0 || t->realms[i].n_oauth_keys > 0)
 			return true;
 	}
+	for (unsigned i = 0; i < t->n_alternates; i++) {
+		if (t->alternates[i].load_url != NULL && strchr(t->alternates[i].load_url, '@') != NULL)
+			return true;
+	}
 	/* How to reach a database holds a password as a rule. */
 	return t->n_user_sources > 0 || t->accounting.webhook_secret != NULL || t->accounting.redis != NULL || c->control.api_token != NULL ||
 		c->provision != NULL;

@@ -195,7 +195,7 @@ static void check_alternates(struct sl_reader *r, const struct sl_conf_turn *tur
 		}
 		if (a->load_url != NULL && !is_url(a->load_url))
 			sl_read_fail_at(r, SL_OPTION("turn.alternates[%u].load_url", i),
-				"\"%s\" is not a URL; such as \"http://192.0.2.9:8080/v1/turn/load\"", a->load_url);
+				"is not a URL; such as \"http://TOKEN@192.0.2.9:8080/v1/turn/load\"");
 	}
 	if (turn->redirect_above != 0 && turn->n_alternates == 0)
 		sl_read_fail_at(r, "turn.redirect_above", "needs turn.alternates, where clients are sent to");

@@ -109,17 +109,17 @@
 	X(PKEY, "pkey", 0, PATH, TO, "turn.listeners' key")                                                                                        \
 	X(PKEY_PWD, "pkey-pwd", 0, TEXT, NOT, "a key must not be encrypted: openssl pkey -in OLD -out NEW, mode 640, group sluice")                \
 	X(RPK, "raw-public-keys", 0, FLAG, NOT, "clients of WebRTC check certificates (RFC 7250 is not offered)")                                  \
-	X(CIPHER_LIST, "cipher-list", 0, TEXT, NOT, "TLS 1.2 has forward-secret AEAD suites alone, TLS 1.3 its own")                               \
+	X(CIPHER_LIST, "cipher-list", 0, TEXT, NOT, "TLS 1.2 has forward-secret suites alone, TLS 1.3 its own")                               \
 	X(CA_FILE, "CA-file", 0, TEXT, NOT, "clients show no certificate; they authenticate by TURN's credentials")                                \
 	X(EC_CURVE, "ec-curve-name", 0, TEXT, NOT, "OpenSSL chooses among the curves that the client offers")                                      \
-	X(DH_FILE, "dh-file", 0, TEXT, SAME, "keys are agreed on by elliptic curves")                                                              \
-	X(DH566, "dh566", 0, FLAG, SAME, "keys are agreed on by elliptic curves")                                                                  \
-	X(DH1066, "dh1066", 0, FLAG, SAME, "keys are agreed on by elliptic curves")                                                                \
-	X(DH2066, "dh2066", 0, FLAG, SAME, "keys are agreed on by elliptic curves")                                                                \
-	X(NO_SSLV2, "no-sslv2", 0, FLAG, SAME, "TLS and DTLS are 1.2 and up")                                                                      \
-	X(NO_SSLV3, "no-sslv3", 0, FLAG, SAME, "TLS and DTLS are 1.2 and up")                                                                      \
-	X(NO_TLSV1, "no-tlsv1", 0, FLAG, SAME, "TLS and DTLS are 1.2 and up")                                                                      \
-	X(NO_TLSV1_1, "no-tlsv1_1", 0, FLAG, SAME, "TLS and DTLS are 1.2 and up")                                                                  \
+	X(DH_FILE, "dh-file", 0, TEXT, SAME, "OpenSSL has the parameters that it needs")                                                              \
+	X(DH566, "dh566", 0, FLAG, SAME, "OpenSSL has the parameters that it needs")                                                                  \
+	X(DH1066, "dh1066", 0, FLAG, SAME, "OpenSSL has the parameters that it needs")                                                                \
+	X(DH2066, "dh2066", 0, FLAG, SAME, "OpenSSL has the parameters that it needs")                                                                \
+	X(NO_SSLV2, "no-sslv2", 0, FLAG, SAME, "TLS is 1.2 and 1.3, DTLS 1.2")                                                                      \
+	X(NO_SSLV3, "no-sslv3", 0, FLAG, SAME, "TLS is 1.2 and 1.3, DTLS 1.2")                                                                      \
+	X(NO_TLSV1, "no-tlsv1", 0, FLAG, SAME, "TLS is 1.2 and 1.3, DTLS 1.2")                                                                      \
+	X(NO_TLSV1_1, "no-tlsv1_1", 0, FLAG, SAME, "TLS is 1.2 and 1.3, DTLS 1.2")                                                                  \
 	X(NO_TLSV1_2, "no-tlsv1_2", 0, FLAG, NOT, "TLS 1.2 stays beside 1.3")                                                                      \
 	X(TLSV1, "tlsv1", 0, FLAG, NOT, "TLS 1.0 is broken; 1.2 and 1.3 are offered")                                                              \
 	X(TLSV1_1, "tlsv1_1", 0, FLAG, NOT, "TLS 1.1 is broken; 1.2 and 1.3 are offered")                                                          \

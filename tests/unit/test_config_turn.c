@@ -106,7 +106,7 @@ static const struct config_edit wrong[] = {
 	/* alternates */
 	{ "192.0.2.9:3478\"; weight", "192.0.2.1:3478\"; weight", "22: option 'turn.alternates[0].server': 192.0.2.1:3478 is a listener of this node" },
 	{ "192.0.2.9:443\"; transport = \"tls\"", "192.0.2.9:3478\"", "23: option 'turn.alternates[1].server': 192.0.2.9:3478 is listed twice for transport \"udp\"" },
-	{ "http://192.0.2.9/load", "192.0.2.9/load", "22: option 'turn.alternates[0].load_url': \"192.0.2.9/load\" is not a URL" },
+	{ "http://192.0.2.9/load", "192.0.2.9/load", "22: option 'turn.alternates[0].load_url': is not a URL" },
 	{ "weight = 3", "weight = 0", "22: option 'turn.alternates[0].weight': 0 is out of range; allowed 1..100" },
 	{ "\"192.0.2.9:3478\"", "\"turn.example.net\"", "22: option 'turn.alternates[0].server': \"turn.example.net\" is not an address with a port" },
 	/* restricted, sources, accounting */
