@@ -236,8 +236,10 @@ static void record(struct sl_worker *w, const struct sl_stream_record *r)
 	}
 	if (r->kind == SL_STREAM_IN_TCP_CLOSED)
 		mark_peer(w, r, false);
+	else if (r->kind == SL_STREAM_IN_REMOTE)
+		mark(w, &r->peer, SL_MARK_TURN + r->flow.listener, r->on);
 	else if (r->kind == SL_STREAM_IN_CLOSED)
-		mark(w, &(struct sl_endpoint){r->flow.ip, r->flow.port_be}, SL_MARK_TURN + r->flow.listener, false);
+		mark(w, r->peer.port_be ? &r->peer : &(struct sl_endpoint){r->flow.ip, r->flow.port_be}, SL_MARK_TURN + r->flow.listener, false);
 	sl_turn_stream_input(&w->turn, r, &w->now, w->reply, sizeof w->reply);
 }
 

@@ -86,7 +86,6 @@ struct sl_stream_conn *sl_stream_conn_new(struct sl_stream_thread *t, unsigned l
 	if (c) {
 		c->h = (struct sl_stream_handle){.what = SL_STREAM_CONN, .fd = fd};
 		c->link = (struct sl_stream_link){.thread = t, .conn = c, .remote = *remote, .listener = listener};
-		c->realm = SL_TURN_ANY_REALM;
 		if (take_slot(t, c)) {
 			TAILQ_INSERT_TAIL(&t->all, c, all);
 			t->n_conns++;
@@ -144,9 +143,17 @@ void sl_stream_conn_open(struct sl_stream_thread *t, struct sl_stream_conn *c)
 	sl_stream_conn_watch(t, c);
 }
 
+/* Its packets come from another address than it has, by a proxy's word. */
+static bool is_proxied(const struct sl_stream_conn *c)
+{
+	return c->flow.port_be != c->link.remote.port_be || !sl_ip_eq(&c->flow.ip, &c->link.remote.ip);
+}
+
 void sl_stream_conn_known(struct sl_stream_thread *t, struct sl_stream_conn *c, bool known)
 {
 	c->known = known;
+	if (is_proxied(c))
+		sl_stream_tell(t, c->worker, &(struct sl_stream_record){.kind = SL_STREAM_IN_REMOTE, .flow = c->flow, .on = known, .peer = c->link.remote});
 	if (known)
 		wait_no_more(t, c);
 	else
@@ -190,6 +197,15 @@ void sl_stream_conn_leave_slot(struct sl_stream_thread *t, struct sl_stream_conn
 	free_slot(t, c);
 }
 
+static void tell_closed(struct sl_stream_thread *t, const struct sl_stream_conn *c)
+{
+	struct sl_stream_record r = {.kind = SL_STREAM_IN_CLOSED, .flow = c->flow, .server = c->server};
+
+	if (is_proxied(c))
+		r.peer = c->link.remote;
+	sl_stream_tell(t, c->worker, &r);
+}
+
 static void close_ssl(struct sl_stream_conn *c)
 {
 	if (c->state > SL_STREAM_HANDSHAKE && !c->ssl_broken)
@@ -216,7 +232,7 @@ void sl_stream_conn_end(struct sl_stream_thread *t, struct sl_stream_conn *c)
 	free_slot(t, c);
 	atomic_fetch_sub_explicit(&t->s->n_connections, 1, memory_order_relaxed);
 	if (c->spoke)
-		sl_stream_tell(t, c->worker, &(struct sl_stream_record){.kind = SL_STREAM_IN_CLOSED, .flow = c->flow, .server = c->server});
+		tell_closed(t, c);
 	sl_stream_source_leave(&t->s->sources, c->source);
 	sl_stream_buf_free(t, &c->in);
 	sl_stream_buf_free(t, &c->out);

@@ -114,12 +114,10 @@ struct sl_stream_conn {
 	bool spoke;                  /* a worker has had a frame of it, and will be told of its end */
 	bool paused, binding;        /* not read: a worker has no room; a data connection in the making (RFC 6062) */
 	bool in_slot, ssl_broken;
-	uint16_t realm;
 	struct sl_flow flow;
 	struct sl_endpoint server;
 	SSL *ssl;
 	char *host;                  /* that its handshake named; NULL = none */
-	const struct sl_turn_conf *realm_of; /* the snapshot that realm was looked up in */
 	struct sl_stream_buf in, out;
 	struct sl_stream_buf records; /* TLS: what the socket did not take; before out */
 	uint32_t rest;               /* of the message at out's front, whose beginning has left */

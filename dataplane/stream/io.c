@@ -17,11 +17,12 @@
 
 #include "dataplane/path/turn_conf.h"
 #include "dataplane/stream/frame.h"
+#include "dataplane/wire/channel.h"
 
 enum {
 	BUFFER_MIN = 2048,
 	BIND_ANSWER = 0x010b,  /* success of ConnectionBind (RFC 6062 6.1) */
-	STUN_HEADER = 20, CHANNEL_HEADER = 4,
+	STUN_HEADER = 20, CHANNEL_HEADER = SL_CHANNEL_HEADER_BYTES,
 };
 
 /* ---- buffers ---- */
@@ -126,18 +127,12 @@ void sl_stream_read_later(struct sl_stream_thread *t, struct sl_stream_conn *c)
 
 /* ---- from the client ---- */
 
-/* The realm of the server name, by the snapshot of now. */
-static uint16_t realm_of(struct sl_stream_thread *t, struct sl_stream_conn *c)
+/* The realm of the server name, by the snapshot of now. ChannelData is of an allocation, which has its realm. */
+static uint16_t realm_of(struct sl_stream_thread *t, const struct sl_stream_conn *c, const uint8_t *p)
 {
-	const struct sl_turn_conf *conf;
+	const struct sl_turn_conf *conf = c->host && !sl_channel_looks_like(p[0]) ? rcu_dereference(t->s->dp->turn_conf) : NULL;
 
-	if (!c->host)
-		return SL_TURN_ANY_REALM;
-	conf = rcu_dereference(t->s->dp->turn_conf);
-	if (conf != c->realm_of)
-		c->realm = conf ? sl_turn_conf_server_name(conf, c->host) : SL_TURN_ANY_REALM;
-	c->realm_of = conf;
-	return c->realm;
+	return conf ? sl_turn_conf_server_name(conf, c->host) : SL_TURN_ANY_REALM;
 }
 
 /* False: the worker's ring has no room. */
@@ -147,7 +142,7 @@ static bool deliver(struct sl_stream_thread *t, struct sl_stream_conn *c, const 
 
 	if (!r)
 		return false;
-	*r = (struct sl_stream_record){.kind = SL_STREAM_IN_FRAME, .realm = realm_of(t, c), .len = (uint32_t)n, .flow = c->flow, .server = c->server};
+	*r = (struct sl_stream_record){.kind = SL_STREAM_IN_FRAME, .realm = realm_of(t, c, p), .len = (uint32_t)n, .flow = c->flow, .server = c->server};
 	memcpy(r + 1, p, n);
 	sl_byte_ring_put(&t->in[c->worker], sizeof *r + n);
 	c->spoke = true;
@@ -256,7 +251,7 @@ void sl_stream_conn_resume(struct sl_stream_thread *t, struct sl_stream_conn *c)
 /* Over DTLS padding is not needed and may be there (RFC 8656 12.5); what is malformed is dropped, as on UDP. */
 void sl_stream_conn_frame(struct sl_stream_thread *t, struct sl_stream_conn *c, const uint8_t *p, size_t n)
 {
-	bool channel = n >= CHANNEL_HEADER && (p[0] & 0xc0) == 0x40;
+	bool channel = n >= CHANNEL_HEADER && sl_channel_looks_like(p[0]);
 	size_t len = n < CHANNEL_HEADER ? 0 : ((size_t)p[2] << 8 | p[3]) + (channel ? CHANNEL_HEADER : STUN_HEADER);
 
 	if (n < CHANNEL_HEADER || p[0] & 0x80 || (channel ? len > n : len != n) || (!c->known && len > SL_STREAM_STRANGER_FRAME))

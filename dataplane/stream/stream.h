@@ -51,7 +51,8 @@ static inline unsigned sl_flow_thread(const struct sl_flow *f)
 	X(TCP_CONNECTED, 4, "answer to TCP_CONNECT: error 0, or negative errno")                                                           \
 	X(TCP_INCOMING, 5, "a peer has connected: peer; the thread keeps it until TCP_ACCEPT or TCP_CLOSE")                                \
 	X(TCP_CLOSED, 6, "a connection to a peer has ended")                                                                               \
-	X(TCP_BOUND, 7, "answer to TCP_BIND: error 0 or negative errno")
+	X(TCP_BOUND, 7, "answer to TCP_BIND: error 0 or negative errno")                                                                   \
+	X(REMOTE, 8, "a client that a proxy brings has an allocation (on 1) or none (on 0): its packets come from peer")
 
 /* X(NAME, number, "what"): worker to thread. */
 #define SL_STREAM_ORDERS(X)                                                                                                                  \
@@ -88,9 +89,9 @@ struct sl_stream_record {
 	uint32_t connection;   /* TCP_*: CONNECTION-ID (RFC 6062 6.2.1); TCP_INCOMING: the thread's own number, echoed in TCP_ACCEPT and TCP_CLOSE */
 	uint32_t incoming;     /* TCP_ACCEPT: that number */
 	int32_t error;
-	uint16_t on;           /* KNOWN */
+	uint16_t on;           /* KNOWN, REMOTE */
 	uint16_t peer_thread;  /* TCP_BIND */
-	struct sl_endpoint local, peer;
+	struct sl_endpoint local, peer; /* peer of CLOSED: as in REMOTE, port 0 = no proxy is between */
 };
 
 struct sl_dataplane;

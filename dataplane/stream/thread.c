@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -259,6 +260,9 @@ static bool turn(struct sl_stream_thread *t, bool more)
 	unsigned orders;
 	int n = epoll_pwait2(t->epoll_fd, events, SL_STREAM_EVENTS, &wait, NULL);
 
+	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
+		n = epoll_wait(t->epoll_fd, events, SL_STREAM_EVENTS, (int)((wait.tv_nsec + 999999) / 1000000));
+
 	rcu_thread_online();
 	t->now_ms = clock_ms();
 	sl_stream_tell_pending(t);
@@ -282,7 +286,10 @@ void *sl_stream_thread_run(void *arg)
 	struct sl_stream_thread *t = arg;
 	sigset_t all;
 	bool more = false;
+	char name[16];
 
+	snprintf(name, sizeof name, "stream-%u", t->index);
+	pthread_setname_np(pthread_self(), name);
 	sigfillset(&all); /* SIGPIPE too: OpenSSL writes without a flag against it */
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	prctl(PR_SET_TIMERSLACK, (unsigned long)SLACK_NS);

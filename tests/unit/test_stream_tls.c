@@ -321,8 +321,14 @@ static void behind_a_proxy_the_client_is_who_it_says(void **state)
 	assert_int_equal(send(from_nobody, header, sizeof header - 1, 0), sizeof header - 1);
 	assert_true(recv(from_nobody, &byte, 1, 0) <= 0);
 	rig_wait_for(SL_S_malformed, 2);
+	/* The guard has to know the address that its packets come from. */
+	rig_order(&r.flow, SL_STREAM_DO_KNOWN, 1, NULL, 0);
+	rig_expect(SL_STREAM_IN_REMOTE, &r, NULL);
+	assert_int_equal(r.on, 1);
+	assert_int_equal(sl_ip_v4_be(&r.peer.ip), htonl(INADDR_LOOPBACK));
 	close(fd), close(without), close(from_nobody);
 	rig_expect(SL_STREAM_IN_CLOSED, &r, NULL);
+	assert_int_equal(sl_ip_v4_be(&r.peer.ip), htonl(INADDR_LOOPBACK));
 }
 
 /* Relayed data for a client that does not read is dropped, an answer still fits, memory is bounded; then it is cut off. */
