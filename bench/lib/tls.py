@@ -311,10 +311,10 @@ def measure(host, systems):
     args, rounds, number = host.args, [], 0
     names = [system.name for system in systems]
     made = [make(host) for make in systems]
-    while number < args.rounds or (number < 2 * args.rounds + 1 and
-                                   not all(report.complete([r for r in rounds if r["mode"] == mode], names) for mode in MODES)):
+    while number < args.rounds or (not args.quick and number < 2 * args.rounds + 1 and
+                                   not all(report.complete([r for r in rounds if r["mode"] == mode], names) for mode in args.modes)):
         number += 1
-        for mode in MODES:
+        for mode in args.modes:
             for system in made:
                 row = one_round(args, system, mode, number)
                 rounds.append(row)

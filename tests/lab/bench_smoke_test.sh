@@ -29,7 +29,7 @@ done
 case_of() { # CASE OPTION...: as compare, with options of its own; rounds are what counts here, too
 	local case=$1 said
 	shift
-	said=$("$SL_ROOT/bench/compare" "$case" --build "$BUILD" --rounds 1 --seconds 0.5 --warmup 0.1 --json --each "$@" 2>&1 >"$WORK/$case.json")
+	said=$("$SL_ROOT/bench/compare" "$case" --build "$BUILD" --rounds 1 --seconds 0.5 --warmup 0.1 --quick --json --each "$@" 2>&1 >"$WORK/$case.json")
 	[ -s "$WORK/$case.json" ] || { printf '%s\n' "$said"; return 1; }
 }
 check "case turn-allocate runs" case_of turn-allocate --sessions 300 --allocations 3000
