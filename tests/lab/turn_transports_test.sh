@@ -22,6 +22,10 @@ serial() {
 	shown "$@" | openssl x509 -noout -serial
 }
 
+counted() { # NAME N: counters of the threads are told each second
+	[ "$(streams "$1")" -ge "$2" ]
+}
+
 gone() { # none of those over TCP and TLS; Debian's client gives nothing back over UDP
 	[ "$(api /v1/allocations | jq '[.allocations[] | select(.transport == "tcp" or .transport == "tls")] | length')" -eq 0 ]
 }
@@ -94,7 +98,7 @@ check "a proxy's word is taken" is "$(mapped --proxy-source 203.0.113.7:1234)" =
 check_not "not that of others" turn_client allocate --over tcp --server "$SERVICE_IP4:3479" --local "$CLIENT_IP4" --proxy-source 203.0.113.7:1234
 check_not "a proxy must say whom it brings" turn_client allocate --over tcp --server "$SERVICE_IP4:3479" --local "$CLIENT_IP4B"
 check_not "other listeners take no such header" turn_client allocate --over tcp --local "$CLIENT_IP4B" --proxy-source 203.0.113.7:1234
-check "and all that is counted" is "$(streams malformed)" -ge 2
+check "and all that is counted" sl_wait_for 5 counted malformed 2
 
 # A client that does not read: what it is sent is bounded; in the end it is cut off.
 rss=$(resident_kb dataplane)
@@ -107,8 +111,8 @@ wait $slow
 status=$?
 check "a client that reads late gets what was kept, and goes on" said "$WORK/slow.json" $status
 check "of 8 MB little was kept ($grown kB)" is "$grown" -le 4096
-check "the rest was dropped, by name" is "$(streams slow_dropped)" -gt "${drops:-0}"
+check "the rest was dropped, by name" sl_wait_for 5 counted slow_dropped $((${drops:-0} + 1))
 check "one that never reads is cut off" turn_case stalled --seconds 8
-check "which is counted" is "$(streams slow_ended)" -ge 1
+check "which is counted" sl_wait_for 5 counted slow_ended 1
 check "connections that ended took their allocations with them" sl_wait_for 5 gone
 finish
