@@ -407,7 +407,7 @@ static uint16_t udp_sum(const struct sl_endpoint *src, const struct sl_endpoint 
 static uint8_t *write_ip(uint8_t *l3, const struct rig_packet *p, unsigned udp_len)
 {
 	if (sl_ip_is_v4(&p->dst.ip)) {
-		struct rte_ipv4_hdr ip = {.version_ihl = 0x45, .type_of_service = p->tos, .time_to_live = 60, .next_proto_id = IPPROTO_UDP,
+		struct rte_ipv4_hdr ip = {.version_ihl = 0x45, .type_of_service = p->tos, .time_to_live = p->ttl != 0 ? p->ttl : 60, .next_proto_id = IPPROTO_UDP,
 			.fragment_offset = p->df ? htons(RTE_IPV4_HDR_DF_FLAG) : 0,
 			.total_length = htons((uint16_t)(sizeof ip + udp_len)), .src_addr = sl_ip_v4_be(&p->src.ip),
 			.dst_addr = sl_ip_v4_be(&p->dst.ip)};
@@ -416,7 +416,7 @@ static uint8_t *write_ip(uint8_t *l3, const struct rig_packet *p, unsigned udp_l
 		return l3 + sizeof ip;
 	}
 	struct rte_ipv6_hdr ip = {.vtc_flow = htonl(6u << 28 | (uint32_t)p->tos << 20), .payload_len = htons((uint16_t)udp_len),
-		.proto = IPPROTO_UDP, .hop_limits = 60};
+		.proto = IPPROTO_UDP, .hop_limits = p->ttl != 0 ? p->ttl : 60};
 	memcpy(ip.src_addr, p->src.ip.b, 16);
 	memcpy(ip.dst_addr, p->dst.ip.b, 16);
 	memcpy(l3, &ip, sizeof ip);
@@ -491,6 +491,8 @@ static void take_apart(const struct rte_mbuf *m, struct rig_packet *p)
 		sl_ip_set_v4(&p->src.ip, ip.src_addr);
 		sl_ip_set_v4(&p->dst.ip, ip.dst_addr);
 		p->tos = ip.type_of_service;
+		p->ttl = ip.time_to_live;
+		p->df = (ip.fragment_offset & htons(RTE_IPV4_HDR_DF_FLAG)) != 0;
 		udp = l3 + sizeof ip;
 	} else {
 		struct rte_ipv6_hdr ip;
@@ -498,6 +500,7 @@ static void take_apart(const struct rte_mbuf *m, struct rig_packet *p)
 		sl_ip_set_v6(&p->src.ip, ip.src_addr);
 		sl_ip_set_v6(&p->dst.ip, ip.dst_addr);
 		p->tos = (uint8_t)(ntohl(ip.vtc_flow) >> 20);
+		p->ttl = ip.hop_limits;
 		udp = l3 + sizeof ip;
 	}
 	uint16_t h[4];

@@ -48,8 +48,8 @@ struct rig_packet {
 	struct sl_endpoint src, dst;
 	unsigned len;
 	uint8_t data[RIG_FRAME_MAX];
-	uint8_t tos;
-	bool df; /* IPv4, of what is put in */
+	uint8_t tos, ttl; /* ttl: 0 = 60, of what is put in */
+	bool df;          /* IPv4 */
 };
 /* An RTP packet of payload bytes that count up. */
 struct rig_packet rig_rtp(const char *src, const struct sl_cmd_leg *to, uint8_t pt, uint16_t seq, uint32_t ts, uint32_t ssrc,

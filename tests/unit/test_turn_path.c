@@ -80,6 +80,43 @@ static void relays(void **state)
 	rig_assert_to(&out[0], CLIENT_V6);
 }
 
+/* One packet from src to dst with these header fields. */
+static void deliver_marked(const char *src, const struct sl_endpoint *dst, bool is_client, uint8_t tos, uint8_t ttl, bool df)
+{
+	uint8_t data[SL_CHANNEL_HEADER_BYTES + LEN] = {CHANNEL >> 8, CHANNEL & 0xff, LEN >> 8, LEN & 0xff};
+	struct rig_packet p = rig_datagram(src, dst, data, is_client ? sizeof data : LEN);
+
+	p.tos = tos;
+	p.ttl = ttl;
+	p.df = df;
+	assert_int_equal(deliver(p, 1), ttl > 1);
+	if (ttl > 1) {
+		assert_int_equal(out[0].tos, tos);
+		assert_int_equal(out[0].ttl, ttl - 1);
+		assert_int_equal(out[0].df, df);
+	}
+}
+
+/* RFC 8656 13: DSCP and ECN as they came, one hop less, and DF as it was, so that the path's MTU can be found. */
+static void header_fields_are_carried(void **state)
+{
+	struct sl_endpoint v4 = rig_allocation(CLIENT, CHANNEL, PEER), v6 = rig_allocation(CLIENT_V6, CHANNEL, PEER_V6);
+	struct sl_endpoint listener = server(false), listener6 = server(true);
+	static const uint8_t tos[] = {0, 46 << 2, 34 << 2 | 1, 2, 46 << 2 | 3};
+
+	for (unsigned i = 0; i < SL_COUNT(tos); i++) {
+		deliver_marked(CLIENT, &listener, true, tos[i], 64, i % 2);
+		deliver_marked(PEER, &v4, false, tos[i], 255, i % 2);
+		deliver_marked(CLIENT_V6, &listener6, true, tos[i], 2, false);
+		deliver_marked(PEER_V6, &v6, false, tos[i], 17, false);
+	}
+	deliver_marked(CLIENT, &listener, true, 0, 1, false);
+	deliver_marked(PEER, &v4, false, 0, 1, false);
+	deliver_marked(CLIENT_V6, &listener6, true, 0, 1, false);
+	deliver_marked(PEER_V6, &v6, false, 0, 1, false);
+	assert_int_equal(rig_drops(SL_DROP_ttl_expired), 4);
+}
+
 /* RFC 8656 7.2: a relayed address of each family. */
 static void either_family(void **state)
 {
@@ -337,6 +374,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(relays),
+		TEST(header_fields_are_carried),
 		TEST(either_family),
 		TEST(an_allocation_has_its_rate),
 		TEST(an_allocation_has_its_bandwidth),
