@@ -45,6 +45,11 @@ turn_attack() { # NAME OPTIONS of turn_attacks.py
 		--peer "$PEER_IP4:3480" --peer6 "[$PEER_IP6]:3480" --user "$USER" --password "$PASSWORD" "$@"
 }
 
+oauth_token() { # SERVER_NAME KID KEY A256GCM|A128GCM MAC_KEY TIMESTAMP LIFETIME: an access token as Debian's utility makes it; keys and token base64
+	turnutils_oauth -e -i "$1" -j "$2" -k "$3" -l "$(($(date +%s) - 10000))" -m 36000 -n "$4" -o "$(head -c 12 /dev/urandom | base64)" -p "$5" \
+		-q $(($6 << 16)) -r "$7" -v 2>/dev/null | tr -d '\0' | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p'
+}
+
 streams() { # NAME: a counter of the stream threads
 	api /metrics | awk -v n="sluice_stream_$1" '{ sub(/_total$/, "", $1) } $1 == n { print $2 }'
 }

@@ -8,6 +8,7 @@
   tcp_relay     Connect, ConnectionBind, ConnectionAttempt and their errors (RFC 6062), over TCP and TLS
   nat           answers from the other port and address (RFC 5780); --argument is the other address, then the other port
   icmp          a closed port of the peer is told (RFC 8656 11.5)
+  oauth         third-party authorisation (RFC 7635): --argument is the key id, then a token of at most 600 s, its key, and another of more, its key
   slow          a TCP client that reads nothing: others and the connection live on; --argument megabytes
   stalled       a client that reads nothing for --seconds finds its connection ended
   alternate     300 and where to; --argument is the server that must be named
@@ -17,6 +18,7 @@
 Beside the cases, for the peer's side: tcp_echo ADDRESS PORT... and tcp_call FROM TO PORT.
 """
 
+import base64
 import os
 import select
 import socket
@@ -26,7 +28,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stun  # noqa: E402
-from turn import Refused, endpoint  # noqa: E402
+from turn import NoAnswer, Refused, endpoint  # noqa: E402
 from turn_rig import echoed, ended, indications, main, refusal  # noqa: E402
 
 FAMILY4, FAMILY6 = struct.pack("!I", 1 << 24), struct.pack("!I", 2 << 24)
@@ -295,6 +297,30 @@ def case_alternate(rig):
             rig.check(over + ": where to", stun.parse_address(e.answer.get(stun.ALTERNATE_SERVER) or bytes(8)), wanted)
 
 
+def case_oauth(rig):
+    kid, mac_keys = rig.args.argument[0], [base64.b64decode(a) for a in rig.args.argument[2::2]]
+    tokens = [base64.b64decode(a) for a in rig.args.argument[1::2]]
+    first = rig.client()
+    m = stun.Message(stun.ALLOCATE).add(stun.REQUESTED_TRANSPORT, struct.pack("!I", 17 << 24))
+    rig.check("who gives tokens is told", first.exchange(m, m.build()).get(stun.THIRD_PARTY_AUTHORIZATION), b"auth.lab.test")
+    for over in ("udp", "tls"):
+        c = rig.client(over, user=kid)
+        now = 0
+        c.key = lambda: mac_keys[now]
+        allocate = [(stun.REQUESTED_TRANSPORT, struct.pack("!I", 17 << 24)), (stun.LIFETIME, struct.pack("!I", 3000))]
+        answer = c.request(stun.ALLOCATE, [*allocate, (stun.ACCESS_TOKEN, tokens[0])])
+        rig.true(over + ": does not live longer than its token", struct.unpack("!I", answer.get(stun.LIFETIME))[0] <= 600)
+        c.channel(0x4000, rig.peer)  # later requests need no token
+        rig.true(over + ": data", echoed(c, lambda p: c.send_channel(0x4000, p), b"authorised elsewhere"))
+        now = 1
+        rig.check(over + ": the next token's key alone", refusal(c.refresh, 600), 401)
+        renew = [(stun.LIFETIME, struct.pack("!I", 3000)), (stun.ACCESS_TOKEN, tokens[1])]
+        rig.true(over + ": a new token lengthens it", struct.unpack("!I", c.request(stun.REFRESH, renew).get(stun.LIFETIME))[0] > 600)
+        rig.check(over + ": and its key serves from now on", refusal(c.permission, rig.peer), 0)
+        rig.true(over + ": data goes on", echoed(c, lambda p: c.send_channel(0x4000, p), b"still"))
+        c.close()
+
+
 def case_cut(rig):
     clients = {over: rig.client(over) for over in ("tcp", "tls")}
     for c in clients.values():
@@ -307,10 +333,12 @@ def case_cut(rig):
         begun, again = time.monotonic(), None
         while not again and time.monotonic() < begun + 15:
             try:
-                again = rig.client(over)
-            except OSError:
+                again = rig.client(over, patience=1.0)
+                again.allocate()
+            except (OSError, NoAnswer):  # nobody listens yet, or nobody is provisioned
+                again = None
                 time.sleep(0.05)
-        again.allocate()
+        again.patience = 4.0
         again.channel(0x4000, rig.peer)
         rig.true(over + ": served again", echoed(again, lambda p: again.send_channel(0x4000, p), b"after"))
         rig.seen[over + ": seconds until then"] = round(time.monotonic() - begun, 2)

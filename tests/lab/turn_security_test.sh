@@ -10,9 +10,8 @@
 OAUTH_NORTH=$(printf 01234567890123456789012345678901 | base64)
 MAC_KEY=$(printf 01234567890123456789 | base64)
 
-token() { # SERVER_NAME TIMESTAMP LIFETIME: an access token as Debian's utility makes it, base64
-	turnutils_oauth -e -i "$1" -j north -k "$OAUTH_NORTH" -l "$(($(date +%s) - 1000))" -m 36000 -n A256GCM -o "$(head -c 12 /dev/urandom | base64)" \
-		-p "$MAC_KEY" -q $(($2 << 16)) -r "$3" -v 2>/dev/null | tr -d '\0' | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p'
+token() { # SERVER_NAME TIMESTAMP LIFETIME
+	oauth_token "$1" north "$OAUTH_NORTH" A256GCM "$MAC_KEY" "$2" "$3"
 }
 
 flat() { # WHAT BEFORE KB: the working half has grown by no more than that
