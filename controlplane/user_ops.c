@@ -182,37 +182,23 @@ static void source_told(void *ctx, int error, const char *text)
 		sl_desk_tell_all(b->desk);
 }
 
-static struct sl_user *source_user(const struct sl_source_change *c, const char *realm)
+static struct sl_user *source_user(const struct sl_source_change *c)
 {
 	const uint8_t none[32] = {0};
 	const char *error;
 
 	/* One that goes is only named. */
-	return c->key_md5 ? sl_user_from_key(c->name, realm, c->key_md5, &error) : sl_user_copy(c->name, strlen(c->name), realm, none, none, none, 0, 0);
+	return c->key_md5 ? sl_user_from_key(c->name, c->realm, c->key_md5, &error) : sl_user_copy(c->name, strlen(c->name), c->realm, none, none, none, 0, 0);
 }
 
-static int take_source_user(struct sl_brain *b, const struct sl_source_change *c)
+/* The dataplane is told of a user that has come, changed or gone, unless another one goes before it. */
+static void tell_source_user(struct sl_brain *b, const struct sl_user *u, bool gone)
 {
-	const char *realm = c->realm[0] ? c->realm : b->config->turn.realms[0].name;
-	struct sl_user *u = source_user(c, realm);
-
-	if (!u)
-		return -ENOMEM;
-	sl_user_ref(u);
-	if (!c->key_md5) {
-		sl_users_remove(&b->source_users, realm, u->name, u->name_len);
-		sl_user_unref(u);
-	} else if (sl_users_put(&b->source_users, u) < 0) {
-		sl_user_unref(u);
-		sl_user_unref(u);
-		return -ENOMEM;
-	}
-	const struct sl_user *now = in_force(b, realm, u->name, u->name_len);
+	const struct sl_user *now = in_force(b, u->realm, u->name, u->name_len);
 	bool hidden = now && now != u;
-	if (b->users_known && !hidden && sl_desk_has_realm(b->desk, realm))
-		sl_dp_user(b->dp, c->key_md5 ? SL_CMD_USER_SET : SL_CMD_USER_DELETE, u, source_told, b); /* away: the replay has it */
-	sl_user_unref(u);
-	return 0;
+
+	if (b->users_known && !hidden && sl_desk_has_realm(b->desk, u->realm))
+		sl_dp_user(b->dp, gone ? SL_CMD_USER_DELETE : SL_CMD_USER_SET, u, source_told, b); /* away: the replay has it */
 }
 
 int sl_brain_source_users(struct sl_brain *b, const struct sl_source_change *changes, size_t n)
@@ -222,10 +208,23 @@ int sl_brain_source_users(struct sl_brain *b, const struct sl_source_change *cha
 		return -EAGAIN;
 	if (b->users_known && n > sl_dp_room(b->dp))
 		return -ENOBUFS;
-	for (size_t i = 0; i < n; i++) {
-		int rc = take_source_user(b, &changes[i]);
-		if (rc < 0)
-			return rc;
+
+	struct sl_user **users = calloc(n + 1, sizeof *users);
+	bool *gone = calloc(n + 1, sizeof *gone);
+	int rc = users && gone ? 0 : -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		gone[i] = !changes[i].key_md5;
+		users[i] = source_user(&changes[i]);
+		rc = users[i] ? 0 : -ENOMEM;
 	}
-	return 0;
+	if (rc == 0)
+		rc = sl_users_change(&b->source_users, users, gone, n);
+	for (size_t i = 0; users && i < n; i++) {
+		if (rc == 0)
+			tell_source_user(b, users[i], gone[i]);
+		sl_user_unref(users[i]);
+	}
+	free(users);
+	free(gone);
+	return rc;
 }

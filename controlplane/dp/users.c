@@ -155,9 +155,9 @@ static int compare(const struct sl_user *u, const char *realm, const char *name,
 }
 
 /* Where the name is or would be. */
-static size_t position(const struct sl_users *set, const char *realm, const char *name, size_t len)
+static size_t position_from(const struct sl_users *set, size_t low, const char *realm, const char *name, size_t len)
 {
-	size_t low = 0, high = set->n;
+	size_t high = set->n;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
@@ -167,6 +167,11 @@ static size_t position(const struct sl_users *set, const char *realm, const char
 			high = mid;
 	}
 	return low;
+}
+
+static size_t position(const struct sl_users *set, const char *realm, const char *name, size_t len)
+{
+	return position_from(set, 0, realm, name, len);
 }
 
 struct sl_user *sl_users_find(const struct sl_users *set, const char *realm, const char *name, size_t len)
@@ -197,6 +202,36 @@ int sl_users_put(struct sl_users *set, struct sl_user *u)
 	memmove(set->by_name + at + 1, set->by_name + at, (set->n - at) * sizeof *set->by_name);
 	set->by_name[at] = u;
 	set->n++;
+	return 0;
+}
+
+/* The same of a large set for many at once: what lies between them is moved once. */
+int sl_users_change(struct sl_users *set, struct sl_user *const *users, const bool *gone, size_t n)
+{
+	size_t at = 0, kept = 0;
+	struct sl_user **all = malloc((set->n + n + 1) * sizeof *all);
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct sl_user *u = users[i];
+		size_t to = position_from(set, at, u->realm, u->name, u->name_len);
+		if (to > at)
+			memcpy(all + kept, set->by_name + at, (to - at) * sizeof *all);
+		kept += to - at;
+		at = to;
+		if (at < set->n && compare(set->by_name[at], u->realm, u->name, u->name_len) == 0)
+			sl_user_unref(set->by_name[at++]);
+		if (!gone[i])
+			all[kept++] = sl_user_ref(users[i]);
+	}
+	if (at < set->n)
+		memcpy(all + kept, set->by_name + at, (set->n - at) * sizeof *all);
+	kept += set->n - at;
+	set->capacity = set->n + n + 1;
+	free(set->by_name);
+	set->by_name = all;
+	set->n = kept;
 	return 0;
 }
 

@@ -50,6 +50,8 @@ struct sl_user *sl_users_find(const struct sl_users *set, const char *realm, con
 /* Put u in, taking over the caller's reference; one of the same realm and name goes. 0 or -ENOMEM (the reference
  * stays). */
 int sl_users_put(struct sl_users *set, struct sl_user *u);
+/* Put users in (a reference is taken), or out where gone says so: n of them, sorted by realm and name, none twice. 0 or -ENOMEM with nothing changed. */
+int sl_users_change(struct sl_users *set, struct sl_user *const *users, const bool *gone, size_t n);
 /* True when there was one of that name. */
 bool sl_users_remove(struct sl_users *set, const char *realm, const char *name, size_t len);
 size_t sl_users_count(const struct sl_users *set, const char *realm);

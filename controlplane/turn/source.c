@@ -19,8 +19,8 @@
 enum {
 	INBOX = 64,
 	RETRY_FIRST_S = 5,   /* after a reading that failed; then twice as long each time, up to refresh_s */
-	CHANGES = 512,       /* told at a time */
-	CHANGES_A_TICK = 8192,
+	CHANGES = 2048,      /* told at a time */
+	TELL_MS = 20,        /* and no more once so long was spent: the loop has others */
 	POST_NAP_MS = 5,
 };
 
@@ -111,8 +111,8 @@ static void fill_change(const struct reading *r, const struct sl_source_step *st
 	*out = (struct sl_source_change){set->realms[u->realm].name, set->text + u->name_at, step->gone ? NULL : u->key_md5};
 }
 
-/* Changes of users of the first reading. False: no more this time. */
-static bool tell_some(struct sl_sources *s, struct reading *r, size_t *budget)
+/* Changes of users of the first reading. False: they are not taken now. */
+static bool tell_some(struct sl_sources *s, struct reading *r)
 {
 	struct sl_source_change changes[CHANGES];
 	size_t n = 0;
@@ -124,8 +124,7 @@ static bool tell_some(struct sl_sources *s, struct reading *r, size_t *budget)
 	if (s->ops.users(s->ops.ctx, changes, n) < 0)
 		return false;
 	r->at += n;
-	*budget -= n < *budget ? n : *budget;
-	return *budget > 0;
+	return true;
 }
 
 static void told_whole(struct sl_sources *s, struct reading *r)
@@ -147,9 +146,9 @@ static void told_whole(struct sl_sources *s, struct reading *r)
 
 void sl_sources_tick(struct sl_sources *s)
 {
-	size_t budget = CHANGES_A_TICK;
+	int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + TELL_MS;
 
-	while (s->first && budget > 0) {
+	while (s->first) {
 		struct reading *r = s->first;
 		if (r->settings && !r->settings_told) {
 			r->settings_told = true;
@@ -158,7 +157,7 @@ void sl_sources_tick(struct sl_sources *s)
 			s->ops.settings(s->ops.ctx, s->told);
 		}
 		while (r->at < r->diff.n) {
-			if (!tell_some(s, r, &budget))
+			if (clock_ms(CLOCK_MONOTONIC) > until_ms || !tell_some(s, r))
 				return;
 		}
 		told_whole(s, r);

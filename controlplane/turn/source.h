@@ -18,7 +18,7 @@ struct sl_sources;
 
 /* One user that is new or has another key (key set), or is gone (NULL). Texts are good until the call ends. */
 struct sl_source_change {
-	const char *realm, *name; /* realm "" = the default one */
+	const char *realm, *name;
 	const uint8_t *key_md5;
 };
 

@@ -284,10 +284,53 @@ static void a_write_that_fails_is_reported(void **state)
 	sl_store_close(s);
 }
 
+/* Half of a set goes, a third has other keys, others come in between: as if one by one. */
+static void test_many_users_at_once(void **state)
+{
+	enum { N = 3000 };
+	static struct sl_user *users[N];
+	static bool gone[N];
+	struct sl_users many = {0}, one_by_one = {0};
+	const char *error;
+	char name[16];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(name, sizeof name, "u%05u", i);
+		if (i % 4 == 3)
+			continue;
+		struct sl_user *u = sl_user_new(name, "r", "before", 0, &error);
+		assert_int_equal(sl_users_put(&many, sl_user_ref(u)), 0);
+		assert_int_equal(sl_users_put(&one_by_one, u), 0);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		if (i % 7 == 0)
+			continue;
+		snprintf(name, sizeof name, "u%05u", i);
+		users[n] = sl_user_new(name, "r", "after", 0, &error);
+		gone[n] = i % 2 == 0; /* also of some that are not there */
+		if (gone[n])
+			sl_users_remove(&one_by_one, "r", name, strlen(name));
+		else
+			assert_int_equal(sl_users_put(&one_by_one, sl_user_ref(users[n])), 0);
+		n++;
+	}
+	assert_int_equal(sl_users_change(&many, users, gone, n), 0);
+	assert_true(sl_users_same(&many, &one_by_one));
+	assert_true(many.n > N / 3 && many.n < N);
+	assert_int_equal(sl_users_change(&many, users, gone, 0), 0);
+	assert_true(sl_users_same(&many, &one_by_one));
+	for (size_t i = 0; i < n; i++)
+		sl_user_unref(users[i]);
+	sl_users_clear(&many);
+	sl_users_clear(&one_by_one);
+}
+
 int main(void)
 {
 #define S(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_many_users_at_once),
 	        cmocka_unit_test(table_agrees_with_a_plain_array),
 	        cmocka_unit_test(a_sweep_takes_what_the_listing_did_not_have),
 	        cmocka_unit_test(users_are_found_by_name),
