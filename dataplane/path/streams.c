@@ -213,6 +213,9 @@ static void stun(struct sl_worker *w, const struct sl_stream_record *r, const ui
 	case SL_TURN_DROP:
 		if (v.drop != SL_N_DROPS)
 			w->drops[v.drop]++;
+		/* Over a stream nothing is sent again (RFC 8489 6.2.2): better that the client connects anew than that it waits for an answer. */
+		if (v.drop == SL_DROP_not_ready && sl_flow_over(&r->flow) != SL_TURN_OVER_DTLS)
+			put_order(w, &(struct sl_stream_record){.kind = SL_STREAM_DO_CLOSE, .flow = r->flow});
 		break;
 	}
 }
