@@ -226,6 +226,8 @@ void sl_alloc_drop_relay(struct sl_sessions *s, uint32_t alloc, bool second);
 /* What a retransmitted Allocate is recognised by and answered with again: the transaction id, and the token given
  * (NULL = none). */
 void sl_alloc_set_transaction(struct sl_sessions *s, uint32_t alloc, const uint8_t tid[12], const uint8_t token[8]);
+/* Its user has another key now (RFC 7635: a new access token). len: 16, 20 or 32. */
+void sl_alloc_set_key(struct sl_sessions *s, uint32_t alloc, const uint8_t *key, unsigned len);
 /* Refresh; also re-arms nothing: the wheel re-arms lazily. */
 void sl_alloc_refresh(struct sl_sessions *s, uint32_t alloc, uint32_t now_s, uint32_t lifetime_s);
 /* Ends it, at any time: peers, port (given back, or returned to its lender), flow, cold record. */

@@ -215,6 +215,16 @@ void sl_alloc_set_transaction(struct sl_sessions *s, uint32_t alloc, const uint8
 	cold_validate(c, &s->allocs[alloc]);
 }
 
+void sl_alloc_set_key(struct sl_sessions *s, uint32_t alloc, const uint8_t *key, unsigned len)
+{
+	struct sl_cold_alloc *c = &s->cold.allocs[alloc];
+
+	cold_invalidate(c);
+	memcpy(c->auth.key, key, len);
+	c->auth.key_len = (uint8_t)len;
+	cold_validate(c, &s->allocs[alloc]);
+}
+
 /* ---- allocations ---- */
 
 void sl_alloc_arm_by(struct sl_sessions *s, uint32_t alloc, uint32_t due_s)

@@ -211,6 +211,27 @@ static void a_new_token_renews(void **state)
 	c.session_key_len = 32;
 	assert_int_equal(client_refresh(&c, 1000), 0);
 	assert_int_equal(r.answer.lifetime_s, 1000);
+	/* From now on its key signs, after a restart as well; the old one does not. */
+	c.token = NULL;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 0);
+	c.session_key_len = 20;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 401);
+	rig_stop(&r);
+	rig_start(&r, 1);
+	c.session_key_len = 32;
+	assert_int_equal(client_refresh(&c, 600), 0);
+	/* A token of another kid is another user. */
+	a.kid = "south";
+	seal(&a);
+	c.user = "south";
+	c.token = token;
+	assert_int_equal(client_refresh(&c, 600), 441);
+	assert_int_equal(client_refresh(&c, 0), 441);
+	c.user = "north";
+	c.token = NULL;
+	assert_int_equal(client_refresh(&c, 0), 0);
+	for (uint32_t i = 0; i <= r.quota.mask; i++)
+		assert_int_equal(r.quota.words[i], 0);
 }
 
 static void every_byte_counts(void **state)
@@ -250,7 +271,7 @@ static void what_is_inside_is_checked(void **state)
 		a.key_len = a.says_key_len = len;
 		seal(&a);
 		c.token_len = token_len;
-		c.session_key_len = len;
+		c.session_key_len = len < 32 ? len : 32;
 		if (len != 20 && len != 32)
 			assert_int_equal(client_allocate(&c), 401);
 	}
