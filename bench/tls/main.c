@@ -15,6 +15,7 @@
 
 enum { EVENTS = 256, SETUP_AT_ONCE = 64, SETUP_MAX_S = 60, DRAIN_MS = 300, EXPIRE_MS = 500, BURST_MAX = 4096 };
 #define NS_PER_S 1000000000ull
+#define WARM_STEP_S 0.2
 
 static const char usage[] =
 	"sluice-tlsload: TURN clients over TLS, and the peer that sends their packets back, in one thread.\n"
@@ -251,6 +252,15 @@ static double run(struct load *l, double seconds)
 	return (double)(now - begin) / 1e9;
 }
 
+/* The first arrivals have nothing to resume: go on until each that is under way could have had something. */
+static void warm_up(struct load *l)
+{
+	for (uint64_t end = now_ns() + SETUP_MAX_S * NS_PER_S; l->o.arrivals && l->o.resume && l->n_sessions < l->o.clients && now_ns() < end;)
+		run(l, WARM_STEP_S);
+	if (l->o.warmup_s > 0)
+		run(l, l->o.warmup_s);
+}
+
 /* What is on its way still counts against loss. */
 static void drain(struct load *l)
 {
@@ -298,8 +308,7 @@ int main(int argc, char **argv)
 	l.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l.epoll < 0 || clients_init(&l) != 0 || peer_init(&l) != 0 || (!l.o.arrivals && !set_up(&l)))
 		return 1;
-	if (l.o.warmup_s > 0) /* the first arrivals are the ones with nothing to resume */
-		run(&l, l.o.warmup_s);
+	warm_up(&l);
 	rc = 1;
 	if (wait_for_line(&l, "ready")) {
 		double seconds = run(&l, l.o.seconds);
