@@ -5,6 +5,7 @@
 
 #include "controlplane/brain.h"
 
+#include "controlplane/call/events.h"
 #include "controlplane/turn/accounting.h"
 #include "controlplane/turn/desk.h"
 #include "controlplane/turn/source.h"
@@ -48,6 +49,15 @@ static void detached(void *ctx)
 }
 
 static const struct sl_dp_turn_ops turn_ops = {allocation, vanished, listed, detached, quota};
+
+/* Where there is SIP there is a feed of events. */
+static void event(void *ctx, unsigned type, const char *text)
+{
+	struct sl_brain *b = ctx;
+
+	if (b->events)
+		sl_call_event_publish(b->events, (enum sl_call_event_type)type, NULL, NULL, NULL, "%s", text);
+}
 
 /* ---- accounting ---- */
 
@@ -119,7 +129,7 @@ static int open_sources(struct sl_brain *b, char *text, size_t text_len)
 
 int sl_brain_open_turn(struct sl_brain *b, int (*desired)(void *ctx, struct sl_desired *out))
 {
-	struct sl_desk_options o = {.config = b->config, .dp = b->dp, .store = b->store, .mail = b->mail, .desired = desired, .ctx = b};
+	struct sl_desk_options o = {.config = b->config, .dp = b->dp, .store = b->store, .mail = b->mail, .desired = desired, .event = event, .ctx = b};
 	char text[240] = "no memory";
 
 	b->desk = sl_desk_new(&o, text, sizeof text);

@@ -45,7 +45,10 @@
 	X(GUARD_BANNED, "guard.banned", "reputation has banned a source; for how long and why")                             \
 	X(GUARD_ENDED, "guard.ended", "a ban's or deny's time is up")                                                       \
 	X(GUARD_ENTRY, "guard.entry", "an operator has put or removed an allow, deny or ban; why")                          \
-	X(GUARD_PRESSURE, "guard.pressure", "fewer strangers are let through to SIP while we are overloaded; the share")
+	X(GUARD_PRESSURE, "guard.pressure", "fewer strangers are let through to SIP while we are overloaded; the share")    \
+	X(TURN_QUOTA, "turn.quota", "a soft limit of TURN's bandwidth is passed, or no longer; whose, and how much")        \
+	X(TURN_DRAIN, "turn.drain", "TURN takes no new allocations, or takes them again")                                   \
+	X(TURN_ALTERNATE, "turn.alternate", "clients of TURN are sent to another server, or no longer; which, and why")
 
 enum sl_call_event_type {
 #define X(name, text, meaning) SL_CE_##name,

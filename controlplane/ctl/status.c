@@ -51,6 +51,10 @@ static void print_turn(const json_t *status)
 	       "rules\n",
 	        ctl_text(turn, "realm"), ctl_int(turn, "config_users"), ctl_int(turn, "api_users"),
 	        ctl_int(turn, "secrets"), ctl_int(turn, "peer_rules"));
+	if (ctl_int(turn, "realms") > 1 || ctl_int(turn, "table_users"))
+		printf("               %lld realms, %lld users of tables elsewhere\n", ctl_int(turn, "realms"), ctl_int(turn, "table_users"));
+	if (json_is_true(json_object_get(turn, "draining")))
+		printf("               ! draining: no new allocations (sluicectl turn drain off ends it)\n");
 	printf("allocations    %lld", ctl_int(allocations, "active"));
 	if (max)
 		printf(" of %lld", max);

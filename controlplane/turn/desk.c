@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/turn/desk_internal.h"
 
+#include "controlplane/call/events.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -174,9 +175,8 @@ struct sl_desk_load sl_desk_load(const struct sl_desk *d)
 
 void sl_desk_quota(struct sl_desk *d, const struct sl_evt_turn_quota *e)
 {
-	const char *realm = sl_desk_realm_name(d, e->realm), *way = e->direction ? "to clients" : "to peers";
-	const char *now = e->over ? "is above" : "is below";
-	int name_len = (int)strnlen(e->username, sizeof e->username);
+	const char *realm = sl_desk_realm_name(d, e->realm);
+	char whose[320] = "the node", text[480];
 
 	if (e->subject <= SL_QUOTA_NODE)
 		d->counts.quota_events[e->subject]++;
@@ -186,11 +186,13 @@ void sl_desk_quota(struct sl_desk *d, const struct sl_evt_turn_quota *e)
 	}
 	d->quota_logged++;
 	if (e->subject == SL_QUOTA_USER)
-		sl_log(SL_LOG_WARNING, "quota: user %.*s of realm %s %s its soft limit %s: %u kbit/s of %u", name_len, e->username, realm, now, way, e->kbps,
-		        e->soft_kbps);
-	else
-		sl_log(SL_LOG_WARNING, "quota: %s%s %s its soft limit %s: %u kbit/s of %u", e->subject == SL_QUOTA_REALM ? "realm " : "the node",
-		        e->subject == SL_QUOTA_REALM ? realm : "", now, way, e->kbps, e->soft_kbps);
+		snprintf(whose, sizeof whose, "user %.*s of realm %s", (int)strnlen(e->username, sizeof e->username), e->username, realm);
+	else if (e->subject == SL_QUOTA_REALM)
+		snprintf(whose, sizeof whose, "realm %s", realm);
+	snprintf(text, sizeof text, "%s is %s its soft limit %s: %u kbit/s of %u", whose, e->over ? "above" : "below",
+	        e->direction ? "to clients" : "to peers", e->kbps, e->soft_kbps);
+	sl_log(SL_LOG_WARNING, "quota: %s", text);
+	d->o.event(d->o.ctx, SL_CE_TURN_QUOTA, text);
 }
 
 const struct sl_desk_counts *sl_desk_counts(const struct sl_desk *d)

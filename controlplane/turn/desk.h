@@ -31,6 +31,7 @@ struct sl_desk_options {
 	struct sl_store *store;
 	struct sl_mailbox *mail;
 	int (*desired)(void *ctx, struct sl_desired *out); /* everything, users too: as struct sl_dp_ops has it */
+	void (*event)(void *ctx, unsigned type, const char *text); /* enum sl_call_event_type; it is in the log already */
 	void *ctx;
 };
 

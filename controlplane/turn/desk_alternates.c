@@ -5,6 +5,7 @@
 
 #include "controlplane/turn/desk_internal.h"
 
+#include "controlplane/call/events.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -49,12 +50,17 @@ void desk_first_weights(const struct sl_conf_turn *t, uint8_t weights[SL_CONF_MA
 static void set_weight(struct sl_desk *d, unsigned i, unsigned weight)
 {
 	const struct sl_conf_alternate *a = &conf(d)->alternates[i];
-	char text[SL_ADDR_TEXT_MAX];
+	char server[SL_ADDR_TEXT_MAX], text[240];
 
 	if (d->weights[i] == weight)
 		return;
-	if (!weight || !d->weights[i])
-		sl_log(SL_LOG_INFO, "alternate %s: clients are %s to it", sl_endpoint_text(&a->server, text), weight ? "sent" : "no longer sent");
+	if (!weight || !d->weights[i]) {
+		const char *why = d->alternates[i].trouble;
+		snprintf(text, sizeof text, "alternate %s: clients are %s to it%s%s", sl_endpoint_text(&a->server, server), weight ? "sent" : "no longer sent",
+		        weight ? "" : ": ", weight ? "" : why[0] ? why : d->alternates[i].is_draining ? "it drains" : "it is full");
+		sl_log(SL_LOG_INFO, "%s", text);
+		d->o.event(d->o.ctx, SL_CE_TURN_ALTERNATE, text);
+	}
 	d->weights[i] = (uint8_t)weight;
 	d->alternates[i].weight = weight;
 	d->stale = true;

@@ -6,6 +6,7 @@
 
 #include "controlplane/turn/desk_internal.h"
 
+#include "controlplane/call/events.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -229,6 +230,11 @@ static void take_over(struct desk_op *op)
 	struct sl_desk *d = op->d;
 
 	if (op->kind == SET_DRAIN) {
+		const char *text = op->drain.on ? "drain: no new allocations" : "drain: ended";
+		if (d->drain.on != op->drain.on) {
+			sl_log(SL_LOG_INFO, "%s", text);
+			d->o.event(d->o.ctx, SL_CE_TURN_DRAIN, text);
+		}
 		d->drain = op->drain;
 	} else if (op->kind <= REMOVE_PEER) {
 		struct desk_peers before = d->peers;

@@ -182,6 +182,7 @@ ask 200 '.draining and .max_lifetime_s == 300' GET /v1/turn/drain
 ask 200 '.turn.draining and .turn.live_peer_rules == 2 and .turn.realms == 3' GET /v1/status
 expect 0 'stored' drain off
 ask 200 '.draining == false' GET /v1/turn/drain
+ask 200 '[.events[] | select(.type == "turn.drain")] | length == 1' GET /v1/events
 
 # ---- credentials
 ask 200 '.username | test("^[0-9]+:carol$")' POST /v1/turn/credentials '{"user": "carol", "ttl": 600}'
