@@ -92,7 +92,9 @@ metric() { # NAME
 }
 
 sqlite3 "$WORK/turndb" "CREATE TABLE turnusers_lt (realm varchar(127) default '', name varchar(512), hmackey char(128), PRIMARY KEY (realm,name));
-	INSERT INTO turnusers_lt VALUES ('lab.test', 'gorst', '$(key gorst hero)');"
+	INSERT INTO turnusers_lt VALUES ('lab.test', 'gorst', '$(key gorst hero)');
+	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+	INSERT INTO turnusers_lt SELECT 'lab.test', 'many' || i, '00000000000000000000000000000000' FROM n;"
 chmod 644 "$WORK/turndb"
 start_redis || exit 1
 lab_up --set "realm=\"lab.test\"; user_sources = ( { kind = \"sqlite\"; connect = \"$WORK/turndb\"; refresh = 3600; } );
