@@ -272,8 +272,8 @@ static void print_result(const struct load *l, double seconds)
 {
 	const struct counts *n = &l->now;
 
-	printf("{\"event\":\"result\",\"clients\":%u,\"payload_bytes\":%u,\"suite\":\"%s\",\"seconds\":%.3f,\"rate\":%.0f,", l->o.clients, l->o.payload,
-		l->o.suite, seconds, l->o.rate);
+	printf("{\"event\":\"result\",\"clients\":%u,\"payload_bytes\":%u,\"suite\":\"%s\",", l->o.clients, l->o.payload, l->o.suite);
+	printf("\"seconds\":%.3f,\"rate\":%.0f,", seconds, l->o.rate);
 	printf("\"started\":%llu,\"ready\":%llu,\"failed\":%llu,\"resumed\":%llu,\"per_second\":%.1f,", (unsigned long long)n->started,
 		(unsigned long long)n->ready, (unsigned long long)n->failed, (unsigned long long)n->resumed, (double)n->ready / seconds);
 	printf("\"sent\":%llu,\"unsent\":%llu,\"echoed\":%llu,\"received\":%llu,\"bad\":%llu,", (unsigned long long)n->sent,

@@ -203,8 +203,8 @@ static bool make_context(const char *certificate, const char *key)
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (ctx != NULL)
 		SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	return ctx != NULL && SSL_CTX_use_certificate_chain_file(ctx, certificate) == 1 && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
-	       SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1;
+	return ctx != NULL && SSL_CTX_use_certificate_chain_file(ctx, certificate) == 1 &&
+	       SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 && SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1;
 }
 
 int main(int argc, char **argv)
