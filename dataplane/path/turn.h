@@ -99,8 +99,9 @@ struct sl_turn {
 	bool limits;
 	/* Tokens for answers to requests that did not authenticate. A live allocation has a few of its own a second. */
 	uint32_t unauthenticated_pps; /* 0 = unlimited */
-	uint64_t unauthenticated_tokens_ms; /* private to turn.c */
-	uint64_t unauthenticated_last_ms;
+	struct { /* private to turn_guard.c: of UDP, of streams, whose clients have shown where they are */
+		uint64_t tokens_ms, last_ms;
+	} unauthenticated[2];
 
 	/* The guard. policy: NULL = it is off; set by the worker at each burst. */
 	const struct sl_cmd_guard_policy *guard;

@@ -7,6 +7,7 @@
 
 #include "dataplane/guard/hash.h"
 #include "dataplane/path/turn_internal.h"
+#include "dataplane/stream/stream.h"
 
 enum {
 	TOKENS_PER_PACKET = 1000, /* tokens come by the millisecond */
@@ -43,35 +44,40 @@ void sl_turn_count_challenge(const struct sl_turn_request *r, size_t len)
 
 /* ---- tokens of all strangers ---- */
 
-static void refill(struct sl_turn *t, uint64_t now_ms)
+static void refill(struct sl_turn *t, bool stream, uint64_t now_ms)
 {
 	uint64_t full = (uint64_t)t->unauthenticated_pps * TOKENS_PER_PACKET; /* a second's worth */
+	uint64_t *tokens_ms = &t->unauthenticated[stream].tokens_ms, last_ms = t->unauthenticated[stream].last_ms;
 
-	if (t->unauthenticated_last_ms == 0) {
-		t->unauthenticated_tokens_ms = full;
-	} else if (now_ms > t->unauthenticated_last_ms) {
-		uint64_t elapsed_ms = now_ms - t->unauthenticated_last_ms;
+	if (last_ms == 0) {
+		*tokens_ms = full;
+	} else if (now_ms > last_ms) {
+		uint64_t elapsed_ms = now_ms - last_ms;
 		uint64_t more = elapsed_ms >= 1000 ? full : elapsed_ms * t->unauthenticated_pps;
-		uint64_t sum = t->unauthenticated_tokens_ms + more;
-		t->unauthenticated_tokens_ms = sum < full ? sum : full;
+		uint64_t sum = *tokens_ms + more;
+		*tokens_ms = sum < full ? sum : full;
 	}
-	t->unauthenticated_last_ms = now_ms;
+	t->unauthenticated[stream].last_ms = now_ms;
 }
 
 /* The last half is for those who come again: a client retransmits (RFC 8489 6.2.1: after 0.5 s, 1.5 s, 3.5 s ...), an address
- * that was made up for one packet does not. Everybody is looked at and remembered once the first half is used up. */
+ * that was made up for one packet does not. Everybody is looked at and remembered once the first half is used up.
+ * Streams have tokens of their own: nobody makes up the address of a connection, and over one nothing is sent again. */
 bool sl_turn_stranger_ok(struct sl_turn *t, const struct sl_flow *f, uint64_t now_ms)
 {
-	refill(t, now_ms);
-	bool scarce = t->unauthenticated_tokens_ms * 2 < (uint64_t)t->unauthenticated_pps * TOKENS_PER_PACKET;
+	bool stream = sl_flow_is_stream(f);
+	uint64_t *tokens_ms = &t->unauthenticated[stream].tokens_ms;
+
+	refill(t, stream, now_ms);
+	bool scarce = !stream && *tokens_ms * 2 < (uint64_t)t->unauthenticated_pps * TOKENS_PER_PACKET;
 	if (scarce && t->guard && t->comes_again && !t->comes_again(t->ctx, f, now_ms)) {
 		if (!t->guard->dry_run)
 			return false;
 		t->would_drop[SL_DROP_unauthenticated_limit]++;
 	}
-	if (t->unauthenticated_tokens_ms < TOKENS_PER_PACKET)
+	if (*tokens_ms < TOKENS_PER_PACKET)
 		return false;
-	t->unauthenticated_tokens_ms -= TOKENS_PER_PACKET;
+	*tokens_ms -= TOKENS_PER_PACKET;
 	return true;
 }
 

@@ -364,7 +364,7 @@ static void a_flood_leaves_every_table_alone(void **state)
 	struct client c = client_at(&r, "198.51.100.7:4000", 0);
 	rig_wait(&r, 1);
 	client_login(&c);
-	r.turn[0].unauthenticated_tokens_ms = 0;
+	r.turn[0].unauthenticated[0].tokens_ms = 0;
 	assert_int_equal(client_allocate(&c), 0);
 	client_ask(&c, SL_STUN_BINDING);
 	assert_int_equal(client_send(&c), 0);

@@ -6,6 +6,7 @@
 
 #include "tests/unit/unit.h"
 
+#include "dataplane/stream/stream.h"
 #include "tests/unit/turn_rig.h"
 
 enum { PERCENT = 300 };
@@ -264,6 +265,26 @@ static void fuzzed_requests_stay_below(void **state)
 
 /* ---- who comes again ---- */
 
+/* A flood of made-up addresses leaves those who came by a connection their answers: they ask once. */
+static void streams_have_tokens_of_their_own(void **state)
+{
+	struct client c = client_at(&r, "198.51.100.7:4000", 0), tcp = client_at(&r, "198.51.100.7:4001", 0);
+	unsigned n = 0;
+
+	tcp.flow.transport = sl_stream_transport(SL_TURN_OVER_TCP, 0, 0, 0);
+	r.turn[0].unauthenticated_pps = 100;
+	r.come_again = false;
+	for (unsigned i = 0; i < 1000; i++) {
+		client_ask(&c, SL_STUN_BINDING);
+		client_send(&c);
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		client_ask(&tcp, SL_STUN_BINDING);
+		n += client_send(&tcp) == 0;
+	}
+	assert_int_equal(n, 100);
+}
+
 static void strangers_beyond_half(void **state)
 {
 	struct client c = client_at(&r, "198.51.100.7:4000", 0);
@@ -496,6 +517,7 @@ int main(void)
 		TEST(who_is_not_bounded),
 		TEST(amplification),
 		TEST(fuzzed_requests_stay_below),
+		TEST(streams_have_tokens_of_their_own),
 		TEST(strangers_beyond_half),
 		TEST(allocations_per_source),
 		TEST(refused_otherwise),
