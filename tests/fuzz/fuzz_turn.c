@@ -31,6 +31,27 @@ static void zero_sha256(
 	memset(out, 0, 32);
 }
 
+/* Tokens are as if they were not encrypted. */
+static bool no_gcm(void *ctx, const uint8_t *key, size_t key_len, const uint8_t nonce[12], const void *aad, size_t aad_len, const uint8_t *in, size_t len,
+	uint8_t *out)
+{
+	memcpy(out, in, len - 16);
+	return true;
+}
+
+/* A key of an authorisation server, and another realm with an ORIGIN. */
+static void more(struct rig *rig)
+{
+	struct sl_command cmd = {.h.type = SL_CMD_TURN_REALM, .realm = rig->realm};
+	cmd.realm.index = 1;
+	cmd.realm.name[0] = 'x';
+	rig_apply(rig, &cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_OAUTH_KEY, .oauth_key = {.algorithm = SL_OAUTH_A256GCM, .kid_len = 3, .kid = "kid"}};
+	rig_apply(rig, &cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_REALM_NAME, .realm_name = {.realm = 1, .kind = SL_REALM_ORIGIN, .len = 1, .text = "o"}};
+	rig_apply(rig, &cmd);
+}
+
 /* Now and then its ring is full. */
 static bool order(void *ctx, const struct sl_stream_record *in)
 {
@@ -56,8 +77,9 @@ static void start(void)
 	static const unsigned over[CLIENTS] = {[4] = SL_TURN_OVER_TCP, SL_TURN_OVER_TLS, SL_TURN_OVER_TCP, SL_TURN_OVER_DTLS};
 	rig_open(&r, 1);
 	r.settings.mobility = r.settings.tcp_relay = r.settings.nat_discovery = 1;
+	r.more = more;
 	rig_provision(&r, "secret", (const char *const[]){"+10.5.0.0/16", "-203.0.113.128/25", NULL});
-	r.turn[0].crypto = (struct sl_stun_crypto){NULL, zero_sha1, zero_sha256, rig_gcm_open};
+	r.turn[0].crypto = (struct sl_stun_crypto){NULL, zero_sha1, zero_sha256, no_gcm};
 	r.turn[0].order = order;
 	r.turn[0].tell = tell;
 	r.turn[0].moved = moved;

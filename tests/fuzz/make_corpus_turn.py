@@ -44,6 +44,10 @@ REST = attr(0x0006, b"1900000000:carol") + attr(0x0014, b"example.org") + attr(0
 OFFER = attr(0x8002, bytes.fromhex("0002000000010000")) + attr(0x001D, bytes.fromhex("00020000"))
 PEER, CHANNEL = peer(203, 0, 113, 5, 700), attr(0x000C, b"\x40\0\0\0")
 ALLOC = message(ALLOCATE, UDP, AUTH, SHA1)
+# A token as if AES were nothing: nonce_length and nonce, key_length and key, timestamp in 48.16, lifetime, tag.
+TOKEN = attr(0x001B, struct.pack("!H12xH20xQI16x", 12, 20, 1800000000 << 16, 600))
+LONG_KEY = attr(0x001B, struct.pack("!H12xH20xQI16x", 12, 32, 1800000000 << 16, 600))
+BEARER = attr(0x0006, b"kid") + attr(0x0014, b"example.org") + attr(0x0015, b"obMatJos2" + b"A" * 28)
 TCP, TICKET, CONNECTION = attr(0x0019, b"\6\0\0\0"), attr(0x8030, bytes(32)), attr(0x002A, bytes(4))
 MOBILE = (UDP, attr(0x8030), AUTH, SHA1)
 ALLOC_TCP = message(ALLOCATE, TCP, AUTH, SHA1, control=STREAM) + told(LISTENING)
@@ -51,6 +55,11 @@ ALLOC_TCP = message(ALLOCATE, TCP, AUTH, SHA1, control=STREAM) + told(LISTENING)
 TURN = {
     "allocate": message(ALLOCATE, UDP) + ALLOC + message(ALLOCATE, UDP, AUTH, SHA1, FINGERPRINT),
     "allocate_twice": ALLOC + ALLOC,
+    "token": message(ALLOCATE, UDP, TOKEN, BEARER, SHA1) + message(PERMIT, PEER, BEARER, SHA1) + message(REFRESH, TOKEN, BEARER, SHA1, control=TICK)
+    + message(REFRESH, BEARER, SHA256) + message(REFRESH, TOKEN, AUTH, SHA1),
+    "token_spoilt": message(ALLOCATE, UDP, LONG_KEY, BEARER, SHA1) + message(ALLOCATE, UDP, attr(0x001B, b"\0\x0c"), BEARER, SHA1)
+    + message(ALLOCATE, UDP, attr(0x001B), BEARER, SHA1),
+    "origins": message(ALLOCATE, UDP, attr(0x802F, b"p"), attr(0x802F), attr(0x802F, b"O"), AUTH, SHA1),
     "whole_life": ALLOC + message(PERMIT, PEER, AUTH, SHA1) + message(SEND, PEER, attr(0x0013, b"hello"))
     + message(BIND, CHANNEL, PEER, AUTH, SHA1) + message(REFRESH, AUTH, SHA1, control=TICK | WAIT_300)
     + message(REFRESH, attr(0x000D, bytes(4)), AUTH, SHA1),
