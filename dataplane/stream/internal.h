@@ -201,6 +201,7 @@ struct sl_stream_thread {
 	int epoll_fd;
 	struct sl_stream_handle wake;
 	struct sl_stream_socket sockets[SL_CONF_MAX_LISTENERS];
+	bool is_hearing;             /* TURN is provisioned: listeners are watched */
 	int64_t now_ms, swept_ms, deaf_until_ms; /* deaf: no descriptors were left */
 	unsigned calm;               /* turns since there was something to do */
 

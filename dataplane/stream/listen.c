@@ -58,9 +58,7 @@ int sl_stream_socket_open(struct sl_stream_thread *t, unsigned listener)
 	socket_of->h = (struct sl_stream_handle){.what = datagrams ? SL_STREAM_DATAGRAMS : SL_STREAM_LISTENER, .fd = fd};
 	if (datagrams)
 		set(fd, SOL_SOCKET, SO_RCVBUF, DATAGRAM_BUFFER);
-	else if (listen(fd, BACKLOG) < 0)
-		return -errno;
-	return sl_stream_watch(t, &socket_of->h, EPOLLIN);
+	return !datagrams && listen(fd, BACKLOG) < 0 ? -errno : 0;
 }
 
 void sl_stream_set_up(int fd)

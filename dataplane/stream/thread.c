@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -21,7 +20,7 @@
 enum {
 	BUSY_NS = 100 * 1000,        /* between two looks at the rings while there is traffic */
 	CALM_NS = 1000 * 1000,
-	EMPTY_MS = 100,              /* nobody is connected */
+	EMPTY_MS = 50,               /* nobody is connected */
 	CALM_TURNS = 10,
 	SLACK_NS = 10 * 1000,
 	SWEEP_MS = 50,
@@ -232,12 +231,16 @@ static struct timespec patience(const struct sl_stream_thread *t, bool more)
 	return (struct timespec){.tv_nsec = t->calm < CALM_TURNS || !TAILQ_EMPTY(&t->again) ? BUSY_NS : CALM_NS};
 }
 
-/* Descriptors ran out: listeners are heard again. */
-static void hear_again(struct sl_stream_thread *t)
+/* Listeners are heard, for the first time when there is something to judge clients by (a request that comes earlier would be dropped, and over TCP nobody
+ * sends it again), and again when descriptors had run out. */
+static void hear(struct sl_stream_thread *t)
 {
+	if (!t->is_hearing && !rcu_dereference(t->s->dp->turn_conf))
+		return;
+	t->is_hearing = true;
 	t->deaf_until_ms = 0;
 	for (unsigned i = 0; i < t->s->n_listeners; i++) {
-		if (t->sockets[i].h.fd >= 0 && t->sockets[i].h.what == SL_STREAM_LISTENER)
+		if (t->sockets[i].h.fd >= 0)
 			sl_stream_watch(t, &t->sockets[i].h, EPOLLIN);
 	}
 }
@@ -249,8 +252,8 @@ static void sweep(struct sl_stream_thread *t)
 	t->swept_ms = t->now_ms;
 	sl_stream_sweep(t);
 	sl_stream_peers_sweep(t);
-	if (t->deaf_until_ms && t->now_ms >= t->deaf_until_ms)
-		hear_again(t);
+	if (!t->is_hearing || (t->deaf_until_ms && t->now_ms >= t->deaf_until_ms))
+		hear(t);
 }
 
 static bool turn(struct sl_stream_thread *t, bool more)
@@ -286,10 +289,7 @@ void *sl_stream_thread_run(void *arg)
 	struct sl_stream_thread *t = arg;
 	sigset_t all;
 	bool more = false;
-	char name[16];
 
-	snprintf(name, sizeof name, "stream-%u", t->index);
-	pthread_setname_np(pthread_self(), name);
 	sigfillset(&all); /* SIGPIPE too: OpenSSL writes without a flag against it */
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	prctl(PR_SET_TIMERSLACK, (unsigned long)SLACK_NS);

@@ -15,6 +15,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "dataplane/path/turn_conf.h"
+
 struct sl_config rig_config;
 static struct sl_dataplane dp;
 struct sl_streams *rig_streams;
@@ -78,7 +80,42 @@ static uint16_t free_port(int type)
 	return ntohs(a.sin_port);
 }
 
-int rig_start(void **state)
+/* ---- configuration ---- */
+
+static void apply(struct sl_turn_conf_builder *b, struct sl_command cmd)
+{
+	struct sl_turn_conf *publish = NULL;
+	char text[128];
+
+	if (sl_turn_conf_apply(b, &cmd, &publish, text, sizeof text) != 0)
+		fail_msg("%s", text);
+	if (publish)
+		__atomic_store_n(&dp.turn_conf, publish, __ATOMIC_RELEASE);
+}
+
+void rig_provision(void)
+{
+	struct sl_turn_conf_builder *b = sl_turn_conf_builder_new();
+	struct sl_command cmd = {.h.type = SL_CMD_TURN_CONFIG,
+		.turn = {.default_lifetime_s = 600, .permission_lifetime_s = 300, .channel_lifetime_s = 600, .nonce_lifetime_s = 3600, .channel_max = 0x4fff}};
+
+	assert_non_null(b);
+	apply(b, (struct sl_command){.h.type = SL_CMD_CONFIG_BEGIN});
+	apply(b, cmd);
+	for (uint16_t i = 0; i < 2; i++) {
+		cmd = (struct sl_command){.h.type = SL_CMD_TURN_REALM, .realm = {.index = i, .max_lifetime_s = 3600, .max_permissions = 64}};
+		snprintf(cmd.realm.name, sizeof cmd.realm.name, "realm %u", i);
+		apply(b, cmd);
+	}
+	cmd = (struct sl_command){.h.type = SL_CMD_REALM_NAME, .realm_name = {.realm = 1, .kind = SL_REALM_SERVER_NAME, .len = 17}};
+	memcpy(cmd.realm_name.text, "other.example.net", 17);
+	apply(b, cmd);
+	apply(b, (struct sl_command){.h.type = SL_CMD_CONFIG_COMMIT});
+	sl_turn_conf_builder_free(b);
+	assert_non_null(dp.turn_conf);
+}
+
+int rig_start_unprovisioned(void **state)
 {
 	static const unsigned over[N_LISTENERS] = {SL_TURN_OVER_TCP, SL_TURN_OVER_TLS, SL_TURN_OVER_DTLS, SL_TURN_OVER_TCP};
 	const uint8_t key[SL_TOEPLITZ_KEY_BYTES] = {1, 2, 3};
@@ -122,12 +159,20 @@ int rig_start(void **state)
 	return 0;
 }
 
+int rig_start(void **state)
+{
+	rig_start_unprovisioned(state);
+	rig_provision();
+	return 0;
+}
+
 int rig_stop(void **state)
 {
 	static const char *const names[] = {"default.pem", "default.key", "other.pem", "other.key", "new.pem", "new.key"};
 	char path[128];
 
 	sl_streams_stop(rig_streams);
+	sl_turn_conf_free((struct sl_turn_conf *)dp.turn_conf);
 	for (unsigned i = 0; i < N_LISTENERS; i++) {
 		free(rig_config.turn.more[i].certificate);
 		free(rig_config.turn.more[i].key);

@@ -17,8 +17,10 @@ extern struct sl_streams *rig_streams; /* two threads */
 extern uint16_t rig_ports[N_LISTENERS];
 extern const uint8_t rig_request[28];
 
-/* Set-up and teardown of a test. */
+/* Set-up and teardown of a test. TURN is provisioned, with a second realm for clients that ask for other.example.net. */
 int rig_start(void **state);
+int rig_start_unprovisioned(void **state);
+void rig_provision(void);
 int rig_stop(void **state);
 
 char *rig_path_of(const char *name, const char *suffix); /* for the caller to free */

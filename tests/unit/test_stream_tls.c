@@ -124,9 +124,59 @@ static void tls_with_server_names_and_protocols(void **state)
 	SSL_CTX_free(ctx);
 }
 
-static SSL_SESSION *session_of(SSL_CTX *ctx, int max_version)
+static uint16_t realm_asked_for(SSL_CTX *ctx, unsigned listener, const char *host, SSL_SESSION *resume)
 {
-	SSL *ssl = secure(ctx, TLS, "turn.example.com", NULL);
+	SSL *ssl = secure(ctx, listener, host, resume);
+	struct sl_stream_record r;
+	uint16_t realm;
+
+	if (resume)
+		SSL_set_max_proto_version(ssl, SSL_SESSION_get_protocol_version(resume));
+	assert_int_equal(SSL_connect(ssl), 1);
+	assert_int_equal(SSL_session_reused(ssl), resume != NULL);
+	assert_int_equal(SSL_write(ssl, rig_request, sizeof rig_request), sizeof rig_request);
+	rig_expect(SL_STREAM_IN_FRAME, &r, NULL);
+	realm = r.realm;
+	hang_up(ssl);
+	rig_expect(SL_STREAM_IN_CLOSED, &r, NULL);
+	return realm;
+}
+
+static SSL_SESSION *session_of(SSL_CTX *ctx, const char *host, int max_version);
+
+static void the_realm_goes_by_the_server_name(void **state)
+{
+	SSL_CTX *tls = client_context(TLS), *dtls = client_context(DTLS);
+	SSL_SESSION *session = session_of(tls, "other.example.net", TLS1_2_VERSION);
+
+	assert_int_equal(realm_asked_for(tls, TLS, "Other.Example.NET", NULL), 1);
+	assert_int_equal(realm_asked_for(tls, TLS, "turn.example.com", NULL), SL_TURN_ANY_REALM);
+	assert_int_equal(realm_asked_for(tls, TLS, NULL, NULL), SL_TURN_ANY_REALM);
+	assert_int_equal(realm_asked_for(tls, TLS, "other.example.net", session), 1);
+	assert_int_equal(realm_asked_for(dtls, DTLS, "other.example.net", NULL), 1);
+	SSL_SESSION_free(session);
+	SSL_CTX_free(tls);
+	SSL_CTX_free(dtls);
+}
+
+/* What comes before TURN is provisioned waits for it: a request over TCP is not sent again. */
+static void nobody_is_heard_before_there_is_a_policy(void **state)
+{
+	struct sl_stream_record r;
+	int fd = rig_dial(TCP, SOCK_STREAM);
+
+	assert_int_equal(send(fd, rig_request, sizeof rig_request, 0), sizeof rig_request);
+	poll(NULL, 0, 300);
+	assert_int_equal(rig_counter(SL_S_connections_taken), 0);
+	rig_provision();
+	rig_expect(SL_STREAM_IN_FRAME, &r, NULL);
+	close(fd);
+	rig_expect(SL_STREAM_IN_CLOSED, &r, NULL);
+}
+
+static SSL_SESSION *session_of(SSL_CTX *ctx, const char *host, int max_version)
+{
+	SSL *ssl = secure(ctx, TLS, host, NULL);
 	SSL_SESSION *session;
 	struct sl_stream_record r;
 
@@ -141,7 +191,7 @@ static SSL_SESSION *session_of(SSL_CTX *ctx, int max_version)
 
 static void check_resumes(SSL_CTX *ctx, int max_version)
 {
-	SSL_SESSION *session = session_of(ctx, max_version);
+	SSL_SESSION *session = session_of(ctx, "turn.example.com", max_version);
 	struct sl_stream_record r;
 
 	for (unsigned i = 0; i < 8; i++) { /* by either thread */
@@ -397,6 +447,8 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, rig_start, rig_stop)
 	const struct CMUnitTest tests[] = {
 	        T(tls_with_server_names_and_protocols),
+	        T(the_realm_goes_by_the_server_name),
+	        cmocka_unit_test_setup_teardown(nobody_is_heard_before_there_is_a_policy, rig_start_unprovisioned, rig_stop),
 	        T(sessions_are_resumed_on_any_thread),
 	        T(a_reload_drops_nobody),
 	        T(dtls_behind_a_cookie),
