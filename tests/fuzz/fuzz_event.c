@@ -55,6 +55,18 @@ static void media_clip(void *ctx, uint32_t clip, int error, const char *text)
 }
 
 static const struct sl_dp_media_ops media = {media_attached, media_gone, media_event, media_gone, media_bulk, media_clip};
+
+static void allocation(void *ctx, const struct sl_evt_allocation *a, const struct sl_allocation *known)
+{
+	SL_FUZZ_CHECK(a->worker < WORKERS && memchr(a->username, '\0', sizeof a->username) && (!known || known->state.id == a->id));
+}
+
+static void quota(void *ctx, const struct sl_evt_turn_quota *e)
+{
+	SL_FUZZ_CHECK(e->worker < WORKERS && e->subject >= SL_QUOTA_USER && e->subject <= SL_QUOTA_NODE && e->direction < 2 && e->over < 2);
+}
+
+static const struct sl_dp_turn_ops turn = {.allocation = allocation, .quota = quota};
 static struct sl_region *region;
 static int peers[2], event_fd;
 
@@ -90,6 +102,7 @@ static void attach(struct sl_dp *dp, struct sl_ring *producers)
 		sl_ring_attach_fresh(&producers[WORKERS + set], region, WORKERS, 0, set, SL_RING_BULK, 1);
 	}
 	sl_dp_set_media(dp, &media, NULL);
+	sl_dp_set_turn(dp, &turn, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -117,8 +130,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= 2 + n;
 	}
 	sl_dp_readable(dp, 1000);
+	size_t counted = 0;
 	for (size_t i = 0; i < dp->table.n; i++)
 		SL_FUZZ_CHECK(dp->table.all[i].state.worker < WORKERS);
+	for (size_t i = 0; i < SL_TABLE_REALMS; i++)
+		counted += dp->table.of_realm[i];
+	SL_FUZZ_CHECK(counted == dp->table.n);
 	dp->attached = false; /* the region and the sockets are the next run's */
 	sl_table_clear(&dp->table);
 	sl_dp_free(dp);

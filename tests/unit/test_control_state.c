@@ -32,7 +32,10 @@ static void table_agrees_with_a_plain_array(void **state)
 		/* Ids as workers make them: counters in high and low bits, so that clusters form. */
 		struct sl_evt_allocation a = {.id = ((uint64_t)(i % 4) << 60) | (uint64_t)i << 20 | 1,
 		        .age_s = step,
-		        .worker = i % 4};
+		        .worker = i % 4,
+		        .realm = (uint16_t)(step % 3 ? step % 5 : 60000), /* 60000 is none */
+		        .flags = step % 2 ? SL_ALLOC_IS_RESTRICTED : 0,
+		        .over = step % SL_TURN_N_TRANSPORTS};
 		if (seed >> 60 < 8) {
 			assert_int_equal(sl_table_put(&t, &a, 0, 1), 0);
 			n += age[i] == 0;
@@ -51,6 +54,18 @@ static void table_agrees_with_a_plain_array(void **state)
 		        sl_table_find(&t, ((uint64_t)(i % 4) << 60) | (uint64_t)i << 20 | 1);
 		assert_int_equal(found ? found->state.age_s : 0, age[i]);
 	}
+	/* What is counted as it changes is what is there. */
+	size_t of_realm[SL_TABLE_REALMS] = {0}, restricted[SL_TABLE_REALMS] = {0}, over[SL_TURN_N_TRANSPORTS] = {0};
+	for (size_t i = 0; i < t.n; i++) {
+		const struct sl_evt_allocation *a = &t.all[i].state;
+		unsigned realm = a->realm < SL_TURN_MAX_REALMS ? a->realm : SL_TURN_MAX_REALMS;
+		of_realm[realm]++;
+		restricted[realm] += a->flags & SL_ALLOC_IS_RESTRICTED;
+		over[a->over]++;
+	}
+	assert_memory_equal(of_realm, t.of_realm, sizeof of_realm);
+	assert_memory_equal(restricted, t.restricted_of_realm, sizeof restricted);
+	assert_memory_equal(over, t.over, sizeof over);
 	sl_table_clear(&t);
 }
 
@@ -102,6 +117,38 @@ static void users_are_found_by_name(void **state)
 	assert_null(sl_users_find(&set, "r", "alice", 5));
 	assert_non_null(sl_users_find(&set, "r", "alicf", 5));
 	sl_users_clear(&set);
+}
+
+static void users_are_found_by_realm(void **state)
+{
+	static const char *const realms[] = {"a", "b", "bb"};
+	const uint8_t key[16] = {1, 2, 3};
+	struct sl_users set = {0}, other = {0};
+	const char *error;
+	char name[8];
+
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(name, sizeof name, "u%u", i * 7 % 30);
+		assert_int_equal(sl_users_put(&set, sl_user_from_key(name, realms[i % 3], key, &error)), 0);
+		assert_int_equal(sl_users_put(&other, sl_user_from_key(name, realms[i % 3], key, &error)), 0);
+	}
+	for (unsigned r = 0; r < SL_COUNT(realms); r++)
+		assert_int_equal(sl_users_count(&set, realms[r]), 10);
+	assert_int_equal(sl_users_count(&set, "c"), 0);
+	assert_non_null(sl_users_find(&set, "a", "u0", 2));
+	assert_null(sl_users_find(&set, "b", "u0", 2));
+	assert_true(sl_users_same(&set, &other));
+	struct sl_user *u = sl_users_find(&set, "a", "u0", 2);
+	assert_int_equal(u->flags, SL_USER_NO_SHA256);
+	assert_int_equal(sl_users_put(&other, sl_user_new("u0", "a", "p", 0, &error)), 0); /* another key */
+	assert_false(sl_users_same(&set, &other));
+	assert_true(sl_users_remove(&other, "a", "u0", 2));
+	assert_false(sl_users_same(&set, &other));
+	assert_int_equal(sl_users_count(&other, "a"), 9);
+	assert_null(sl_user_from_key("u", "", key, &error));
+	assert_string_equal(error, "realm");
+	sl_users_clear(&set);
+	sl_users_clear(&other);
 }
 
 static void names_and_passwords_are_checked(void **state)
@@ -230,6 +277,26 @@ static void run_sql(const char *sql)
 	sqlite3_close(db);
 }
 
+/* A database as the version before left it. */
+static void users_of_one_realm_become_those_of_many(void **state)
+{
+	struct sl_store *s = open_store();
+
+	sl_store_close(s);
+	run_sql("DROP TABLE users; CREATE TABLE users (name BLOB PRIMARY KEY NOT NULL, realm TEXT NOT NULL, key_md5 BLOB NOT NULL, key_sha256 BLOB NOT NULL,"
+	        " userhash BLOB NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;"
+	        "INSERT INTO users VALUES (x'61', 'r', zeroblob(16), zeroblob(32), zeroblob(32), 7);"
+	        "INSERT INTO users VALUES (x'62', 'other', zeroblob(16), zeroblob(32), zeroblob(32), 8);"
+	        "DROP TABLE turn_peers; DROP TABLE turn_restricted; DROP TABLE turn_drain; DROP TABLE turn_records; DROP TABLE turn_spool; PRAGMA user_version = 3");
+	s = open_store();
+	assert_int_equal(sl_store_load_users(s, users_done, NULL), 0);
+	assert_int_equal(wait_answer(), 0);
+	assert_int_equal(loaded.n, 2);
+	assert_non_null(sl_users_find(&loaded, "r", "a", 1));
+	assert_int_equal(sl_users_find(&loaded, "other", "b", 1)->created_unix_s, 8);
+	sl_store_close(s);
+}
+
 static void a_newer_database_is_not_touched(void **state)
 {
 	char text[200] = "";
@@ -334,7 +401,9 @@ int main(void)
 	        cmocka_unit_test(table_agrees_with_a_plain_array),
 	        cmocka_unit_test(a_sweep_takes_what_the_listing_did_not_have),
 	        cmocka_unit_test(users_are_found_by_name),
+	        cmocka_unit_test(users_are_found_by_realm),
 	        cmocka_unit_test(names_and_passwords_are_checked),
+	        S(users_of_one_realm_become_those_of_many),
 	        S(users_survive),
 	        S(a_newer_database_is_not_touched),
 	        S(what_is_no_database_is_refused),
