@@ -58,6 +58,7 @@ struct sl_brain {
 	struct sl_desk *desk;        /* TURN beside its users (turn/desk.h) */
 	struct sl_sources *sources;  /* user tables elsewhere (turn/source.h) */
 	struct sl_accounting *accounting; /* turn/accounting.h */
+	bool accounts;               /* allocations were listed for it since we provision TURN */
 	struct sl_users config_users, store_users, source_users;
 	bool users_known;            /* the store has told its users, and user tables elsewhere have been read */
 	bool store_users_known, source_users_known;

@@ -20,25 +20,34 @@ static void quota(void *ctx, const struct sl_evt_turn_quota *e)
 	sl_desk_quota(b->desk, e);
 }
 
+/* Who stands by for another control plane leaves the records to that one. */
+static bool accounts(const struct sl_brain *b)
+{
+	return sl_dp_plan(b->dp) && !sl_dp_standby(b->dp);
+}
+
 static void allocation(void *ctx, const struct sl_evt_allocation *a, const struct sl_allocation *known)
 {
 	struct sl_brain *b = ctx;
 
-	sl_accounting_event(b->accounting, a);
+	if (accounts(b))
+		sl_accounting_event(b->accounting, a);
 }
 
 static void vanished(void *ctx, const struct sl_allocation *last)
 {
 	struct sl_brain *b = ctx;
 
-	sl_accounting_vanished(b->accounting, last);
+	if (accounts(b))
+		sl_accounting_vanished(b->accounting, last);
 }
 
 static void listed(void *ctx)
 {
 	struct sl_brain *b = ctx;
 
-	sl_accounting_listed(b->accounting);
+	if (accounts(b))
+		sl_accounting_listed(b->accounting);
 }
 
 static void detached(void *ctx)
@@ -61,11 +70,11 @@ static void event(void *ctx, unsigned type, const char *text)
 
 /* ---- accounting ---- */
 
-static const struct sl_allocation *find_allocation(void *ctx, uint64_t id)
+static const struct sl_table *allocations(void *ctx)
 {
 	struct sl_brain *b = ctx;
 
-	return sl_table_find(sl_dp_table(b->dp), id);
+	return sl_dp_table(b->dp);
 }
 
 static void refreshed(void *ctx, int error, const char *text)
@@ -88,7 +97,7 @@ static const char *realm_name(void *ctx, unsigned index)
 
 static int open_accounting(struct sl_brain *b, char *text, size_t text_len)
 {
-	struct sl_accounting_options o = {.conf = &b->config->turn.accounting, .store = b->store, .brain = b->mail, .find = find_allocation,
+	struct sl_accounting_options o = {.conf = &b->config->turn.accounting, .store = b->store, .brain = b->mail, .table = allocations,
 	        .refresh = refresh_allocations, .realm = realm_name, .ctx = b};
 
 	b->accounting = sl_accounting_new(&o, text, text_len);
@@ -148,6 +157,9 @@ void sl_brain_tick_turn(struct sl_brain *b, int64_t now_ms)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	sl_desk_tick(b->desk, now_ms);
 	sl_sources_tick(b->sources);
+	if (accounts(b) && !b->accounts)
+		refresh_allocations(b); /* whatever was told before was not listened to */
+	b->accounts = accounts(b);
 	sl_accounting_tick(b->accounting, now_ms, ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000);
 }
 

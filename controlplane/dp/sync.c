@@ -113,11 +113,11 @@ void sl_dp_sync_tick(struct sl_dp *dp, int64_t now_ms)
 	}
 }
 
-/* No event of any listing was lost. */
+/* Each worker was asked, and no event of any listing was lost. */
 static bool all_whole(const struct sl_dp *dp)
 {
 	for (unsigned i = 0; i < dp->client.n_workers; i++) {
-		if (lost_by(dp, i) != dp->workers[i].events_lost)
+		if (dp->workers[i].round != dp->round || lost_by(dp, i) != dp->workers[i].events_lost)
 			return false;
 	}
 	return true;

@@ -186,16 +186,26 @@ void sl_accounting_listed(struct sl_accounting *a)
 {
 	if (!on(a))
 		return;
+	/* Now and then a listing is only for fresh counts. */
+	if (!a->unsure)
+		return;
+	const struct sl_table *table = a->o.table(a->o.ctx);
+	for (size_t i = 0; i < table->n; i++)
+		open_of(a, &table->all[i].state);
 	for (size_t i = a->opens.n; i-- > 0;) { /* backwards: the last one takes the place of who goes */
 		if (a->opens.all[i].unsure)
 			lose(a, &a->opens.all[i]);
 	}
+	a->unsure = false;
 }
 
 void sl_accounting_detached(struct sl_accounting *a)
 {
-	for (size_t i = 0; on(a) && i < a->opens.n; i++)
+	if (!on(a))
+		return;
+	for (size_t i = 0; i < a->opens.n; i++)
 		a->opens.all[i].unsure = true;
+	a->unsure = true;
 }
 
 /* ---- interim ---- */
@@ -218,7 +228,7 @@ static void bring_up_to_date(struct sl_accounting *a)
 	}
 	for (n = n < INTERIMS_A_TICK ? n : INTERIMS_A_TICK; n > 0 && a->cursor < a->opens.n; n--) {
 		struct sl_turn_open *o = &a->opens.all[a->cursor++];
-		const struct sl_allocation *now = o->unsure ? NULL : a->o.find(a->o.ctx, o->allocation);
+		const struct sl_allocation *now = o->unsure ? NULL : sl_table_find(a->o.table(a->o.ctx), o->allocation);
 		if (now && (o->told_ms == 0 || a->now_ms - o->told_ms >= interval_ms / 2))
 			change(a, o, &now->state, SL_TURN_INTERIM);
 	}

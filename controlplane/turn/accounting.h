@@ -31,9 +31,8 @@ struct sl_accounting_options {
 	const struct sl_conf_accounting *conf; /* copied */
 	struct sl_store *store;
 	struct sl_mailbox *brain;
-	/* What the dataplane has; NULL = not known. */
-	const struct sl_allocation *(*find)(void *ctx, uint64_t id);
-	/* Ask workers for fresh counts; nobody waits for them. */
+	const struct sl_table *(*table)(void *ctx); /* what the dataplane has */
+	/* Ask workers for all that they have, with fresh counts; sl_accounting_listed() follows. */
 	void (*refresh)(void *ctx);
 	const char *(*realm)(void *ctx, unsigned index); /* never NULL */
 	void *ctx;
@@ -47,7 +46,8 @@ void sl_accounting_free(struct sl_accounting *a); /* after the store is closed *
 void sl_accounting_reconfigure(struct sl_accounting *a, const struct sl_conf_accounting *conf);
 void sl_accounting_tick(struct sl_accounting *a, int64_t now_ms, int64_t now_unix_ms); /* each 50 ms */
 
-/* As struct sl_dp_turn_ops has them. */
+/* As struct sl_dp_turn_ops has them, while this control plane provisions TURN. Before it does so, and while it stands by, nothing is told but detached;
+ * afterwards refresh is asked for. */
 void sl_accounting_event(struct sl_accounting *a, const struct sl_evt_allocation *e);
 void sl_accounting_vanished(struct sl_accounting *a, const struct sl_allocation *last);
 void sl_accounting_listed(struct sl_accounting *a);

@@ -12,6 +12,7 @@ struct sl_accounting {
 	struct sl_conf_accounting conf; /* texts are the hook's and Redis's */
 	bool on;                        /* there is a destination */
 	bool leaving;
+	bool unsure;                    /* what runs is not known before the next listing */
 	int64_t now_ms, now_unix_ms;    /* of the last tick */
 
 	struct sl_turn_opens opens;

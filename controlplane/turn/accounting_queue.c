@@ -329,6 +329,7 @@ struct sl_accounting *sl_accounting_new(const struct sl_accounting_options *o, c
 		goto err;
 	a->o = *o;
 	a->last = &a->first;
+	a->unsure = true;
 	if (sl_store_now(o->store, load_open, a, why) < 0)
 		goto err;
 	sl_accounting_reconfigure(a, o->conf);

@@ -32,11 +32,11 @@ struct rig {
 	bool listed;
 };
 
-static const struct sl_allocation *find(void *ctx, uint64_t id)
+static const struct sl_table *table(void *ctx)
 {
 	struct rig *r = ctx;
 
-	return sl_table_find(&r->table, id);
+	return &r->table;
 }
 
 static void refresh(void *ctx)
@@ -53,7 +53,7 @@ static const char *realm(void *ctx, unsigned index)
 
 static void begin(struct rig *r)
 {
-	struct sl_accounting_options o = {&r->conf, NULL, NULL, find, refresh, realm, r};
+	struct sl_accounting_options o = {&r->conf, NULL, NULL, table, refresh, realm, r};
 	char text[240] = "";
 
 	r->mail = sl_mailbox_new(32768);
@@ -73,6 +73,7 @@ static void stop(struct rig *r)
 	sl_mailbox_run(r->mail, 32768);
 	sl_accounting_free(r->acc);
 	sl_mailbox_free(r->mail);
+	sl_table_clear(&r->table);
 }
 
 static int open_rig(void **state)
@@ -286,6 +287,29 @@ static void test_what_runs_is_found_again(void **state)
 	free(id);
 }
 
+/* Events that came before anybody listened are in the table. */
+static void test_what_was_not_listened_to(void **state)
+{
+	struct rig *r = *state;
+	struct sl_evt_allocation e = allocation(11, "mallet", 0), new = allocation(12, "niaj", 7);
+
+	tell(r, e, SL_ALLOC_CREATED);
+	after(r, 100);
+	stop(r);
+	begin(r);
+	sl_table_put(&r->table, &e, r->now_ms, 1);
+	sl_table_put(&r->table, &new, r->now_ms, 1);
+	sl_accounting_listed(r->acc);
+	after(r, 100);
+	json_t *o = ask(r, false, (struct sl_accounting_query){.open = true});
+	assert_int_equal(n_of(o, "records"), 2);
+	json_decref(o);
+	/* Another listing, for fresh counts, ends nothing. */
+	sl_table_clear(&r->table);
+	sl_accounting_listed(r->acc);
+	assert_int_equal(r->acc->opens.n, 2);
+}
+
 static void test_an_id_that_is_used_again_is_another_allocation(void **state)
 {
 	struct rig *r = *state;
@@ -318,6 +342,7 @@ static void test_the_dataplane_went_away(void **state)
 	tell(r, goes, SL_ALLOC_CREATED);
 	after(r, 100);
 	sl_accounting_detached(r->acc);
+	sl_table_clear(&r->table);
 	after(r, 1000);
 	assert_int_equal(r->acc->opens.n, 2); /* nobody has said that they ended */
 	stays.age_s = 1;
@@ -534,6 +559,7 @@ int main(void)
 	        TEST(test_a_record_from_start_to_stop),
 	        TEST(test_interim),
 	        TEST(test_what_runs_is_found_again),
+	        TEST(test_what_was_not_listened_to),
 	        TEST(test_an_id_that_is_used_again_is_another_allocation),
 	        TEST(test_the_dataplane_went_away),
 	        TEST(test_ends_that_were_not_told),
