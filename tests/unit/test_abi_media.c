@@ -328,7 +328,7 @@ static void commands_that_only_name_a_leg_or_nothing(void **state)
 	accepted(&c);
 	for (uint32_t type = SL_CMD_LEG_SET; type <= SL_CMD_TAP_CLEAR; type++)
 		assert_true(sl_command_is_for_worker(type));
-	c.h.type = SL_CMD_GUARD_SAMPLE + 1;
+	c.h.type = SL_CMD_TURN_DRAIN + 1;
 	refused(&c, "type");
 	assert_false(sl_command_is_for_worker(c.h.type));
 }

@@ -245,9 +245,10 @@ static void who_carries_out_what(void **state)
 {
 	for (uint32_t type = SL_CMD_GUARD_POLICY; type <= SL_CMD_GUARD_SAMPLE; type++)
 		assert_int_equal(sl_command_is_for_worker(type), type == SL_CMD_GUARD_QUERY || type == SL_CMD_GUARD_SAMPLE);
-	struct sl_command c = {.h = {.type = SL_CMD_GUARD_SAMPLE + 1}};
+	struct sl_command c = {.h = {.type = SL_CMD_TURN_DRAIN + 1}};
 	refused(&c, "type");
-	assert_false(sl_command_is_for_worker(SL_CMD_GUARD_SAMPLE + 1));
+	for (uint32_t type = SL_CMD_TURN_REALM; type <= SL_CMD_TURN_DRAIN + 1; type++)
+		assert_false(sl_command_is_for_worker(type));
 }
 
 /* ---- events ---- */
