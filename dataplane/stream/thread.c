@@ -235,7 +235,7 @@ static struct timespec patience(const struct sl_stream_thread *t, bool more)
  * sends it again), and again when descriptors had run out. */
 static void hear(struct sl_stream_thread *t)
 {
-	if (!t->is_hearing && !rcu_dereference(t->s->dp->turn_conf))
+	if (!t->is_hearing && !__atomic_load_n(&t->s->dp->turn_conf, __ATOMIC_ACQUIRE))
 		return;
 	t->is_hearing = true;
 	t->deaf_until_ms = 0;
