@@ -157,7 +157,7 @@ void sl_brain_tick_turn(struct sl_brain *b, int64_t now_ms)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	sl_desk_tick(b->desk, now_ms);
 	sl_sources_tick(b->sources);
-	if (accounts(b) && !b->accounts)
+	if (accounts(b) && !b->accounts && sl_accounting_is_on(b->accounting))
 		refresh_allocations(b); /* whatever was told before was not listened to */
 	b->accounts = accounts(b);
 	sl_accounting_tick(b->accounting, now_ms, ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000);

@@ -148,14 +148,14 @@ static struct sl_turn_open *open_of(struct sl_accounting *a, const struct sl_evt
 
 /* ---- what the link tells ---- */
 
-static bool on(const struct sl_accounting *a)
+bool sl_accounting_is_on(const struct sl_accounting *a)
 {
 	return a && a->on;
 }
 
 void sl_accounting_event(struct sl_accounting *a, const struct sl_evt_allocation *e)
 {
-	if (!on(a))
+	if (!sl_accounting_is_on(a))
 		return;
 	struct sl_turn_open *o = sl_turn_opens_find(&a->opens, e->id);
 	if (e->change == SL_ALLOC_CREATED && o) { /* the end of the one before was not told */
@@ -176,7 +176,7 @@ void sl_accounting_event(struct sl_accounting *a, const struct sl_evt_allocation
 
 void sl_accounting_vanished(struct sl_accounting *a, const struct sl_allocation *last)
 {
-	struct sl_turn_open *o = on(a) ? sl_turn_opens_find(&a->opens, last->state.id) : NULL;
+	struct sl_turn_open *o = sl_accounting_is_on(a) ? sl_turn_opens_find(&a->opens, last->state.id) : NULL;
 
 	if (o)
 		end(a, o, &last->state, SL_TURN_END_UNKNOWN);
@@ -184,7 +184,7 @@ void sl_accounting_vanished(struct sl_accounting *a, const struct sl_allocation 
 
 void sl_accounting_listed(struct sl_accounting *a)
 {
-	if (!on(a))
+	if (!sl_accounting_is_on(a))
 		return;
 	/* Now and then a listing is only for fresh counts. */
 	if (!a->unsure)
@@ -201,7 +201,7 @@ void sl_accounting_listed(struct sl_accounting *a)
 
 void sl_accounting_detached(struct sl_accounting *a)
 {
-	if (!on(a))
+	if (!sl_accounting_is_on(a))
 		return;
 	for (size_t i = 0; i < a->opens.n; i++)
 		a->opens.all[i].unsure = true;

@@ -46,6 +46,8 @@ void sl_accounting_free(struct sl_accounting *a); /* after the store is closed *
 void sl_accounting_reconfigure(struct sl_accounting *a, const struct sl_conf_accounting *conf);
 void sl_accounting_tick(struct sl_accounting *a, int64_t now_ms, int64_t now_unix_ms); /* each 50 ms */
 
+bool sl_accounting_is_on(const struct sl_accounting *a); /* there is a destination */
+
 /* As struct sl_dp_turn_ops has them, while this control plane provisions TURN. Before it does so, and while it stands by, nothing is told but detached;
  * afterwards refresh is asked for. */
 void sl_accounting_event(struct sl_accounting *a, const struct sl_evt_allocation *e);
