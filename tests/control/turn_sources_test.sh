@@ -10,7 +10,7 @@ ctl=$1
 controlplane=$2
 dir=$(mktemp -d /tmp/sluice-test-sources-XXXXXX)
 chmod 755 "$dir"
-pid= redis_pid= pg=
+pid='' redis_pid='' pg=''
 cleanup() {
 	[ -z "$pid" ] || { kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }
 	[ -z "$redis_pid" ] || { kill "$redis_pid" 2>/dev/null; wait "$redis_pid" 2>/dev/null; }
@@ -27,7 +27,7 @@ as_postgres() {
 	if [ "$(id -u)" -eq 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"; else "$@"; fi
 }
 
-pg_bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+pg_bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
 for program in sqlite3 redis-server redis-cli curl jq "$pg_bin/initdb"; do
 	command -v "$program" >/dev/null || { echo "skipped: no $program"; exit 77; }
 done
@@ -155,7 +155,7 @@ is 'a socket without a database is database 0' '[.users[] | select(.origin == "t
 port=$((20000 + $$ % 10000))
 redis-cli -s "$dir/redis.sock" config set port $port >/dev/null 2>&1
 redis-cli -s "$dir/redis.sock" config set requirepass 'se@cret' >/dev/null
-redis() { REDISCLI_AUTH='se@cret' redis-cli -s "$dir/redis.sock" -n 2 "$@" >/dev/null; }
+export REDISCLI_AUTH='se@cret'
 if redis-cli -p $port ping >/dev/null 2>&1; then
 	sed -i "s|connect = \"$dir/redis.sock\"|connect = \"redis://:se%40cret@127.0.0.1:$port/2\"|" "$dir/sluice.conf"
 	"$ctl" reload >"$dir/out" 2>&1 || { echo 'reload'; cat "$dir/out"; failures=$((failures + 1)); }
@@ -180,7 +180,7 @@ is 'all are known' '.total == 5004' users list --limit 1
 
 # ---- one goes away: what was read of it stays
 as_postgres "$pg_bin/pg_ctl" -D "$dir/pg" -m immediate stop >/dev/null 2>&1
-pg=
+pg=''
 sqlite3 "$dir/turndb" "INSERT INTO turnusers_lt VALUES ('north.gov', 'harding', '$(key harding north.gov x)');"
 refresh 1
 is 'the others go on' '[.sources[] | .state] == ["ok", "failing", "ok"] and .sources[1].users == 5001' turn sources
@@ -204,8 +204,7 @@ is 'a table that older ones had not may be missing' '.sources[1] | .state == "ok
 
 # ---- the next one reads all again before it provisions
 kill "$pid"
-wait "$pid"
-[ $? -eq 0 ] || { echo 'it did not end well'; tail "$dir/log"; failures=$((failures + 1)); }
+wait "$pid" || { echo 'it did not end well'; tail "$dir/log"; failures=$((failures + 1)); }
 start
 is 'after a restart' '.total == 5' users list --limit 1
 
