@@ -53,6 +53,14 @@ static bool rule_is(const struct sl_cmd_peer_rule *r, const char *prefix, bool a
 	return sl_ip_eq(&r->ip, &p.ip) && r->prefix_len == p.len && r->allow == allow && r->realm == realm;
 }
 
+static bool drains(void)
+{
+	fake_lock(rig.fake);
+	bool on = rig.fake->drain.on;
+	fake_unlock(rig.fake);
+	return on;
+}
+
 static void begin(const char *turn)
 {
 	write_config(turn, 1, "");
@@ -223,9 +231,7 @@ static void changes_while_the_dataplane_is_away_arrive_later(void **state)
 	WAIT_FOR(healthy());
 	assert_true(rule_is(&published()->rules[0], "10.0.0.0/8", false, SL_TURN_ANY_REALM));
 	assert_int_equal(published()->n_restricted, 1);
-	fake_lock(rig.fake);
-	assert_true(rig.fake->drain.on);
-	fake_unlock(rig.fake);
+	WAIT_FOR(drains());
 }
 
 /* ---- the restricted register ---- */
@@ -267,14 +273,6 @@ static void the_restricted_register_is_kept(void **state)
 }
 
 /* ---- drain ---- */
-
-static bool drains(void)
-{
-	fake_lock(rig.fake);
-	bool on = rig.fake->drain.on;
-	fake_unlock(rig.fake);
-	return on;
-}
 
 static void drain_goes_on_through_restarts(void **state)
 {
