@@ -77,13 +77,13 @@ static bool say_traffic(struct sl_turn_redis *t, const struct sl_turn_record *r,
 static bool say_status(struct sl_turn_redis *t, const struct sl_turn_record *r)
 {
 	char key[512], value[320], local[SL_ADDR_TEXT_MAX], remote[SL_ADDR_TEXT_MAX];
-	bool secure = r->transport == SL_TURN_OVER_TLS || r->transport == SL_TURN_OVER_DTLS;
+	const char *secure = r->transport == SL_TURN_OVER_TLS ? "TLS" : r->transport == SL_TURN_OVER_DTLS ? "DTLS" : "NONE";
 
 	snprintf(key, sizeof key, "turn/realm/%s/user/%s/allocation/%018" PRIu64 "/status", r->realm, r->user, r->allocation);
 	if (r->change == SL_TURN_STOP || r->change == SL_TURN_LOST)
 		return say(t, "DEL", key, NULL) && say(t, "PUBLISH", key, "deleted");
-	snprintf(value, sizeof value, "%s lifetime=%u, type=%s, local=%s, remote=%s, ssl=%s, cipher=", r->change == SL_TURN_START ? "new" : "refreshed",
-	        r->lifetime_s, type_of(r->transport), sl_endpoint_text(&r->server, local), sl_endpoint_text(&r->client, remote), secure ? "TRUE" : "FALSE");
+	snprintf(value, sizeof value, "%s lifetime=%u, type=%s, local=%s, remote=%s, ssl=%s, cipher=%s", r->change == SL_TURN_START ? "new" : "refreshed",
+	        r->lifetime_s, type_of(r->transport), sl_endpoint_text(&r->server, local), sl_endpoint_text(&r->client, remote), secure, secure[0] == 'N' ? "NONE" : "UNKNOWN");
 	return say(t, "SET", key, value) && say(t, "PUBLISH", key, value);
 }
 

@@ -110,7 +110,7 @@ sent=$(report "$WORK/stream.json" sent)
 check "and what was relayed, to the byte" records ".records[0] | .to_peer_packets == $sent and .to_peer_bytes == $sent * 100 and .to_client_bytes == $sent * 100"
 check "the webhook got both, signed" received '[.[] | .event] == ["start", "stop"] and .[1].to_peer_bytes == '"$sent"' * 100 and .[0].id == .[1].id'
 check "Redis was told as coturn does" told '^turn/realm/lab.test/user/gorst/allocation/[0-9]{18,}/status$'
-check "its start" told '^new lifetime=600, type=UDP, local=192.0.2.1:3478, remote=192.0.2.10:[0-9]+, ssl=FALSE, cipher='
+check "its start" told '^new lifetime=600, type=UDP, local=192.0.2.1:3478, remote=192.0.2.10:[0-9]+, ssl=NONE, cipher=NONE$'
 check "its end" told '^deleted$'
 check "its traffic" told "^rcvp=$sent, rcvb=$((sent * 100)), sentp=$sent, sentb=$((sent * 100))\$"
 check "no key is left" is "$(redis keys 'turn/*' | grep -c .)" -eq 0
