@@ -7,8 +7,8 @@
 #
 # Usage: import_test.sh SLUICECTL
 set -eu
+sluicectl=$(realpath "$1")
 cd "$(dirname "$0")/../.."
-sluicectl=$1
 options=controlplane/ctl/import_options.h
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
