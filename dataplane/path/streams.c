@@ -183,11 +183,11 @@ static void hand(struct sl_worker *w, const struct sl_stream_record *r, const ui
 		w->drops[SL_DROP_no_mbuf]++;
 		return;
 	}
-	uint8_t *to = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(sizeof *r + r->len));
-	if (!to) {
+	if (unlikely(rte_pktmbuf_tailroom(m) < sizeof *r + r->len)) {
 		sl_drop(w, m, SL_DROP_too_big);
 		return;
 	}
+	uint8_t *to = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(sizeof *r + r->len));
 	memcpy(to, r, sizeof *r);
 	memcpy(to + sizeof *r, msg, r->len);
 	*sl_packet(m) = (struct sl_packet){.stream = 1};

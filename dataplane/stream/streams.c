@@ -201,6 +201,7 @@ static void free_thread(struct sl_stream_thread *t)
 	sl_stream_peers_free(t);
 	while ((m = STAILQ_FIRST(&t->transfers))) { /* on its way to us: in no list of connections */
 		STAILQ_REMOVE_HEAD(&t->transfers, next);
+		m->conn->link.thread = t;
 		TAILQ_INSERT_TAIL(&t->all, m->conn, all);
 		t->n_conns++;
 		free(m);
