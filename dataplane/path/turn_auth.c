@@ -296,13 +296,16 @@ static bool verify_token(struct sl_turn_request *r, const struct sl_cmd_oauth_ke
 		r->auth.quota_hash = user_hash(r, r->auth.username, r->auth.username_len, token.key, token.key_len);
 		r->auth.max_lifetime_s = token.left_s;
 		r->t->counters[SL_C_oauth_accepted]++;
-		const struct sl_cold_auth *mine = own_allocation(r);
-		/* A Refresh with a new token of the same kid: what follows is made with its key. The quota stays the first one's. */
-		if (mine && r->m.method == SL_TURN_REFRESH)
-			sl_alloc_set_key(r->t->sessions, r->alloc, r->auth.key, r->auth.key_len);
 	}
 	explicit_bzero(&token, sizeof token);
 	return ok;
+}
+
+/* A Refresh with a new token of the same kid: what follows is made with its key. The quota stays the first one's. */
+static void renew_key(const struct sl_turn_request *r)
+{
+	if (r->m.access_token.off && r->m.method == SL_TURN_REFRESH && own_allocation(r))
+		sl_alloc_set_key(r->t->sessions, r->alloc, r->auth.key, r->auth.key_len);
 }
 
 /* Later requests of an allocation that a token made do not have to show it again: they are made with its key. It does not live longer by them. */
@@ -406,5 +409,6 @@ unsigned sl_turn_authenticate(struct sl_turn_request *r)
 	if (!fresh)
 		return 438;
 	r->authenticated = true;
+	renew_key(r); /* not before: somebody may send an old Refresh again */
 	return 0;
 }

@@ -234,6 +234,28 @@ static void a_new_token_renews(void **state)
 		assert_int_equal(r.quota.words[i], 0);
 }
 
+/* No key is renewed by a Refresh whose nonce is too old: somebody may have kept it. */
+static void a_stale_refresh_renews_nothing(void **state)
+{
+	struct as a = good("north");
+	struct client c = bearer(&a, 4000);
+
+	assert_int_equal(client_allocate(&c), 0);
+	rig_wait(&r, 500);
+	assert_int_equal(client_refresh(&c, 600), 0);
+	rig_wait(&r, 500);
+	a.stamp = (uint64_t)(RIG_UNIX_S + 1000) << 16;
+	a.key_len = a.says_key_len = 32;
+	seal(&a);
+	c.token_len = token_len;
+	c.session_key_len = 32;
+	assert_int_equal(client_refresh(&c, 600), 438);
+	c.token = NULL;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 401);
+	c.session_key_len = 20;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 0);
+}
+
 static void every_byte_counts(void **state)
 {
 	struct as a = good("north");
@@ -362,6 +384,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_key_cut_short_by_the_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_session_goes_on_with_the_key_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_token_renews, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stale_refresh_renews_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_byte_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_inside_is_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(has_its_time, setup, teardown),
