@@ -5,6 +5,7 @@
 
 #include "path_rig.h"
 
+#include "dataplane/path/streams.h"
 #include "dataplane/path/turn_bandwidth.h"
 
 #include <string.h>
@@ -369,6 +370,51 @@ static void too_big_is_shorter_than_what_it_answers(void **state)
 	assert_int_equal(w->counters[SL_C_too_big_sent], 2);
 }
 
+/* A request over TCP that another worker has to answer goes there if a packet buffer holds it, and is dropped if it does not, however long it is. */
+static void handed_if_it_fits(void **state)
+{
+	enum { NAMES_WORKER_1 = 1, OPTIONAL = 0xfff0, BEFORE = SL_STUN_HEADER_BYTES + 8 + 4 };
+	static const unsigned lens[] = {100, 4096, 65400, 65484, 65532};
+	static uint8_t msg[UINT16_MAX];
+	struct sl_worker *w = rig_worker(0);
+	struct rte_ring *to = rig_worker(1)->rings.known_in[0];
+	struct sl_byte_ring ring;
+	struct rte_mbuf *m = NULL;
+
+	(void)state;
+	w->turn.n_workers = 2;
+	w->turn.conf = (const struct sl_turn_conf *)msg; /* there is one; nobody looks at it before the request is where it belongs */
+	assert_int_equal(sl_byte_ring_init(&ring, 1 << 18, NULL), 0);
+	w->streams.n = 1;
+	w->streams.in[0] = &ring;
+	for (unsigned i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+		const unsigned body = lens[i] - SL_STUN_HEADER_BYTES, rest = lens[i] - BEFORE;
+		const uint8_t head[BEFORE] = {0, SL_TURN_CONNECTION_BIND, (uint8_t)(body >> 8), (uint8_t)body, 0x21, 0x12, 0xa4, 0x42, [SL_STUN_HEADER_BYTES] = 0,
+			0x2a, 0, 4, 0, 0, 0, NAMES_WORKER_1, OPTIONAL >> 8, OPTIONAL & 0xff, (uint8_t)(rest >> 8), (uint8_t)rest};
+		struct sl_stream_record *r = sl_byte_ring_reserve(&ring, sizeof *r + lens[i]);
+		memcpy(msg, head, sizeof head);
+		*r = (struct sl_stream_record){.kind = SL_STREAM_IN_FRAME, .len = lens[i], .flow = {.transport = sl_stream_transport(SL_TURN_OVER_TCP, 0, 1, 0)}};
+		memcpy(r + 1, msg, lens[i]);
+		sl_byte_ring_put(&ring, sizeof *r + lens[i]);
+	}
+	sl_streams_input(w);
+	assert_int_equal(rte_ring_count(to), 1);
+	assert_int_equal(rig_drops(SL_DROP_too_big), 4);
+	assert_int_equal(rte_ring_dequeue(to, (void **)&m), 0);
+	assert_int_equal(m->pkt_len, sizeof(struct sl_stream_record) + lens[0]);
+	rte_pktmbuf_free(m);
+	w->turn.conf = NULL;
+	w->streams.n = 0;
+	sl_byte_ring_free(&ring, NULL);
+}
+
+static int setup_two(void **state)
+{
+	int rc = rig_setup_two(state);
+	rig_turn();
+	return rc;
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
@@ -388,6 +434,7 @@ int main(void)
 		TEST(malformed_is_noted),
 		TEST(answers_on_the_wire),
 		TEST(too_big_is_shorter_than_what_it_answers),
+		cmocka_unit_test_setup_teardown(handed_if_it_fits, setup_two, rig_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
