@@ -300,7 +300,12 @@ unsigned sl_turn_need_allocation(const struct sl_turn_request *r)
 	if (r->alloc == SL_NONE)
 		return 437;
 	/* RFC 8656 5: an allocation belongs to the user who made it; the hash is of the realm, too. */
-	return r->t->sessions->cold.allocs[r->alloc].auth.username_hash == r->auth.username_hash ? 0 : 441;
+	const struct sl_cold_auth *owner = &r->t->sessions->cold.allocs[r->alloc].auth;
+	if (owner->username_hash != r->auth.username_hash)
+		return 441;
+	/* With access tokens that is whoever has one of the same kid: who comes from elsewhere has to have the key as well. */
+	bool same_key = owner->key_len == r->auth.key_len && sl_equal_ct(owner->key, r->auth.key, r->auth.key_len);
+	return r->arriving && r->m.access_token.off && !same_key ? 441 : 0;
 }
 
 bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own)

@@ -304,7 +304,7 @@ static bool verify_token(struct sl_turn_request *r, const struct sl_cmd_oauth_ke
 /* A Refresh with a new token of the same kid: what follows is made with its key. The quota stays the first one's. */
 static void renew_key(const struct sl_turn_request *r)
 {
-	if (r->m.access_token.off && r->m.method == SL_TURN_REFRESH && own_allocation(r))
+	if (r->m.access_token.off && r->m.method == SL_TURN_REFRESH && !r->arriving && own_allocation(r))
 		sl_alloc_set_key(r->t->sessions, r->alloc, r->auth.key, r->auth.key_len);
 }
 

@@ -73,7 +73,7 @@ static struct as good(const char *kid)
 	return (struct as){kid, "turn.example.org", 20, 20, (uint64_t)ISSUED << 16 | 0x8000, LIFETIME};
 }
 
-static void seal(const struct as *a)
+static void seal_with(const struct as *a, const uint8_t mac_key[32])
 {
 	bool is128 = strcmp(a->kid, "north") != 0;
 	uint8_t key[32], plain[600], *p = plain, *out = token;
@@ -83,7 +83,7 @@ static void seal(const struct as *a)
 	memset(key, a->kid[0], sizeof key);
 	put(&p, a->says_key_len, 2);
 	for (unsigned i = 0; i < a->key_len; i++)
-		*p++ = session_key[i % 32];
+		*p++ = mac_key[i % 32];
 	put(&p, a->stamp, 8);
 	put(&p, a->lifetime, 4);
 	put(&out, 12, 2);
@@ -97,6 +97,11 @@ static void seal(const struct as *a)
 	assert_int_equal(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, 16, out), 1);
 	EVP_CIPHER_CTX_free(c);
 	token_len = (unsigned)(out + 16 - token);
+}
+
+static void seal(const struct as *a)
+{
+	seal_with(a, session_key);
 }
 
 /* A client that has this token, and its nonce. */
@@ -256,6 +261,42 @@ static void a_stale_refresh_renews_nothing(void **state)
 	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 0);
 }
 
+static unsigned move(struct client *c, const uint8_t *ticket, unsigned len)
+{
+	sl_stun_add_u32(client_ask(c, SL_TURN_REFRESH), SL_ATTR_LIFETIME, 600);
+	sl_stun_add(&c->b, SL_ATTR_MOBILITY_TICKET, ticket, len);
+	return client_go(c);
+}
+
+/* The kid is everybody's: a ticket that somebody has seen is of no use to him with a token of his own. */
+static void a_token_takes_nobody_elses_allocation_along(void **state)
+{
+	static const uint8_t other_key[33] = "vutsrqponmlkjihgfedcba9876543210";
+	struct as a = good("north");
+	uint8_t ticket[64];
+	unsigned len;
+
+	r.settings.mobility = 1;
+	rig_provision(&r, NULL, NULL);
+	struct client c = bearer(&a, 4000);
+	add_transport(client_ask(&c, SL_TURN_ALLOCATE), 17);
+	sl_stun_add(&c.b, SL_ATTR_MOBILITY_TICKET, NULL, 0);
+	assert_int_equal(client_go(&c), 0);
+	len = r.answer.mobility_ticket.len;
+	assert_in_range(len, 1, sizeof ticket);
+	memcpy(ticket, sl_span_at(&r.answer, r.answer.mobility_ticket), len);
+
+	struct client thief = bearer(&a, 5000);
+	thief.session_key = other_key;
+	seal_with(&a, other_key);
+	assert_int_equal(move(&thief, ticket, len), 441);
+	assert_int_equal(client_refresh(&thief, 600), 437);
+	c.token = NULL;
+	assert_int_equal(client_permit(&c, "203.0.113.9:9"), 0);
+	struct client moved = bearer(&a, 6000); /* with the token that made it */
+	assert_int_equal(move(&moved, ticket, len), 0);
+}
+
 static void every_byte_counts(void **state)
 {
 	struct as a = good("north");
@@ -385,6 +426,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_session_goes_on_with_the_key_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_token_renews, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_refresh_renews_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_token_takes_nobody_elses_allocation_along, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_byte_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_inside_is_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(has_its_time, setup, teardown),
