@@ -301,15 +301,41 @@ static void add_sourced_list(struct making *m, int realm, const struct sl_conf_p
 	}
 }
 
+/* A realm that has rules in tables alone: live rules of all realms come first there, too. All or nothing: else a rule of the table could undo a live one. */
+static void add_sourced_alone(struct making *m, int realm, const struct sl_source_realm *r)
+{
+	const struct sl_turn_live *live = m->live;
+	size_t of_all = 0;
+
+	for (size_t i = 0; i < live->n_peers; i++)
+		of_all += !live->peers[i].realm[0];
+	if (m->p->n_rules + of_all + r->n_peer_rules > SL_TURN_MAX_PEER_RULES) {
+		m->p->n_left_out += r->n_peer_rules;
+		return;
+	}
+	for (size_t i = 0; i < live->n_peers; i++) {
+		if (!live->peers[i].realm[0])
+			add_rule(m, (uint16_t)realm, &live->peers[i].prefix, live->peers[i].allow);
+	}
+	add_sourced_list(m, realm, r->peer_rules, r->n_peer_rules);
+}
+
 static void add_sourced_rules(struct making *m, const struct sl_source_set *s)
 {
-	for (unsigned i = 0; i < s->n_realms; i++)
-		add_sourced_list(m, sourced_index(m->p, &s->realms[i]), s->realms[i].peer_rules, s->realms[i].n_peer_rules);
+	for (unsigned i = 0; i < s->n_realms; i++) {
+		const struct sl_source_realm *r = &s->realms[i];
+		int realm = sourced_index(m->p, r);
+		bool in_file = realm >= 0 && (unsigned)realm < m->t->n_realms && m->t->realms[realm].n_peer_rules;
+		if (realm < 0 || in_file)
+			add_sourced_list(m, realm, r->peer_rules, r->n_peer_rules);
+		else if (r->n_peer_rules)
+			add_sourced_alone(m, realm, r);
+	}
 	add_sourced_list(m, SL_TURN_ANY_REALM, s->peer_rules, s->n_peer_rules);
 }
 
 /* The dataplane looks at a realm's own rules before those of all realms. So where the file has rules of a realm, live rules of all realms are also given to
- * that realm before them: live ones come first everywhere. */
+ * that realm before them: live ones come first everywhere (add_sourced_alone(): also where only a table has some). */
 static void add_rules(struct making *m)
 {
 	const struct sl_turn_live *live = m->live;

@@ -174,6 +174,22 @@ static void send_command(struct desk_op *op, const struct sl_command *cmd, const
 		retell(op->d);
 }
 
+/* What the file says too goes on when the live one goes. */
+static bool is_in_file(const struct sl_desk *d, const struct sl_turn_restricted *e)
+{
+	const struct sl_conf_turn *t = &d->o.config->turn;
+
+	for (unsigned i = 0; i < t->n_restricted; i++) {
+		const struct sl_conf_restricted *r = &t->restricted[i];
+		if (r->account != e->account)
+			continue;
+		if (e->account ? strcmp(r->name, e->name) == 0 && strcmp(r->realm ? r->realm : "", e->realm) == 0
+		               : r->prefix.len == e->prefix.len && sl_ip_eq(&r->prefix.ip, &e->prefix.ip))
+			return true;
+	}
+	return false;
+}
+
 static void tell_entries(struct desk_op *op)
 {
 	struct sl_desk *d = op->d;
@@ -189,6 +205,8 @@ static void tell_entries(struct desk_op *op)
 	} else {
 		for (size_t i = 0; i < op->entries.n; i++) {
 			const struct sl_turn_restricted *e = op->entries.all[i];
+			if (op->kind == REMOVE_RESTRICTED && is_in_file(d, e))
+				continue;
 			cmd = (struct sl_command){.h = {.type = SL_CMD_RESTRICTED}};
 			fill_entry(&cmd.restricted, e, op->kind == REMOVE_RESTRICTED);
 			send_command(op, &cmd, e->account && e->realm[0] ? e->realm : NULL);

@@ -259,6 +259,9 @@ static void the_restricted_register_is_kept(void **state)
 	assert_int_equal(ask("DELETE", "/v1/turn/restricted?account=bob&realm=other.example", NULL), 404);
 	assert_int_equal(ask("DELETE", "/v1/turn/restricted?address=198.51.100.7", NULL), 404); /* the file's */
 	assert_int_equal(published()->n_restricted, 3);
+	assert_int_equal(ask("POST", "/v1/turn/restricted", "{\"addresses\": [\"198.51.100.7\"]}"), 200); /* and ours, for a while */
+	assert_int_equal(ask("DELETE", "/v1/turn/restricted?address=198.51.100.7", NULL), 200);
+	assert_int_equal(published()->n_restricted, 3);
 	restart_dataplane();
 	assert_int_equal(published()->n_restricted, 3);
 	restart_control();

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controlplane/dp/plan.h"
 #include "controlplane/turn/range.h"
 #include "controlplane/turn/redis.h"
 #include "controlplane/turn/source_set.h"
@@ -356,6 +357,38 @@ static void test_addresses_of_redis(void **state)
 		assert_int_equal(sl_redis_parse(bad[i], &a), -22);
 }
 
+/* What operators deny in all realms a table does not allow again in one of them. */
+static void test_live_rules_before_those_of_a_table(void **state)
+{
+	struct sl_conf_turn_realm realm = {.name = (char[]){"default"}};
+	struct sl_conf_turn *conf = calloc(1, sizeof *conf);
+	struct sl_source_set *s = sl_source_set_new();
+	struct sl_turn_peer denied = {.allow = false};
+	struct sl_turn_live live = {.n_peers = 1, .peers = &denied, .sourced = s};
+	char text[120];
+
+	assert_non_null(conf);
+	assert_int_equal(sl_prefix_parse("198.51.100.0/24", &denied.prefix), 0);
+	conf->n_listeners = 1;
+	conf->n_realms = 1;
+	conf->realms = &realm;
+	sl_source_add_peer(s, row("crinna.org"), row("198.51.100.11"), true);
+	assert_true(sl_source_finish(s));
+	struct sl_turn_plan *p = sl_turn_plan_new(conf, &live, text, sizeof text);
+	assert_non_null(p);
+	int at = sl_turn_plan_realm(p, "crinna.org");
+	const struct sl_cmd_peer_rule *first = NULL;
+	for (size_t i = 0; i < p->n_rules && !first; i++)
+		first = p->rules[i].realm == at ? &p->rules[i] : NULL;
+	assert_non_null(first);
+	assert_false(first->allow);
+	assert_int_equal(p->n_rules, 3);
+	assert_int_equal(p->n_left_out, 0);
+	sl_turn_plan_unref(p);
+	sl_source_set_unref(s);
+	free(conf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +405,7 @@ int main(void)
 	        cmocka_unit_test(test_every_setting_is_compared),
 	        cmocka_unit_test(test_the_first_table_decides),
 	        cmocka_unit_test(test_addresses_of_redis),
+	        cmocka_unit_test(test_live_rules_before_those_of_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
