@@ -29,6 +29,7 @@ struct sl_turn_redis {
 	char *connect;
 	atomic_ullong sent, failures;
 	atomic_size_t waiting;
+	atomic_bool left;     /* the brain looks at it no more */
 	pthread_mutex_t lock; /* of trouble */
 	char trouble[SL_REDIS_TEXT];
 
@@ -214,6 +215,8 @@ static void *run(void *arg)
 	drop(t, t->n);
 	if (t->c)
 		redisFree(t->c);
+	while (!t->left) /* the last letter may be here before its bell has rung */
+		poll(NULL, 0, 1);
 	sl_mailbox_free(t->inbox);
 	pthread_mutex_destroy(&t->lock);
 	free(t->connect);
@@ -250,6 +253,7 @@ void sl_turn_redis_free(struct sl_turn_redis *t)
 		return;
 	while (sl_mailbox_post(t->inbox, halt, t) < 0)
 		poll(NULL, 0, 1);
+	t->left = true;
 }
 
 int sl_turn_redis_tell(struct sl_turn_redis *t, struct sl_turn_record *r)
