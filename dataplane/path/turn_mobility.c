@@ -36,11 +36,15 @@ static void mask(const struct sl_turn *t, struct ticket *k)
 void sl_turn_ticket_add(const struct sl_turn_request *r, struct sl_stun_builder *b)
 {
 	const struct sl_turn *t = r->t;
-	struct ticket k = {.word = {sl_prng_next(&t->sessions->prng), sl_turn_id(t, r->alloc),
-				   t->sessions->cold.allocs[r->alloc].moves + (r->arriving ? 1u : 0u)}};
+	struct ticket k;
 
-	mask(t, &k);
-	k.word[MAC] = ticket_hash(t, &k, MAC);
+	/* No byte of it is zero: coturn's client keeps it as a string. One in eight is drawn again. */
+	do {
+		k = (struct ticket){.word = {sl_prng_next(&t->sessions->prng), sl_turn_id(t, r->alloc),
+					    t->sessions->cold.allocs[r->alloc].moves + (r->arriving ? 1u : 0u)}};
+		mask(t, &k);
+		k.word[MAC] = ticket_hash(t, &k, MAC);
+	} while (memchr(k.word, 0, sizeof k.word));
 	sl_stun_add(b, SL_ATTR_MOBILITY_TICKET, k.word, sizeof k.word);
 }
 

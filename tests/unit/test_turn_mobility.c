@@ -73,6 +73,16 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* coturn's client keeps a ticket as a string. */
+static void a_ticket_has_no_zero(void **state)
+{
+	for (unsigned i = 0; i < 500; i++) {
+		assert_int_equal(refresh_with(&old, ticket, ticket_len, 600), 0);
+		keep_ticket();
+		assert_null(memchr(ticket, 0, ticket_len));
+	}
+}
+
 static struct sl_sessions *owner(void)
 {
 	return &r.sessions[old.w];
@@ -357,6 +367,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_may_have_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_ticket_has_no_zero, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_client_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_else_may_use_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_changed_ticket_is_none, setup, teardown),
