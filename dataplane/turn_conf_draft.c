@@ -225,6 +225,9 @@ void sl_turn_base_release(struct sl_turn_base *b)
 		explicit_bzero(b->secrets, b->n_secrets * sizeof *b->secrets);
 	if (b->oauth_keys)
 		explicit_bzero(b->oauth_keys, b->n_oauth_keys * sizeof *b->oauth_keys);
+	for (unsigned i = 0; i < b->n_realms; i++)
+		sl_turn_rules_free(b->realms[i].rules);
+	sl_turn_rules_free(b->rules_of_all);
 	free(b->realms);
 	free(b->secrets);
 	free(b->rules);
@@ -256,10 +259,9 @@ static void fill_realms(struct sl_turn_base *b, const struct sl_turn_draft *d)
 	}
 }
 
-static void sort_by_realm(struct sl_turn_base *b, const struct sl_turn_draft *d)
+static void sort_secrets(struct sl_turn_base *b, const struct sl_turn_draft *d)
 {
 	const struct sl_cmd_secret *secrets = (const struct sl_cmd_secret *)d->secrets.items;
-	const struct sl_cmd_peer_rule *rules = (const struct sl_cmd_peer_rule *)d->rules.items;
 
 	for (unsigned realm = 0; realm < b->n_realms; realm++) {
 		struct sl_turn_realm *r = &b->realms[realm];
@@ -269,18 +271,35 @@ static void sort_by_realm(struct sl_turn_base *b, const struct sl_turn_draft *d)
 				b->secrets[b->n_secrets++] = secrets[i];
 		}
 		r->n_secrets = b->n_secrets - r->first_secret;
-		r->first_rule = b->n_rules;
-		for (unsigned i = 0; i < d->rules.n; i++) {
-			if (rules[i].realm == realm)
-				b->rules[b->n_rules++] = rules[i];
-		}
-		r->n_rules = b->n_rules - r->first_rule;
 	}
-	b->first_any = b->n_rules;
+}
+
+/* The realm's rules go to the end of b->rules in their order; from the first one on they are what is looked up. */
+static unsigned take_rules(struct sl_turn_base *b, const struct sl_turn_draft *d, unsigned realm)
+{
+	const struct sl_cmd_peer_rule *rules = (const struct sl_cmd_peer_rule *)d->rules.items;
+	unsigned first = b->n_rules;
+
 	for (unsigned i = 0; i < d->rules.n; i++) {
-		if (rules[i].realm == SL_TURN_ANY_REALM)
+		if (rules[i].realm == realm)
 			b->rules[b->n_rules++] = rules[i];
 	}
+	return first;
+}
+
+static bool sort_rules(struct sl_turn_base *b, const struct sl_turn_draft *d)
+{
+	for (unsigned realm = 0; realm < b->n_realms; realm++) {
+		unsigned first = take_rules(b, d, realm);
+		if (b->n_rules == first)
+			continue;
+		b->realms[realm].rules = sl_turn_rules_new(b->rules + first, b->n_rules - first);
+		if (!b->realms[realm].rules)
+			return false;
+	}
+	unsigned first = take_rules(b, d, SL_TURN_ANY_REALM);
+	b->rules_of_all = sl_turn_rules_new(b->rules + first, b->n_rules - first);
+	return b->rules_of_all != NULL;
 }
 
 static bool same_realms(const struct sl_turn_base *a, const struct sl_turn_base *b)
@@ -324,7 +343,11 @@ struct sl_turn_base *sl_turn_draft_base(const struct sl_turn_draft *d, const str
 		return NULL;
 	}
 	fill_realms(b, d);
-	sort_by_realm(b, d);
+	sort_secrets(b, d);
+	if (!sort_rules(b, d)) {
+		sl_turn_base_release(b);
+		return NULL;
+	}
 	qsort(b->names, b->n_names, sizeof *b->names, sl_turn_compare_names);
 	bool same = live && same_realms(live, b);
 	b->realms_version = live ? live->realms_version + !same : 1;

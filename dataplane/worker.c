@@ -120,8 +120,7 @@ static void round_once(struct sl_worker *w)
 	bool tick = read_clock(w);
 	w->fib = rcu_dereference(w->dp->fib);
 	w->policy = rcu_dereference(w->dp->guard);
-	w->turn.conf = rcu_dereference(w->dp->turn_conf);
-	w->turn.limits = w->turn.conf && sl_turn_conf_limits(w->turn.conf);
+	sl_turn_use(&w->turn, rcu_dereference(w->dp->turn_conf));
 	w->turn.guard = w->policy->told.enabled ? &w->policy->told : NULL;
 	w->turn.unauthenticated_pps =
 		atomic_load_explicit(&w->dp->live_unauthenticated_pps, memory_order_relaxed);

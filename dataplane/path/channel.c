@@ -88,7 +88,10 @@ static inline struct sl_peer *channel_peer(struct sl_worker *w, uint32_t alloc, 
 	if (unlikely(at == SL_NONE || s->peers[at].channel_expires_s <= w->now.s))
 		return NULL;
 	*why = SL_DROP_no_permission;
-	return likely(s->peers[at].permission_expires_s > w->now.s) ? &s->peers[at] : NULL;
+	if (unlikely(s->peers[at].permission_expires_s <= w->now.s))
+		return NULL;
+	*why = SL_DROP_peer_forbidden;
+	return likely(sl_turn_is_judged(&w->turn, &s->peers[at])) ? &s->peers[at] : NULL;
 }
 
 struct sl_peer *sl_channel_peer(struct sl_worker *w, uint32_t alloc, const uint8_t *header, unsigned bytes, unsigned *len, enum sl_drop *why)
@@ -174,6 +177,9 @@ void sl_channel_to_client(struct sl_worker *w, struct sl_pkt *p)
 	uint32_t at = sl_peer_by_endpoint(s, a, &p->src);
 	why = SL_DROP_no_permission;
 	if (unlikely(at == SL_NONE || s->peers[at].permission_expires_s <= w->now.s))
+		goto drop;
+	why = SL_DROP_peer_forbidden;
+	if (unlikely(!sl_turn_is_judged(&w->turn, &s->peers[at])))
 		goto drop;
 	if (sl_turn_is_limited(w) && !sl_limit_turn(w, p->alloc, SL_METER_OUT, p->payload_len, p, &why))
 		goto drop;

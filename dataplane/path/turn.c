@@ -13,9 +13,6 @@ enum {
 	/* Answers without authentication that each live allocation has for itself, a second. */
 	ANSWERS_PER_ALLOCATION = 4,
 	FINGERPRINT_BYTES = 8,
-	/* Of a tick, after a change of policy: records looked at, and judged. */
-	SWEEP_RECORDS = 256,
-	SWEEP_JUDGED = 16,
 };
 
 struct sl_turn_verdict sl_turn_drop(enum sl_drop why)
@@ -165,31 +162,6 @@ static void on_expired(void *ctx, uint32_t alloc)
 	tell_end((struct sl_turn *)ctx, alloc, SL_ALLOC_END_EXPIRED);
 }
 
-/* After a change of policy: end the permissions and channels that it denies, a few at a time. New ones are judged by it
- * as they are made. */
-static void sweep_peers(struct sl_turn *t)
-{
-	struct sl_sessions *s = t->sessions;
-	unsigned judged = 0;
-	bool own;
-
-	if (!t->conf)
-		return;
-	if (t->policy != sl_turn_conf_policy(t->conf)) {
-		t->policy = sl_turn_conf_policy(t->conf);
-		t->sweep_at = 0;
-	}
-	for (unsigned i = 0; i < SWEEP_RECORDS && judged < SWEEP_JUDGED && t->sweep_at < s->n_peers; i++) {
-		uint32_t peer = t->sweep_at++;
-		const struct sl_peer *p = &s->peers[peer];
-		if (p->alloc == SL_NONE)
-			continue;
-		judged++;
-		if (!sl_turn_peer_ok(t, sl_turn_realm_of(t, p->alloc), &p->ip, p->channel ? ntohs(p->port_be) : -1, &own))
-			sl_peer_end(s, peer);
-	}
-}
-
 void sl_turn_tick(struct sl_turn *t, const struct sl_turn_now *now, unsigned budget)
 {
 	bool new_second = now->s != t->sessions->swept_s;
@@ -198,7 +170,7 @@ void sl_turn_tick(struct sl_turn *t, const struct sl_turn_now *now, unsigned bud
 	if (new_second)
 		sl_turn_reservations_expire(t->reservations, &t->sessions->ports, now->s);
 	sl_turn_policy_tick(t);
-	sweep_peers(t);
+	sl_turn_judge_tick(t);
 	if (t->tcp)
 		sl_turn_tcp_tick(t, now);
 	sl_sessions_note_counts(t->sessions);
@@ -308,50 +280,7 @@ unsigned sl_turn_need_allocation(const struct sl_turn_request *r)
 	return r->arriving && r->m.access_token.off && !same_key ? 441 : 0;
 }
 
-bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own)
-{
-	enum sl_peer_verdict v = sl_turn_conf_peer(t->conf, realm, ip, t->is_own, t->ctx);
-
-	*own = v == SL_PEER_OWN;
-	if (v == SL_PEER_OWN)
-		return port < 0 || sl_turn_own_port_ok(t, (uint16_t)port);
-	return v == SL_PEER_ALLOW;
-}
-
 /* ---- messages ---- */
-
-/* Send indication (RFC 8656 11.2). */
-static struct sl_turn_verdict send_indication(struct sl_turn_request *r)
-{
-	const struct sl_turn *t = r->t;
-	const struct sl_stun *m = &r->m;
-	bool own;
-
-	if (r->alloc == SL_NONE || (t->sessions->allocs[r->alloc].flags & SL_ALLOC_IS_TCP))
-		return sl_turn_drop(SL_DROP_no_allocation);
-	if (r->arriving)
-		sl_turn_mobility_complete(r->t, r->alloc);
-	if (m->n_peers != 1 || m->data.off == 0 || m->n_unknown > 0 || m->peers[0].port_be == 0)
-		return sl_turn_drop(SL_DROP_send_malformed);
-	/* Before provisioning there is no policy to ask; the permission was checked against one. */
-	if (t->conf && !sl_turn_peer_ok(t, sl_turn_realm_of(t, r->alloc), &m->peers[0].ip, ntohs(m->peers[0].port_be), &own))
-		return sl_turn_drop(SL_DROP_peer_forbidden);
-	uint32_t peer = sl_peer_by_endpoint(t->sessions, &t->sessions->allocs[r->alloc], &m->peers[0]);
-	if (peer == SL_NONE || t->sessions->peers[peer].permission_expires_s <= r->now->s)
-		return sl_turn_drop(SL_DROP_no_permission);
-	if (!t->conf && t->sessions->peers[peer].own_address &&
-		!sl_turn_own_port_ok(t, ntohs(m->peers[0].port_be)))
-		return sl_turn_drop(SL_DROP_peer_forbidden);
-	return (struct sl_turn_verdict){
-		.action = SL_TURN_RELAY,
-		.alloc = r->alloc,
-		.peer = peer,
-		.to = m->peers[0],
-		.data = m->data,
-		.dont_fragment = m->dont_fragment,
-		.signal = SL_TURN_NO_SIGNAL,
-	};
-}
 
 /* The worker that the request is for by what it carries: the one whose ticket or connection it names. -1: this one. */
 static int named_worker(struct sl_turn_request *r)
@@ -432,7 +361,7 @@ struct sl_turn_verdict sl_turn_handle_from(struct sl_turn *t, const struct sl_tu
 	if (r.m.cls == SL_STUN_REQUEST)
 		return request(&r);
 	if (r.m.cls == SL_STUN_INDICATION && r.m.method == SL_TURN_SEND)
-		return send_indication(&r);
+		return sl_turn_send(&r);
 	/* Binding indications keep NAT bindings alive and want nothing else (RFC 8489 12.1). */
 	if (r.m.cls == SL_STUN_INDICATION && r.m.method == SL_STUN_BINDING)
 		return sl_turn_drop(SL_N_DROPS);

@@ -52,11 +52,11 @@ struct sl_turn_quota;
 struct sl_turn_reservations;
 struct sl_turn_tcp;
 
-/* What one worker's TURN code works with. Owner: the worker. conf is set by the worker at each burst. */
+/* What one worker's TURN code works with. Owner: the worker. */
 struct sl_turn {
 	unsigned worker;
 	struct sl_sessions *sessions;
-	const struct sl_turn_conf *conf; /* NULL until provisioned: requests are dropped as not_ready */
+	const struct sl_turn_conf *conf; /* by sl_turn_use(); NULL until provisioned: requests are dropped as not_ready */
 	struct sl_known *known; /* the one given to sl_sessions_init(), which keeps it in step */
 	struct sl_stun_crypto crypto;
 	struct sl_siphash_key nonce_key, user_key;
@@ -88,13 +88,14 @@ struct sl_turn {
 	struct sl_turn_tcp *tcp;      /* connections to TCP peers (turn_tcp.h); NULL = there are none */
 	/* User quotas count across workers; see turn_quota.h. */
 	struct sl_turn_quota *quota;
-	/* Private to turn.c: the policy that permissions and channels were judged by, and the next one to judge again. */
-	uint64_t policy;
-	uint32_t sweep_at;
+	/* Low word of the number of conf's peer policy, by sl_turn_use(). */
+	uint32_t policy;
+	/* Private to turn_permit.c: the policy that permissions and channels are judged by in turn, which one is next, how many are left. */
+	uint32_t swept_by, sweep_at, sweep_left;
 	/* Private to turn_admit.c: the realms that allocations' indexes are of, and the next one to be told its own. */
 	uint64_t realms_version;
 	uint32_t renumber_at;
-	/* Bandwidth of users, realms and the node; NULL = not limited. limits: there are some in conf; set by the worker at each burst. */
+	/* Bandwidth of users, realms and the node; NULL = not limited. limits: there are some in conf, by sl_turn_use(). */
 	struct sl_turn_bandwidth_worker *bandwidth;
 	bool limits;
 	/* Tokens for answers to requests that did not authenticate. A live allocation has a few of its own a second. */
@@ -145,6 +146,22 @@ uint32_t sl_turn_arrived(struct sl_turn *t, const struct sl_flow *f, bool data, 
 
 /* Everything of enum sl_stream_input but FRAME; what follows from it goes by t->order and t->tell. reply: room for messages. */
 void sl_turn_stream_input(struct sl_turn *t, const struct sl_stream_record *r, const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap);
+
+/* The snapshot to go by from now on; the worker's at each burst. NULL: none yet. */
+static inline void sl_turn_use(struct sl_turn *t, const struct sl_turn_conf *c)
+{
+	t->conf = c;
+	t->limits = c && sl_turn_conf_limits(c);
+	t->policy = c ? (uint32_t)sl_turn_conf_policy(c) : 0;
+}
+
+/* Is this permission or channel, which is in use, one that the policy allows? It notes that it does. */
+bool sl_turn_rejudge(const struct sl_turn *t, struct sl_peer *p);
+/* The same, asked for every packet: a policy that changed is in force at once. */
+static inline bool sl_turn_is_judged(const struct sl_turn *t, struct sl_peer *p)
+{
+	return p->judged == t->policy || sl_turn_rejudge(t, p);
+}
 
 /* Is own_port (host order) of one of our addresses inside a range that peers may be relayed to? */
 static inline bool sl_turn_own_port_ok(const struct sl_turn *t, uint16_t own_port)

@@ -8,12 +8,14 @@
 
 #include "dataplane/path/turn_conf.h"
 #include "dataplane/path/turn_restricted.h"
+#include "dataplane/path/turn_rules.h"
 #include "dataplane/path/turn_users.h"
 
 struct sl_turn_realm {
 	struct sl_cmd_realm told;
 	uint32_t tag;
-	uint32_t first_secret, n_secrets, first_rule, n_rules;
+	uint32_t first_secret, n_secrets;
+	struct sl_turn_rules *rules; /* NULL: it has none */
 };
 
 /* What a draft says of realms and policy: the same from one COMMIT to the next; its refs: snapshots, and the builder. */
@@ -25,8 +27,9 @@ struct sl_turn_base {
 	uint16_t listener_realm[32];
 	unsigned n_secrets;
 	struct sl_cmd_secret *secrets; /* by realm */
-	unsigned n_rules, first_any;
-	struct sl_cmd_peer_rule *rules; /* by realm in their order, then, from first_any on, those of all */
+	unsigned n_rules;
+	struct sl_cmd_peer_rule *rules; /* as they were told: by realm in their order, then those of all */
+	struct sl_turn_rules *rules_of_all;
 	unsigned n_names;
 	struct sl_cmd_realm_name *names; /* sorted: sl_turn_compare_names() */
 	unsigned n_oauth_keys;

@@ -55,9 +55,6 @@ struct sl_turn_verdict sl_turn_error(struct sl_turn_request *r, unsigned code);
 bool sl_turn_unauthenticated_ok(struct sl_turn_request *r);
 /* Tell and count the end of an allocation, then delete it. */
 void sl_turn_end_allocation(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end end);
-/* Peer policy of the realm for a port (host order), or for the address alone (port -1): the one question for Send, CreatePermission, ChannelBind and
- * Connect. *own: the peer is one of our addresses. */
-bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own);
 /* 0, or the error that says the request may not touch the five-tuple's allocation: 437, 441. */
 unsigned sl_turn_need_allocation(const struct sl_turn_request *r);
 
@@ -111,6 +108,16 @@ uint32_t sl_turn_max_lifetime(const struct sl_turn_request *r);
 void sl_turn_policy_tick(struct sl_turn *t);
 /* The index as it is now, whether that has come to the allocation or not; SL_TURN_ANY_REALM: the realm is gone. With t->conf. */
 uint16_t sl_turn_realm_of(const struct sl_turn *t, uint32_t alloc);
+
+/* ---- turn_permit.c ---- */
+
+/* Peer policy of the realm for a port (host order), or for the address alone (port -1): the one question for Send, CreatePermission, ChannelBind and
+ * Connect. *own: the peer is one of our addresses. */
+bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own);
+/* Each millisecond: after a change of policy, a few of the permissions and channels are judged by it, and what it denies ends. */
+void sl_turn_judge_tick(struct sl_turn *t);
+/* Send indication (RFC 8656 11.2). */
+struct sl_turn_verdict sl_turn_send(struct sl_turn_request *r);
 
 /* ---- turn_mobility.c (RFC 8016) ---- */
 

@@ -1,12 +1,71 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* CreatePermission and ChannelBind (RFC 8656 10, 12). */
+/* Permissions: who may have one, CreatePermission and ChannelBind (RFC 8656 10, 12), Send (11.2), and what a change of policy does to them. */
 
 #include <errno.h>
 
 #include "dataplane/path/turn_internal.h"
 #include "dataplane/wire/channel.h"
+
+enum {
+	/* Of a tick, after a change of policy: records looked at, and judged. */
+	SWEEP_RECORDS = 256,
+	SWEEP_JUDGED = 16,
+};
+
+/* ---- the policy ---- */
+
+bool sl_turn_peer_ok(const struct sl_turn *t, unsigned realm, const struct sl_ip *ip, int port, bool *own)
+{
+	enum sl_peer_verdict v = sl_turn_conf_peer(t->conf, realm, ip, t->is_own, t->ctx);
+
+	*own = v == SL_PEER_OWN;
+	if (v == SL_PEER_OWN)
+		return port < 0 || sl_turn_own_port_ok(t, (uint16_t)port);
+	return v == SL_PEER_ALLOW;
+}
+
+bool sl_turn_rejudge(const struct sl_turn *t, struct sl_peer *p)
+{
+	bool own;
+
+	if (!t->conf)
+		return true; /* before provisioning there is no policy to ask; it was let in by one */
+	if (!sl_turn_peer_ok(t, sl_turn_realm_of(t, p->alloc), &p->ip, p->channel ? ntohs(p->port_be) : -1, &own))
+		return false;
+	p->own_address = own;
+	p->judged = t->policy;
+	return true;
+}
+
+/* Nothing passes by a permission that the policy denies, from its first packet on: this ends those that have none. Who began to look through them goes on
+ * where he is when the policy changes once more, and once around: else frequent changes would keep the last ones for ever. */
+void sl_turn_judge_tick(struct sl_turn *t)
+{
+	struct sl_sessions *s = t->sessions;
+	unsigned judged = 0;
+
+	if (!t->conf)
+		return;
+	if (t->swept_by != t->policy) {
+		t->swept_by = t->policy;
+		t->sweep_left = s->n_peers;
+	}
+	for (unsigned i = 0; i < SWEEP_RECORDS && judged < SWEEP_JUDGED && t->sweep_left > 0; i++) {
+		uint32_t peer = t->sweep_at;
+		struct sl_peer *p = &s->peers[peer];
+		t->sweep_at = peer + 1 < s->n_peers ? peer + 1 : 0;
+		t->sweep_left--;
+		if (p->alloc == SL_NONE || p->judged == t->policy)
+			continue;
+		judged++;
+		if (!sl_turn_rejudge(t, p))
+			sl_peer_end(s, peer);
+	}
+}
+
+/* ---- requests ---- */
 
 static struct sl_turn_verdict plain_success(struct sl_turn_request *r)
 {
@@ -109,4 +168,45 @@ struct sl_turn_verdict sl_turn_channel_bind(struct sl_turn_request *r)
 		return sl_turn_error(r, rc == -EEXIST ? 400 : 508);
 	resolve(t, &m->peers[0].ip, own);
 	return plain_success(r);
+}
+
+/* ---- Send ---- */
+
+/* Is the peer one of our addresses, and at a port where nobody may be relayed to? A permission has no port, and an address may have become ours since. */
+static bool is_forbidden_own(const struct sl_turn *t, const struct sl_peer *p, const struct sl_endpoint *to)
+{
+	bool own = t->conf && t->is_own ? t->is_own(t->ctx, &to->ip) : p->own_address;
+
+	return own && !sl_turn_own_port_ok(t, ntohs(to->port_be));
+}
+
+struct sl_turn_verdict sl_turn_send(struct sl_turn_request *r)
+{
+	struct sl_turn *t = r->t;
+	const struct sl_stun *m = &r->m;
+	bool own;
+
+	if (r->alloc == SL_NONE || (t->sessions->allocs[r->alloc].flags & SL_ALLOC_IS_TCP))
+		return sl_turn_drop(SL_DROP_no_allocation);
+	if (r->arriving)
+		sl_turn_mobility_complete(t, r->alloc);
+	if (m->n_peers != 1 || m->data.off == 0 || m->n_unknown > 0 || m->peers[0].port_be == 0)
+		return sl_turn_drop(SL_DROP_send_malformed);
+	uint32_t at = sl_peer_by_endpoint(t->sessions, &t->sessions->allocs[r->alloc], &m->peers[0]);
+	struct sl_peer *p = at == SL_NONE ? NULL : &t->sessions->peers[at];
+	if (!p || p->permission_expires_s <= r->now->s) {
+		bool denied = t->conf && !sl_turn_peer_ok(t, sl_turn_realm_of(t, r->alloc), &m->peers[0].ip, ntohs(m->peers[0].port_be), &own);
+		return sl_turn_drop(denied ? SL_DROP_peer_forbidden : SL_DROP_no_permission);
+	}
+	if (!sl_turn_is_judged(t, p) || is_forbidden_own(t, p, &m->peers[0]))
+		return sl_turn_drop(SL_DROP_peer_forbidden);
+	return (struct sl_turn_verdict){
+		.action = SL_TURN_RELAY,
+		.alloc = r->alloc,
+		.peer = at,
+		.to = m->peers[0],
+		.data = m->data,
+		.dont_fragment = m->dont_fragment,
+		.signal = SL_TURN_NO_SIGNAL,
+	};
 }

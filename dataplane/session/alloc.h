@@ -47,7 +47,7 @@ struct sl_peer {
 	uint32_t next;  /* in the allocation's chain; SL_NONE ends it */
 	struct sl_nh_ref nh; /* towards the peer */
 	uint32_t alloc; /* owner; SL_NONE while free */
-	uint32_t judged; /* the peer policy that let it in last: sl_turn_peer_current(); 0 = none yet */
+	uint32_t judged; /* the peer policy that let it in last: sl_turn_is_judged(); 0 = none yet */
 	uint8_t own_address; /* the peer address is one of ours: hairpin, ports checked per packet */
 	uint8_t pad[15];
 };

@@ -164,18 +164,24 @@ static void an_allocation_has_its_bytes(void **state)
 	assert_int_equal(from_peer(PEER, &relayed, 150), 100);
 }
 
-static void send_indications_count(void **state)
+/* The same data to the peer in Send indications. */
+static unsigned in_send(const char *client, const char *peer, unsigned n)
 {
 	uint8_t msg[400], data[LEN] = {0}, tid[12] = {1};
-	struct sl_endpoint to = server(false), peer = rig_endpoint(PEER);
+	struct sl_endpoint server_at = server(false), to = rig_endpoint(peer);
 	struct sl_stun_builder b;
-	rig_allocation(CLIENT, CHANNEL, PEER);
 	sl_stun_begin(&b, msg, sizeof msg, SL_TURN_SEND, SL_STUN_INDICATION, tid);
-	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
+	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &to);
 	sl_stun_add(&b, SL_ATTR_DATA, data, sizeof data);
+	return deliver(rig_datagram(client, &server_at, msg, (unsigned)sl_stun_end(&b)), n);
+}
+
+static void send_indications_count(void **state)
+{
+	rig_allocation(CLIENT, CHANNEL, PEER);
 	guard_by((struct sl_cmd_guard_policy){.turn_session_pps = 50});
 	assert_int_equal(from_client(CLIENT, 40), 40);
-	assert_int_equal(deliver(rig_datagram(CLIENT, &to, msg, (unsigned)sl_stun_end(&b)), 40), 10);
+	assert_int_equal(in_send(CLIENT, PEER, 40), 10);
 }
 
 /* Strangers, and peers without a permission, use up nothing. */
@@ -200,6 +206,27 @@ static void apply(const struct sl_command *cmd)
 	}
 }
 
+static void provision(const struct sl_cmd_realm *realm, const struct sl_turn_bandwidth *node, const char *denied)
+{
+	struct sl_command cmd = {.h.type = SL_CMD_CONFIG_BEGIN};
+	struct sl_prefix p;
+	if (!builder)
+		builder = sl_turn_conf_builder_new();
+	apply(&cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_TURN_CONFIG, .turn.node = *node};
+	apply(&cmd);
+	cmd = (struct sl_command){.h.type = SL_CMD_TURN_REALM, .realm = *realm};
+	apply(&cmd);
+	if (denied) {
+		assert_int_equal(sl_prefix_parse(denied, &p), 0);
+		cmd = (struct sl_command){.h.type = SL_CMD_PEER_RULE, .peer_rule = {.ip = p.ip, .prefix_len = p.len, .realm = SL_TURN_ANY_REALM}};
+		apply(&cmd);
+	}
+	cmd = (struct sl_command){.h.type = SL_CMD_CONFIG_COMMIT};
+	apply(&cmd);
+	sl_turn_use(&rig_worker(0)->turn, conf);
+}
+
 static void no_event(void *ctx, const struct sl_evt_turn_quota *e)
 {
 	(*(unsigned *)ctx)++;
@@ -210,23 +237,19 @@ static void quota_by(const struct sl_cmd_realm *realm, const struct sl_turn_band
 {
 	static struct sl_turn_bandwidths *all;
 	static struct sl_turn_bandwidth_worker *mine;
-	struct sl_worker *w = rig_worker(0);
-	struct sl_command cmd = {.h.type = SL_CMD_CONFIG_BEGIN};
-	if (!builder) {
-		builder = sl_turn_conf_builder_new();
+	if (!mine) {
 		assert_int_equal(sl_turn_bandwidths_init(&all, 64, piece), 0);
 		mine = sl_turn_bandwidth_worker_new(all, 0, no_event, &n_events, piece);
 	}
-	apply(&cmd);
-	cmd = (struct sl_command){.h.type = SL_CMD_TURN_CONFIG, .turn.node = *node};
-	apply(&cmd);
-	cmd = (struct sl_command){.h.type = SL_CMD_TURN_REALM, .realm = *realm};
-	apply(&cmd);
-	cmd = (struct sl_command){.h.type = SL_CMD_CONFIG_COMMIT};
-	apply(&cmd);
-	w->turn.conf = conf;
-	w->turn.limits = sl_turn_conf_limits(conf);
-	w->turn.bandwidth = mine;
+	provision(realm, node, NULL);
+	rig_worker(0)->turn.bandwidth = mine;
+}
+
+static void rules_by(const char *denied)
+{
+	static const struct sl_cmd_realm realm = {.name = "example.org"};
+	static const struct sl_turn_bandwidth none;
+	provision(&realm, &none, denied);
 }
 
 static void an_allocation_has_its_bandwidth(void **state)
@@ -264,6 +287,22 @@ static void the_node_has_its_bandwidth(void **state)
 	assert_int_equal(from_peer("203.0.113.77:1", &other, 15), 0); /* no permission: costs nothing */
 	assert_int_equal(from_client(CLIENT, 50), 50);
 	assert_int_equal(rig_drops(SL_DROP_quota_limit), 10);
+}
+
+/* A rule changed while clients and peers talk: no packet passes after that, in any direction and form; no timer has to run. */
+static void a_denied_peer_is_cut_off_at_once(void **state)
+{
+	struct sl_endpoint relayed = rig_allocation(CLIENT, CHANNEL, PEER), other = rig_allocation(OTHER, 0, PEER);
+	rules_by(NULL);
+	assert_int_equal(from_client(CLIENT, 1) + from_peer(PEER, &relayed, 1) + in_send(OTHER, PEER, 1) + from_peer(PEER, &other, 1), 4);
+	rules_by("198.51.100.0/24");
+	assert_int_equal(from_client(CLIENT, 1), 0);
+	assert_int_equal(from_peer(PEER, &relayed, 1), 0);
+	assert_int_equal(in_send(OTHER, PEER, 1), 0);
+	assert_int_equal(from_peer(PEER, &other, 1), 0);
+	assert_int_equal(rig_drops(SL_DROP_peer_forbidden), 4);
+	rules_by("203.0.113.0/24");
+	assert_int_equal(from_client(CLIENT, 1) + from_peer(PEER, &relayed, 1) + in_send(OTHER, PEER, 1) + from_peer(PEER, &other, 1), 4);
 }
 
 static void what_is_forged_costs_nothing(void **state)
@@ -427,6 +466,7 @@ int main(void)
 		TEST(the_node_has_its_bandwidth),
 		TEST(an_allocation_has_its_bytes),
 		TEST(send_indications_count),
+		TEST(a_denied_peer_is_cut_off_at_once),
 		TEST(what_is_forged_costs_nothing),
 		TEST(all_of_turn_has_its_rate),
 		TEST(dry_run),

@@ -177,7 +177,7 @@ static void own_addresses_by_port(void **state)
 	assert_int_equal(client_permit(&c, "192.0.2.2:0"), 403);
 	assert_int_equal(client_say(&c, in_range, "x"), RIG_DROPPED + SL_DROP_peer_forbidden);
 	/* Without a policy yet, what was permitted goes on, ports checked. */
-	r.turn[0].conf = NULL;
+	sl_turn_use(&r.turn[0], NULL);
 	assert_int_equal(client_say(&c, in_range, "x"), RIG_RELAYED);
 	assert_int_equal(client_say(&c, "192.0.2.2:22", "x"), RIG_DROPPED + SL_DROP_peer_forbidden);
 }
@@ -325,7 +325,7 @@ static void a_new_rule_ends_what_it_denies(void **state)
 	assert_non_null(next);
 	sl_turn_conf_free(r.conf);
 	r.conf = next;
-	r.turn[0].conf = next;
+	sl_turn_use(&r.turn[0], next);
 	rig_tick(&r);
 	assert_int_equal(judged, 0); /* another user is no other policy */
 	rig_provision(&r, NULL, NULL); /* nor are the same rules once more */
@@ -355,6 +355,66 @@ static void a_new_rule_ends_what_it_denies(void **state)
 	assert_int_equal(r.sessions[0].n_peers_active, 2);
 	assert_int_equal(client_refresh(&c, 0), 0);
 	assert_int_equal(r.sessions[0].n_peers_active, 0);
+}
+
+/* From the first packet on, before anybody has looked through what there is; and it may come back. */
+static void a_new_rule_is_in_force_at_once(void **state)
+{
+	static const char *const deny[] = {"-203.0.113.0/24", NULL};
+	struct sl_sessions *s = &r.sessions[0];
+
+	assert_int_equal(client_permit(&c, "203.0.113.5:0"), 0);
+	assert_int_equal(client_bind(&c, 0x4000, "203.0.113.6:700"), 0);
+	assert_int_equal(client_permit(&c, "198.51.100.10:0"), 0);
+	assert_int_equal(client_say(&c, "203.0.113.5:700", "x"), RIG_RELAYED);
+	rig_provision(&r, NULL, deny);
+	assert_int_equal(client_say(&c, "203.0.113.5:700", "x"), RIG_DROPPED + SL_DROP_peer_forbidden);
+	assert_int_equal(client_say(&c, "203.0.113.6:700", "x"), RIG_DROPPED + SL_DROP_peer_forbidden);
+	assert_int_equal(client_say(&c, "198.51.100.10:700", "x"), RIG_RELAYED);
+	assert_int_equal(s->peers[r.verdict.peer].judged, sl_turn_conf_policy(r.conf));
+	assert_int_equal(s->n_peers_active, 3);
+	rig_provision(&r, NULL, NULL); /* nobody has ended it meanwhile */
+	assert_int_equal(client_say(&c, "203.0.113.5:700", "x"), RIG_RELAYED);
+	rig_provision(&r, NULL, deny);
+	rig_tick(&r);
+	assert_int_equal(s->n_peers_active, 1);
+}
+
+/* An address that has become ours since the permission. */
+static void what_has_become_ours_is_judged_by_port(void **state)
+{
+	char in_range[40];
+
+	snprintf(in_range, sizeof in_range, "203.0.113.5:%u", RIG_PORT_MIN);
+	assert_int_equal(client_permit(&c, "203.0.113.5:0"), 0);
+	assert_int_equal(client_say(&c, "203.0.113.5:22", "x"), RIG_RELAYED);
+	r.own_extra = rig_ip("203.0.113.5");
+	assert_int_equal(client_say(&c, "203.0.113.5:22", "x"), RIG_DROPPED + SL_DROP_peer_forbidden);
+	assert_int_equal(client_say(&c, in_range, "x"), RIG_RELAYED);
+}
+
+/* Changes come faster than one look around: everything is looked at nevertheless. */
+static void changes_do_not_keep_the_last_ones(void **state)
+{
+	static const char *const deny[][2] = {{"-203.0.113.0/25", NULL}, {"-203.0.113.0/24", NULL}};
+	struct client d[4];
+	char ep[40];
+
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(ep, sizeof ep, "198.51.100.7:%u", 5000 + i);
+		d[i] = client_at(&r, ep, 0);
+		assert_int_equal(client_allocate(&d[i]), 0);
+		for (unsigned k = 0; k < 8; k++) {
+			snprintf(ep, sizeof ep, "%s.%u:0", i == 3 ? "203.0.113" : "198.51.100", 10 + k);
+			assert_int_equal(client_permit(&d[i], ep), 0);
+		}
+	}
+	assert_int_equal(r.sessions[0].n_peers_active, RIG_PEERS);
+	for (unsigned i = 0; i < 4; i++) {
+		rig_provision(&r, NULL, deny[i % 2]);
+		rig_tick(&r);
+	}
+	assert_int_equal(r.sessions[0].n_peers_active, RIG_PEERS - 8);
 }
 
 /* A tick judges a few; a change half way through begins anew. */
@@ -402,6 +462,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_rule_is_of_one_family, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rule_is_of_one_family_v6, setup_v6, teardown),
 		cmocka_unit_test_setup_teardown(a_new_rule_ends_what_it_denies, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_new_rule_is_in_force_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_has_become_ours_is_judged_by_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(changes_do_not_keep_the_last_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_sweep_takes_its_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(own_addresses_by_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(permissions_are_all_or_nothing, setup, teardown),

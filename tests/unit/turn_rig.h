@@ -134,7 +134,7 @@ static inline void rig_apply(struct rig *r, const struct sl_command *cmd)
 		sl_turn_conf_free(r->conf);
 		r->conf = publish;
 		for (unsigned w = 0; w < r->n_workers; w++)
-			r->turn[w].conf = publish;
+			sl_turn_use(&r->turn[w], publish);
 	}
 }
 
@@ -159,7 +159,7 @@ static inline void rig_flush(struct rig *r)
 	sl_turn_conf_free(r->conf);
 	r->conf = next;
 	for (unsigned w = 0; w < r->n_workers; w++)
-		r->turn[w].conf = next;
+		sl_turn_use(&r->turn[w], next);
 }
 
 static inline struct sl_command rig_user(const char *name, const char *realm, const char *password)
@@ -276,7 +276,6 @@ static inline void rig_start_worker(struct rig *r, unsigned w)
 	r->turn[w] = (struct sl_turn){
 		.worker = w,
 		.sessions = &r->sessions[w],
-		.conf = r->conf,
 		.known = &r->known,
 		.crypto = rig_crypto,
 		.nonce_key = r->cold->nonce_key,
@@ -298,6 +297,7 @@ static inline void rig_start_worker(struct rig *r, unsigned w)
 		.sources = &r->sources,
 		.would_drop = r->would_drop,
 	};
+	sl_turn_use(&r->turn[w], r->conf);
 }
 
 static inline unsigned rig_owner_of(void *ctx, const struct sl_endpoint *client, const struct sl_endpoint *server)
