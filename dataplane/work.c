@@ -121,9 +121,11 @@ static void shut_down(struct sl_housekeeper *h)
 		if (running)
 			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
-	sl_streams_stop(dp->streams);
-	if (running)
+	if (running) { /* one that stands still may yet look at its rings: they stay until the process is gone */
+		sl_streams_halt(dp->streams);
 		return;
+	}
+	sl_streams_stop(dp->streams);
 	sl_abi_server_close(&h->server);
 	for (unsigned p = 0; p < dp->n_ports; p++)
 		sl_port_stop(&dp->ports[p]);

@@ -226,6 +226,7 @@ struct sl_worker {
 	struct { /* of the stream threads, path/streams.h */
 		unsigned n;
 		struct sl_byte_ring *in[SL_STREAM_MAX_THREADS], *out[SL_STREAM_MAX_THREADS];
+		unsigned recall; /* threads that were not told of a client that became known or a stranger, bit per thread */
 	} streams;
 	struct sl_abi_worker abi;
 	unsigned listing; /* clients with an ALLOCATION_LIST under way, bit per slot */

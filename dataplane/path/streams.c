@@ -60,14 +60,14 @@ void sl_streams_tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, uns
 	sl_streams_send(ctx, f, msg, len, NULL, 0);
 }
 
-/* Limits for strangers are the guard's, and its marks are the housekeeper's to write. A full ring: the next refresh tries again. */
-static void mark(struct sl_worker *w, const struct sl_endpoint *remote, unsigned listener, bool known)
+/* Limits for strangers are the guard's, and its marks are the housekeeper's to write. False: its ring is full. */
+static bool mark(struct sl_worker *w, const struct sl_endpoint *remote, unsigned listener, bool known)
 {
 	struct sl_guard_mark m = {.remote = *remote,
 		.listener = (uint16_t)listener,
 		.trust = known ? SL_GUARD_IS_FINAL : SL_GUARD_NOBODY,
 		.seconds = known ? MARK_S : 0};
-	(void)rte_ring_sp_enqueue_elem(w->rings.marks, &m, sizeof m);
+	return rte_ring_sp_enqueue_elem(w->rings.marks, &m, sizeof m) == 0;
 }
 
 static bool put_order(struct sl_worker *w, const struct sl_stream_record *order)
@@ -82,11 +82,30 @@ static bool put_order(struct sl_worker *w, const struct sl_stream_record *order)
 	return true;
 }
 
+/* What finds no room is not kept: RECALL has the thread ask about all its connections once there is some again. */
 void sl_streams_known(struct sl_worker *w, const struct sl_flow *f, bool known)
 {
 	const struct sl_endpoint remote = {f->ip, f->port_be};
-	put_order(w, &(struct sl_stream_record){.kind = SL_STREAM_DO_KNOWN, .flow = *f, .on = known});
-	mark(w, &remote, SL_MARK_TURN + f->listener, known);
+	unsigned t = sl_flow_thread(f);
+	bool told = put_order(w, &(struct sl_stream_record){.kind = SL_STREAM_DO_KNOWN, .flow = *f, .on = known});
+	bool marked = mark(w, &remote, SL_MARK_TURN + f->listener, known);
+	if (unlikely(!told || !marked) && t < w->streams.n)
+		w->streams.recall |= 1u << t;
+}
+
+static void recall(struct sl_worker *w)
+{
+	for (unsigned t = 0; t < w->streams.n; t++) {
+		const struct sl_stream_record r = {.kind = SL_STREAM_DO_RECALL, .flow.transport = sl_stream_transport(0, t, 0, 0)};
+		if (w->streams.recall & 1u << t && put_order(w, &r))
+			w->streams.recall &= ~(1u << t);
+	}
+}
+
+static void answer(struct sl_worker *w, const struct sl_flow *f)
+{
+	const struct sl_sessions *s = &w->sessions;
+	sl_streams_known(w, f, sl_alloc_find(s, f, sl_hash_flow(&s->hash_key, f)) != SL_NONE);
 }
 
 static void mark_peer(struct sl_worker *w, const struct sl_stream_record *r, bool known)
@@ -105,8 +124,6 @@ bool sl_streams_order(void *ctx, const struct sl_stream_record *r)
 		mark_peer(w, r, true);
 	else if (r->kind == SL_STREAM_DO_TCP_CLOSE)
 		mark_peer(w, r, false);
-	else if (r->kind == SL_STREAM_DO_TCP_BIND)
-		mark(w, &(struct sl_endpoint){r->flow.ip, r->flow.port_be}, SL_MARK_TURN + r->flow.listener, true);
 	return true;
 }
 
@@ -237,6 +254,10 @@ static void record(struct sl_worker *w, const struct sl_stream_record *r)
 		frame(w, r, (const uint8_t *)(r + 1), false);
 		return;
 	}
+	if (r->kind == SL_STREAM_IN_ASK) {
+		answer(w, &r->flow);
+		return;
+	}
 	if (r->kind == SL_STREAM_IN_TCP_CLOSED)
 		mark_peer(w, r, false);
 	else if (r->kind == SL_STREAM_IN_REMOTE)
@@ -249,6 +270,8 @@ static void record(struct sl_worker *w, const struct sl_stream_record *r)
 unsigned sl_streams_input(struct sl_worker *w)
 {
 	unsigned n = 0;
+	if (unlikely(w->streams.recall))
+		recall(w);
 	for (unsigned t = 0; t < w->streams.n; t++) {
 		struct sl_byte_ring *ring = w->streams.in[t];
 		const struct sl_stream_record *r;

@@ -12,7 +12,10 @@
 
 #include "dataplane/stream/proxy.h"
 
-enum { SHAKINGS = 4096 }; /* DTLS handshakes whose timers are looked at in one sweep */
+enum {
+	SHAKINGS = 4096,   /* DTLS handshakes whose timers are looked at in one sweep */
+	ASKED_SLOTS = 1024, ASKS = 64, /* looked at, and asked about, in one turn */
+};
 
 /* ---- records for workers ---- */
 
@@ -31,23 +34,74 @@ void sl_stream_tell(struct sl_stream_thread *t, unsigned worker, const struct sl
 {
 	struct sl_stream_pending *p;
 
-	if (STAILQ_EMPTY(&t->pending) && put(t, worker, r))
+	if (STAILQ_EMPTY(&t->pending[worker]) && put(t, worker, r))
 		return;
 	p = malloc(sizeof *p);
 	if (!p)
 		return; /* the allocation's own time ends what it was about */
-	p->worker = (uint8_t)worker;
+	/* A few at most for each connection and each peer, which are counted; one that was not told would leave an allocation behind. */
+	sl_stream_charge_anyway(t, sizeof *p);
 	p->record = *r;
-	STAILQ_INSERT_TAIL(&t->pending, p, next);
+	STAILQ_INSERT_TAIL(&t->pending[worker], p, next);
+	t->n_pending++;
+}
+
+static void forget_first(struct sl_stream_thread *t, unsigned worker)
+{
+	struct sl_stream_pending *p = STAILQ_FIRST(&t->pending[worker]);
+
+	STAILQ_REMOVE_HEAD(&t->pending[worker], next);
+	t->n_pending--;
+	sl_stream_uncharge(t, sizeof *p);
+	free(p);
 }
 
 void sl_stream_tell_pending(struct sl_stream_thread *t)
 {
 	struct sl_stream_pending *p;
 
-	while ((p = STAILQ_FIRST(&t->pending)) && put(t, p->worker, &p->record)) {
-		STAILQ_REMOVE_HEAD(&t->pending, next);
-		free(p);
+	for (unsigned w = 0; w < t->s->n_workers && t->n_pending; w++) {
+		while ((p = STAILQ_FIRST(&t->pending[w])) && put(t, w, &p->record))
+			forget_first(t, w);
+	}
+}
+
+void sl_stream_tell_no_more(struct sl_stream_thread *t)
+{
+	for (unsigned w = 0; w < t->s->n_workers; w++) {
+		while (!STAILQ_EMPTY(&t->pending[w]))
+			forget_first(t, w);
+	}
+}
+
+/* One round from where the last one has got to, so that a worker that is often told "no room" does not hear of the same connections again and again. */
+void sl_stream_recall(struct sl_stream_thread *t, unsigned worker)
+{
+	t->asking[worker].left = t->n_slots;
+}
+
+static void ask(struct sl_stream_thread *t, unsigned worker)
+{
+	unsigned asked = 0;
+
+	for (unsigned i = 0; i < ASKED_SLOTS && t->asking[worker].left && asked < ASKS; i++) {
+		const struct sl_stream_conn *c = t->slots[t->asking[worker].at];
+
+		if (c && c->state == SL_STREAM_OPEN && c->spoke && c->worker == worker) {
+			if (!put(t, worker, &(struct sl_stream_record){.kind = SL_STREAM_IN_ASK, .flow = c->flow}))
+				return;
+			asked++;
+		}
+		t->asking[worker].at = (t->asking[worker].at + 1) % t->n_slots;
+		t->asking[worker].left--;
+	}
+}
+
+void sl_stream_ask(struct sl_stream_thread *t)
+{
+	for (unsigned w = 0; w < t->s->n_workers; w++) {
+		if (t->asking[w].left)
+			ask(t, w);
 	}
 }
 
@@ -184,7 +238,9 @@ static void leave_lists(struct sl_stream_thread *t, struct sl_stream_conn *c)
 		TAILQ_REMOVE(&t->shaking, c, shaking);
 	if (c->is_slow)
 		TAILQ_REMOVE(&t->slow, c, slow);
-	c->is_dirty = c->is_again = c->is_shaking = c->is_slow = false;
+	if (c->is_due)
+		TAILQ_REMOVE(&t->due, c, due);
+	c->is_dirty = c->is_again = c->is_shaking = c->is_slow = c->is_due = false;
 	TAILQ_REMOVE(&t->all, c, all);
 	t->n_conns--;
 	sl_stream_count(t, SL_S_connections_active, -1);
@@ -303,7 +359,10 @@ void sl_stream_conn_event(struct sl_stream_thread *t, struct sl_stream_conn *c, 
 		read_proxy(t, c);
 		break;
 	case SL_STREAM_HANDSHAKE:
-		sl_stream_tls_handshake(t, c);
+		if (c->h.fd < 0)
+			sl_stream_datagrams_kept(t, c);
+		else
+			sl_stream_tls_handshake(t, c);
 		break;
 	case SL_STREAM_OPEN:
 	case SL_STREAM_CLOSING:

@@ -17,6 +17,7 @@
 
 enum {
 	DATAGRAMS_A_TURN = 256,
+	KEPT_BYTES = 4096,      /* of a handshake: a client's longest flight, sent twice */
 	COOKIE_SLOT_MS = 30000, /* a cookie holds for one or two of these */
 	RECORD_HEADER = 13, HANDSHAKE_HEADER = 12,
 	HANDSHAKE = 22, CLIENT_HELLO = 1,
@@ -194,6 +195,47 @@ static void feed(struct sl_stream_thread *t, struct sl_stream_conn *c, const uin
 		sl_stream_conn_end(t, c);
 }
 
+/* A datagram of a handshake waits for the time of newcomers, with its length before it. False: there is no room. */
+static bool keep(struct sl_stream_thread *t, struct sl_stream_conn *c, const uint8_t *p, uint16_t n)
+{
+	uint8_t *room = sl_stream_buf_left(&c->in) < KEPT_BYTES ? sl_stream_buf_room(t, &c->in, sizeof n + n) : NULL;
+
+	if (!room)
+		return false;
+	memcpy(room, &n, sizeof n);
+	memcpy(room + sizeof n, p, n);
+	c->in.n += (uint32_t)sizeof n + n;
+	return true;
+}
+
+void sl_stream_datagrams_kept(struct sl_stream_thread *t, struct sl_stream_conn *c)
+{
+	struct sl_stream_buf kept = c->in;
+	uint16_t n;
+
+	c->in = (struct sl_stream_buf){0};
+	if (c->state == SL_STREAM_HANDSHAKE && !sl_stream_buf_left(&kept))
+		sl_stream_tls_handshake(t, c); /* OpenSSL has the ClientHello */
+	for (; sl_stream_buf_left(&kept); kept.off += n) {
+		memcpy(&n, kept.p + kept.off, sizeof n);
+		kept.off += sizeof n;
+		feed(t, c, kept.p + kept.off, n);
+	}
+	sl_stream_buf_free(t, &kept);
+}
+
+/* Of a connection that is there; what belongs to its handshake is done when clients have been served. */
+static void take(struct sl_stream_thread *t, struct sl_stream_conn *c, const uint8_t *p, size_t n)
+{
+	if (c->state == SL_STREAM_HANDSHAKE && keep(t, c, p, (uint16_t)n)) {
+		sl_stream_put_off(t, c);
+		return;
+	}
+	if (sl_stream_buf_left(&c->in))
+		sl_stream_datagrams_kept(t, c);
+	feed(t, c, p, n);
+}
+
 /* The SSL that judges the next ClientHello, and becomes its connection's. */
 static SSL *spare_of(struct sl_stream_thread *t, struct sl_stream_socket *l)
 {
@@ -248,7 +290,7 @@ static void begin(struct sl_stream_thread *t, struct sl_stream_socket *l, const 
 	c->is_shaking = true;
 	TAILQ_INSERT_TAIL(&t->shaking, c, shaking);
 	sl_stream_conn_wait(t, c);
-	sl_stream_tls_handshake(t, c);
+	sl_stream_put_off(t, c);
 }
 
 static void hello(struct sl_stream_thread *t, struct sl_stream_socket *l, struct sl_stream_conn *old, const uint8_t *p, size_t n,
@@ -288,7 +330,7 @@ void sl_stream_datagrams(struct sl_stream_thread *t, struct sl_stream_socket *l)
 		sl_stream_endpoint_of(&from, &remote);
 		c = find(t, l->listener, &remote);
 		if (c && !begins_anew(c, t->scratch, (size_t)n))
-			feed(t, c, t->scratch, (size_t)n);
+			take(t, c, t->scratch, (size_t)n);
 		else
 			hello(t, l, c, t->scratch, (size_t)n, &remote);
 	}

@@ -36,10 +36,9 @@ enum {
 	SL_STREAM_STRANGER_OUT = 8192,
 	SL_STREAM_RESERVE = 16384,           /* beyond stream_buffer_kb, for answers */
 	SL_STREAM_TLS_BYTES = 24 * 1024,     /* of OpenSSL for a connection, about */
-	SL_STREAM_EVENTS = 128,
+	SL_STREAM_EVENTS = 1024,
 	SL_STREAM_ACCEPTS = 64,              /* of a listener in one turn */
 	SL_STREAM_ORDERS = 512,              /* of a worker in one turn */
-	SL_STREAM_PEER_BUCKETS = 1024,
 	SL_STREAM_CONNECT_MS = 30000,        /* RFC 6062 5.2 */
 	SL_STREAM_WAITING_PEERS = 64,        /* of an allocation, that no worker has judged yet */
 	SL_STREAM_GATHER = 32768,            /* TLS records that leave in one write */
@@ -126,8 +125,8 @@ struct sl_stream_conn {
 	struct sl_stream_source *source;
 	struct sl_stream_peer *peer; /* DATA */
 	struct sl_stream_conn *hash_next;
-	bool is_waiting, is_dirty, is_again, is_shaking, is_slow;
-	TAILQ_ENTRY(sl_stream_conn) waiting, dirty, again, shaking, slow, all;
+	bool is_waiting, is_dirty, is_again, is_shaking, is_slow, is_due;
+	TAILQ_ENTRY(sl_stream_conn) waiting, dirty, again, shaking, slow, due, all;
 };
 TAILQ_HEAD(sl_stream_conns, sl_stream_conn);
 
@@ -140,7 +139,9 @@ struct sl_stream_peer_listener {
 	uint8_t worker;
 	unsigned n_waiting;
 	struct sl_endpoint local;
-	TAILQ_ENTRY(sl_stream_peer_listener) all;
+	bool is_deaf;             /* no descriptors were left */
+	TAILQ_ENTRY(sl_stream_peer_listener) all, deaf;
+	LIST_ENTRY(sl_stream_peer_listener) by_allocation;
 };
 
 /* A TCP connection between a relayed address and a peer. */
@@ -153,19 +154,25 @@ struct sl_stream_peer {
 	uint64_t allocation;
 	struct sl_flow flow;      /* of the control connection */
 	struct sl_endpoint local, remote;
-	int64_t until_ms;         /* CONNECTING */
+	int64_t until_ms;         /* CONNECTING, INCOMING */
 	struct sl_stream_conn *client; /* BOUND */
 	struct sl_stream_buf out;      /* towards the peer */
 	struct sl_stream_peer_listener *listener; /* INCOMING */
 	bool is_connecting;
 	TAILQ_ENTRY(sl_stream_peer) all, connecting;
 	LIST_ENTRY(sl_stream_peer) by_number; /* connection, or incoming while that is 0 */
+	LIST_ENTRY(sl_stream_peer) by_allocation;
+};
+
+/* Connections to peers by number; those and listeners by allocation. */
+struct sl_stream_peer_bucket {
+	LIST_HEAD(, sl_stream_peer) by_number, by_allocation;
+	LIST_HEAD(, sl_stream_peer_listener) listeners;
 };
 
 /* A record that a worker's ring had no room for. */
 struct sl_stream_pending {
 	STAILQ_ENTRY(sl_stream_pending) next;
-	uint8_t worker;
 	struct sl_stream_record record;
 };
 
@@ -189,6 +196,7 @@ struct sl_stream_listener {      /* of all threads; under streams.lock what a re
 struct sl_stream_socket {        /* a thread's, of a listener */
 	struct sl_stream_handle h;
 	unsigned listener;
+	bool is_due;                 /* somebody wants to be taken */
 	SSL *spare;                  /* DTLS: for the next ClientHello */
 	SSL_CTX *spare_ctx;          /* that it is of, held */
 };
@@ -211,17 +219,25 @@ struct sl_stream_thread {
 	uint32_t *free_slots, free_head, n_free, n_slots;
 	uint32_t n_conns;
 	struct sl_stream_conns all, waiting, dirty, again, shaking, slow, graveyard;
+	struct sl_stream_conns due;  /* newcomers that something has come for */
+	int64_t newcomers_until_ns;  /* of this turn */
 	struct sl_stream_conn **datagram_table;
 	uint32_t datagram_mask;
 	struct sl_stream_link listening; /* the ClientHello that is being judged */
 
 	TAILQ_HEAD(, sl_stream_peer) peers, connecting, dead_peers;
-	LIST_HEAD(, sl_stream_peer) peers_by_number[SL_STREAM_PEER_BUCKETS];
-	TAILQ_HEAD(, sl_stream_peer_listener) peer_listeners, dead_peer_listeners;
+	TAILQ_HEAD(, sl_stream_peer_listener) peer_listeners, deaf_peer_listeners, dead_peer_listeners;
+	struct sl_stream_peer_bucket *peer_buckets;
+	uint32_t peer_mask;
+	int64_t peers_deaf_until_ms;
 	uint32_t next_incoming;
 	unsigned n_peers;
 
-	STAILQ_HEAD(, sl_stream_pending) pending;
+	STAILQ_HEAD(, sl_stream_pending) pending[SL_CONF_MAX_WORKERS];
+	unsigned n_pending;
+	struct { /* after RECALL, by worker */
+		uint32_t at, left; /* slots */
+	} asking[SL_CONF_MAX_WORKERS];
 	pthread_mutex_t transfers_lock;
 	STAILQ_HEAD(, sl_stream_transfer) transfers; /* under transfers_lock: other threads put */
 	STAILQ_HEAD(, sl_stream_transfer) leaving;   /* to other threads */
@@ -261,6 +277,10 @@ static inline void sl_stream_count(struct sl_stream_thread *t, enum sl_stream_co
 void *sl_stream_thread_run(void *arg);
 int sl_stream_watch(struct sl_stream_thread *t, struct sl_stream_handle *h, uint32_t events); /* 0 = not any more */
 bool sl_stream_charge(struct sl_stream_thread *t, size_t bytes); /* false: stream_memory_mb is used up */
+void sl_stream_charge_anyway(struct sl_stream_thread *t, size_t bytes); /* what cannot be refused leaves less for others */
+/* What c has to do, a newcomer's, is done after what clients wait for. */
+void sl_stream_put_off(struct sl_stream_thread *t, struct sl_stream_conn *c);
+bool sl_stream_is_late(const struct sl_stream_thread *t); /* newcomers have had their time in this turn */
 void sl_stream_uncharge(struct sl_stream_thread *t, size_t bytes);
 socklen_t sl_stream_sockaddr(const struct sl_endpoint *ep, struct sockaddr_storage *out);
 void sl_stream_endpoint_of(const struct sockaddr_storage *ss, struct sl_endpoint *out);
@@ -289,6 +309,10 @@ void sl_stream_sweep(struct sl_stream_thread *t);
 /* To a worker: now, or as soon as its ring has room. */
 void sl_stream_tell(struct sl_stream_thread *t, unsigned worker, const struct sl_stream_record *r);
 void sl_stream_tell_pending(struct sl_stream_thread *t);
+void sl_stream_tell_no_more(struct sl_stream_thread *t); /* what waits is freed */
+/* RECALL: each connection whose frames go to worker is asked about, some in each turn. */
+void sl_stream_recall(struct sl_stream_thread *t, unsigned worker);
+void sl_stream_ask(struct sl_stream_thread *t);
 
 /* io.c */
 void *sl_stream_buf_room(struct sl_stream_thread *t, struct sl_stream_buf *b, uint32_t more); /* NULL: no memory */
@@ -321,6 +345,8 @@ void sl_stream_tls_handshake(struct sl_stream_thread *t, struct sl_stream_conn *
 BIO_METHOD *sl_stream_datagram_bio(void);
 void sl_stream_set_cookies(SSL_CTX *ctx);
 void sl_stream_datagrams(struct sl_stream_thread *t, struct sl_stream_socket *l);
+/* A connection's handshake goes on, with the datagrams that came for it. */
+void sl_stream_datagrams_kept(struct sl_stream_thread *t, struct sl_stream_conn *c);
 void sl_stream_datagram_forget(struct sl_stream_thread *t, struct sl_stream_conn *c);
 
 /* peers.c */
@@ -331,6 +357,7 @@ void sl_stream_transfers_out(struct sl_stream_thread *t);
 void sl_stream_peer_accept(struct sl_stream_thread *t, struct sl_stream_peer_listener *l);
 void sl_stream_peer_event(struct sl_stream_thread *t, struct sl_stream_peer *p);
 void sl_stream_peer_end(struct sl_stream_thread *t, struct sl_stream_peer *p, int error, bool tell);
+int sl_stream_peers_init(struct sl_stream_thread *t); /* 0 or -ENOMEM */
 void sl_stream_peers_sweep(struct sl_stream_thread *t);
 void sl_stream_peers_bury(struct sl_stream_thread *t);
 void sl_stream_peers_free(struct sl_stream_thread *t);

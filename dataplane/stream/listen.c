@@ -107,9 +107,10 @@ static void begin(struct sl_stream_thread *t, unsigned listener, int fd, const s
 		sl_stream_conn_end(t, c);
 }
 
+/* Those that are left come in the next turn. */
 void sl_stream_accept(struct sl_stream_thread *t, struct sl_stream_socket *l)
 {
-	for (unsigned i = 0; i < SL_STREAM_ACCEPTS; i++) {
+	for (unsigned i = 0; i < SL_STREAM_ACCEPTS && (i == 0 || !sl_stream_is_late(t)); i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof from;
 		struct sl_endpoint remote;

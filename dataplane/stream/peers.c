@@ -12,7 +12,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64, ACCEPTS = 16 };
+enum { BACKLOG = 64, ACCEPTS = 16, DEAF_MS = 100, BUCKETS_MIN = 64, BUCKETS_MAX = 1 << 15 };
 
 /* ---- telling ---- */
 
@@ -33,21 +33,38 @@ static void answer(struct sl_stream_thread *t, unsigned worker, const struct sl_
 	sl_stream_tell(t, worker, &r);
 }
 
-/* ---- connections to peers ---- */
+/* ---- the index ---- */
+
+int sl_stream_peers_init(struct sl_stream_thread *t)
+{
+	uint32_t n = BUCKETS_MIN;
+
+	while (n < t->n_slots && n < BUCKETS_MAX)
+		n *= 2;
+	t->peer_mask = n - 1;
+	t->peer_buckets = calloc(n, sizeof *t->peer_buckets);
+	return t->peer_buckets ? 0 : -ENOMEM;
+}
+
+/* Both kinds of numbers count up somewhere: Fibonacci hashing spreads them. */
+static struct sl_stream_peer_bucket *bucket_of(struct sl_stream_thread *t, uint64_t number)
+{
+	return &t->peer_buckets[(number * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & t->peer_mask];
+}
 
 static void enter(struct sl_stream_thread *t, struct sl_stream_peer *p)
 {
-	uint32_t number = p->connection ? p->connection : p->incoming;
-
-	LIST_INSERT_HEAD(&t->peers_by_number[number % SL_STREAM_PEER_BUCKETS], p, by_number);
+	LIST_INSERT_HEAD(&bucket_of(t, p->connection ? p->connection : p->incoming)->by_number, p, by_number);
 }
+
+/* ---- connections to peers ---- */
 
 static struct sl_stream_peer *find(struct sl_stream_thread *t, uint32_t connection, uint32_t incoming, uint64_t allocation)
 {
 	uint32_t number = connection ? connection : incoming;
 	struct sl_stream_peer *p;
 
-	LIST_FOREACH(p, &t->peers_by_number[number % SL_STREAM_PEER_BUCKETS], by_number) {
+	LIST_FOREACH(p, &bucket_of(t, number)->by_number, by_number) {
 		if (p->connection == connection && (connection || p->incoming == incoming) && p->allocation == allocation)
 			return p;
 	}
@@ -68,9 +85,25 @@ static struct sl_stream_peer *new_peer(struct sl_stream_thread *t, int fd, const
 	p->local = about->local;
 	p->remote = about->peer;
 	TAILQ_INSERT_TAIL(&t->peers, p, all);
+	LIST_INSERT_HEAD(&bucket_of(t, p->allocation)->by_allocation, p, by_allocation);
 	t->n_peers++;
 	sl_stream_count(t, SL_S_peers_active, 1);
 	return p;
+}
+
+/* Until it is there, or until a worker has said that it may stay, whose refusal may have been lost. All have the same time. */
+static void limit_time(struct sl_stream_thread *t, struct sl_stream_peer *p)
+{
+	p->is_connecting = true;
+	p->until_ms = t->now_ms + SL_STREAM_CONNECT_MS;
+	TAILQ_INSERT_TAIL(&t->connecting, p, connecting);
+}
+
+static void limit_no_more(struct sl_stream_thread *t, struct sl_stream_peer *p)
+{
+	if (p->is_connecting)
+		TAILQ_REMOVE(&t->connecting, p, connecting);
+	p->is_connecting = false;
 }
 
 void sl_stream_peer_end(struct sl_stream_thread *t, struct sl_stream_peer *p, int error, bool tell)
@@ -89,12 +122,12 @@ void sl_stream_peer_end(struct sl_stream_thread *t, struct sl_stream_peer *p, in
 	}
 	if (p->listener)
 		p->listener->n_waiting--;
-	if (p->is_connecting)
-		TAILQ_REMOVE(&t->connecting, p, connecting);
+	limit_no_more(t, p);
 	sl_stream_watch(t, &p->h, 0);
 	close(p->h.fd);
 	sl_stream_buf_free(t, &p->out);
 	LIST_REMOVE(p, by_number);
+	LIST_REMOVE(p, by_allocation);
 	TAILQ_REMOVE(&t->peers, p, all);
 	TAILQ_INSERT_TAIL(&t->dead_peers, p, all);
 	t->n_peers--;
@@ -117,9 +150,7 @@ static void connect_to(struct sl_stream_thread *t, unsigned worker, const struct
 	sl_stream_set_up(fd);
 	enter(t, p);
 	p->state = SL_PEER_CONNECTING;
-	p->is_connecting = true;
-	p->until_ms = t->now_ms + SL_STREAM_CONNECT_MS;
-	TAILQ_INSERT_TAIL(&t->connecting, p, connecting);
+	limit_time(t, p);
 	if (connect(fd, (struct sockaddr *)&to, len) < 0 && errno != EINPROGRESS)
 		sl_stream_peer_end(t, p, -errno, true);
 	else if (sl_stream_watch(t, &p->h, EPOLLOUT))
@@ -141,8 +172,7 @@ void sl_stream_peer_event(struct sl_stream_thread *t, struct sl_stream_peer *p)
 		sl_stream_peer_end(t, p, -error, true);
 		return;
 	}
-	TAILQ_REMOVE(&t->connecting, p, connecting);
-	p->is_connecting = false;
+	limit_no_more(t, p);
 	p->state = SL_PEER_READY;
 	sl_stream_watch(t, &p->h, 0);
 	tell_of(t, p, SL_STREAM_IN_TCP_CONNECTED, 0);
@@ -154,7 +184,7 @@ static struct sl_stream_peer_listener *listener_of(struct sl_stream_thread *t, u
 {
 	struct sl_stream_peer_listener *l;
 
-	TAILQ_FOREACH(l, &t->peer_listeners, all) {
+	LIST_FOREACH(l, &bucket_of(t, allocation)->listeners, by_allocation) {
 		if (l->allocation == allocation)
 			return l;
 	}
@@ -178,6 +208,7 @@ static int open_listener(struct sl_stream_thread *t, unsigned worker, const stru
 	*l = (struct sl_stream_peer_listener){.h = {.what = SL_STREAM_PEER_LISTENER, .fd = fd}, .flow = r->flow, .allocation = r->allocation,
 		.worker = (uint8_t)worker, .local = r->local};
 	TAILQ_INSERT_TAIL(&t->peer_listeners, l, all);
+	LIST_INSERT_HEAD(&bucket_of(t, l->allocation)->listeners, l, by_allocation);
 	return sl_stream_watch(t, &l->h, EPOLLIN);
 }
 
@@ -185,10 +216,10 @@ static int open_listener(struct sl_stream_thread *t, unsigned worker, const stru
 static void unlisten(struct sl_stream_thread *t, uint64_t allocation)
 {
 	struct sl_stream_peer_listener *l = listener_of(t, allocation);
-	struct sl_stream_peer *p = TAILQ_FIRST(&t->peers), *next;
+	struct sl_stream_peer *p = LIST_FIRST(&bucket_of(t, allocation)->by_allocation), *next;
 
 	for (; p; p = next) {
-		next = TAILQ_NEXT(p, all);
+		next = LIST_NEXT(p, by_allocation);
 		if (p->allocation == allocation)
 			sl_stream_peer_end(t, p, 0, false);
 	}
@@ -197,6 +228,9 @@ static void unlisten(struct sl_stream_thread *t, uint64_t allocation)
 	sl_stream_watch(t, &l->h, 0);
 	close(l->h.fd);
 	l->h.fd = -1;
+	if (l->is_deaf)
+		TAILQ_REMOVE(&t->deaf_peer_listeners, l, deaf);
+	LIST_REMOVE(l, by_allocation);
 	TAILQ_REMOVE(&t->peer_listeners, l, all);
 	TAILQ_INSERT_TAIL(&t->dead_peer_listeners, l, all);
 }
@@ -217,10 +251,33 @@ static bool take_in(struct sl_stream_thread *t, struct sl_stream_peer_listener *
 	p->listener = l;
 	l->n_waiting++;
 	enter(t, p);
+	limit_time(t, p);
 	r.kind = SL_STREAM_IN_TCP_INCOMING;
 	r.connection = p->incoming;
 	sl_stream_tell(t, l->worker, &r);
 	return true;
+}
+
+/* No descriptors: the peer waits in the kernel's queue, and epoll would say so without end. */
+static void be_deaf(struct sl_stream_thread *t, struct sl_stream_peer_listener *l)
+{
+	sl_stream_count(t, SL_S_connections_refused, 1);
+	if (sl_stream_watch(t, &l->h, 0) || l->is_deaf)
+		return;
+	l->is_deaf = true;
+	TAILQ_INSERT_TAIL(&t->deaf_peer_listeners, l, deaf);
+	t->peers_deaf_until_ms = t->now_ms + DEAF_MS;
+}
+
+static void hear_again(struct sl_stream_thread *t)
+{
+	struct sl_stream_peer_listener *l;
+
+	t->peers_deaf_until_ms = t->now_ms + DEAF_MS;
+	while ((l = TAILQ_FIRST(&t->deaf_peer_listeners)) && sl_stream_watch(t, &l->h, EPOLLIN) == 0) {
+		TAILQ_REMOVE(&t->deaf_peer_listeners, l, deaf);
+		l->is_deaf = false;
+	}
 }
 
 void sl_stream_peer_accept(struct sl_stream_thread *t, struct sl_stream_peer_listener *l)
@@ -231,6 +288,8 @@ void sl_stream_peer_accept(struct sl_stream_thread *t, struct sl_stream_peer_lis
 		struct sl_endpoint remote;
 		int fd = accept4(l->h.fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+			be_deaf(t, l);
 		if (fd < 0)
 			return;
 		sl_stream_endpoint_of(&from, &remote);
@@ -250,6 +309,7 @@ static void accepted(struct sl_stream_thread *t, const struct sl_stream_record *
 	enter(t, p);
 	p->listener->n_waiting--;
 	p->listener = NULL;
+	limit_no_more(t, p);
 	p->state = SL_PEER_READY;
 }
 
@@ -306,6 +366,8 @@ static void join(struct sl_stream_thread *t, unsigned worker, const struct sl_st
 	c->peer = p;
 	p->client = c;
 	p->state = SL_PEER_BOUND;
+	/* To whom CLOSED will be told, so that the one comes behind the other. */
+	sl_stream_tell(t, c->worker, &(struct sl_stream_record){.kind = SL_STREAM_IN_REMOTE, .flow = c->flow, .on = 1, .peer = c->link.remote});
 	sl_stream_splice(t, p);
 }
 
@@ -374,7 +436,9 @@ void sl_stream_peers_sweep(struct sl_stream_thread *t)
 	struct sl_stream_peer *p;
 
 	while ((p = TAILQ_FIRST(&t->connecting)) && p->until_ms <= t->now_ms)
-		sl_stream_peer_end(t, p, -ETIMEDOUT, true);
+		sl_stream_peer_end(t, p, -ETIMEDOUT, p->state == SL_PEER_CONNECTING);
+	if (!TAILQ_EMPTY(&t->deaf_peer_listeners) && t->now_ms >= t->peers_deaf_until_ms)
+		hear_again(t);
 }
 
 void sl_stream_peers_bury(struct sl_stream_thread *t)
@@ -404,4 +468,6 @@ void sl_stream_peers_free(struct sl_stream_thread *t)
 	while ((l = TAILQ_FIRST(&t->peer_listeners)))
 		unlisten(t, l->allocation);
 	sl_stream_peers_bury(t);
+	free(t->peer_buckets);
+	t->peer_buckets = NULL;
 }

@@ -52,7 +52,8 @@ static inline unsigned sl_flow_thread(const struct sl_flow *f)
 	X(TCP_INCOMING, 5, "a peer has connected: peer; the thread keeps it until TCP_ACCEPT or TCP_CLOSE")                                \
 	X(TCP_CLOSED, 6, "a connection to a peer has ended")                                                                               \
 	X(TCP_BOUND, 7, "answer to TCP_BIND: error 0 or negative errno")                                                                   \
-	X(REMOTE, 8, "a client that a proxy brings has an allocation (on 1) or none (on 0): its packets come from peer")
+	X(REMOTE, 8, "packets of a client with an allocation (on 1), or with none any more (on 0), come from peer: of those that a proxy brings, and of data connections") \
+	X(ASK, 9, "has this connection an allocation? KNOWN is the answer")
 
 /* X(NAME, number, "what"): worker to thread. */
 #define SL_STREAM_ORDERS(X)                                                                                                                  \
@@ -65,7 +66,8 @@ static inline unsigned sl_flow_thread(const struct sl_flow *f)
 	X(TCP_CONNECT, 7, "connect from local to peer; connection is the id for the client")                                                \
 	X(TCP_ACCEPT, 8, "keep an incoming one under this connection id")                                                                   \
 	X(TCP_CLOSE, 9, "end a connection to a peer (not bound in 30 s, no permission, allocation gone)")                                   \
-	X(TCP_BIND, 10, "after what was sent to it before, this client connection is the data connection of peer connection `connection`, which thread `peer_thread` has")
+	X(TCP_BIND, 10, "after what was sent to it before, this client connection is the data connection of peer connection `connection`, which thread `peer_thread` has") \
+	X(RECALL, 11, "a KNOWN found no room: ask of every connection whose frames go to the sender")
 
 enum sl_stream_input {
 #define X(name, number, what) SL_STREAM_IN_##name = number,
@@ -105,6 +107,9 @@ struct sl_streams;
 int sl_streams_start(struct sl_dataplane *dp, struct sl_streams **out, char *text, size_t text_len);
 /* Certificates and what a reload may change are read anew: connections stay, new ones see the new certificate. 0, or -EINVAL with text: nothing has changed. */
 int sl_streams_reload(struct sl_streams *s, const struct sl_config *config, char *text, size_t text_len);
+/* The threads end; rings stay as they are, for a worker that may not have. */
+void sl_streams_halt(struct sl_streams *s);
+/* And all that is theirs is freed: no worker runs any more. */
 void sl_streams_stop(struct sl_streams *s);
 
 /* Counts of all threads, for the region (housekeeper, each second); names in dataplane/abi/counters.h. */

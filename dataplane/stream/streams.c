@@ -130,7 +130,7 @@ static int make_tables(struct sl_stream_thread *t)
 		if (!err)
 			err = sl_byte_ring_init(&t->out[w], ring, NULL);
 	}
-	if (err || !t->slots || !t->generations || !t->free_slots || !t->datagram_table)
+	if (err || sl_stream_peers_init(t) || !t->slots || !t->generations || !t->free_slots || !t->datagram_table)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < t->n_slots; i++)
 		t->free_slots[i] = i;
@@ -157,13 +157,16 @@ static int make_thread(struct sl_streams *s, unsigned index)
 	TAILQ_INIT(&t->again);
 	TAILQ_INIT(&t->shaking);
 	TAILQ_INIT(&t->slow);
+	TAILQ_INIT(&t->due);
 	TAILQ_INIT(&t->graveyard);
 	TAILQ_INIT(&t->peers);
 	TAILQ_INIT(&t->connecting);
 	TAILQ_INIT(&t->dead_peers);
 	TAILQ_INIT(&t->peer_listeners);
+	TAILQ_INIT(&t->deaf_peer_listeners);
 	TAILQ_INIT(&t->dead_peer_listeners);
-	STAILQ_INIT(&t->pending);
+	for (unsigned w = 0; w < SL_CONF_MAX_WORKERS; w++)
+		STAILQ_INIT(&t->pending[w]);
 	STAILQ_INIT(&t->transfers);
 	STAILQ_INIT(&t->leaving);
 	pthread_mutex_init(&t->transfers_lock, NULL);
@@ -195,7 +198,6 @@ static int open_sockets(struct sl_streams *s, char *text, size_t text_len)
 static void free_thread(struct sl_stream_thread *t)
 {
 	struct sl_stream_transfer *m;
-	struct sl_stream_pending *p;
 	struct sl_stream_conn *c;
 
 	sl_stream_peers_free(t);
@@ -209,10 +211,7 @@ static void free_thread(struct sl_stream_thread *t)
 	while ((c = TAILQ_FIRST(&t->all)))
 		sl_stream_conn_end(t, c);
 	sl_stream_bury(t);
-	while ((p = STAILQ_FIRST(&t->pending))) {
-		STAILQ_REMOVE_HEAD(&t->pending, next);
-		free(p);
-	}
+	sl_stream_tell_no_more(t);
 	for (unsigned i = 0; i < SL_CONF_MAX_LISTENERS; i++) {
 		if (t->sockets[i].h.fd >= 0)
 			close(t->sockets[i].h.fd);
@@ -339,7 +338,7 @@ int sl_streams_reload(struct sl_streams *s, const struct sl_config *config, char
 	return ok ? 0 : -EINVAL;
 }
 
-void sl_streams_stop(struct sl_streams *s)
+void sl_streams_halt(struct sl_streams *s)
 {
 	if (!s)
 		return;
@@ -350,8 +349,16 @@ void sl_streams_stop(struct sl_streams *s)
 		if (t && t->is_running) {
 			(void)!write(t->wake.fd, &(uint64_t){1}, sizeof(uint64_t));
 			pthread_join(t->pthread, NULL);
+			t->is_running = false;
 		}
 	}
+}
+
+void sl_streams_stop(struct sl_streams *s)
+{
+	if (!s)
+		return;
+	sl_streams_halt(s);
 	for (unsigned k = 0; k < s->n_threads; k++) {
 		if (s->threads[k])
 			free_thread(s->threads[k]);

@@ -25,6 +25,7 @@ enum {
 	SLACK_NS = 10 * 1000,
 	SWEEP_MS = 50,
 	AGAIN_A_TURN = 64,
+	NEWCOMERS_NS = 2000 * 1000,  /* of a turn: what clients that are there wait for those that come, at most */
 	RESUME_BYTES = SL_STREAM_TOTAL_MAX + 1024, /* room in a ring for whatever waits */
 };
 
@@ -51,6 +52,11 @@ bool sl_stream_charge(struct sl_stream_thread *t, size_t bytes)
 		return true;
 	atomic_fetch_sub_explicit(&s->memory, bytes, memory_order_relaxed);
 	return false;
+}
+
+void sl_stream_charge_anyway(struct sl_stream_thread *t, size_t bytes)
+{
+	atomic_fetch_add_explicit(&t->s->memory, bytes, memory_order_relaxed);
 }
 
 void sl_stream_uncharge(struct sl_stream_thread *t, size_t bytes)
@@ -91,12 +97,17 @@ void sl_stream_endpoint_of(const struct sockaddr_storage *ss, struct sl_endpoint
 	}
 }
 
-static int64_t clock_ms(void)
+static int64_t clock_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+bool sl_stream_is_late(const struct sl_stream_thread *t)
+{
+	return clock_ns() >= t->newcomers_until_ns;
 }
 
 /* ---- orders ---- */
@@ -127,8 +138,12 @@ static void obey(struct sl_stream_thread *t, unsigned worker, const struct sl_st
 			c->worker = (uint8_t)worker;
 		break;
 	case SL_STREAM_DO_KNOWN:
-		if (c && c->state == SL_STREAM_OPEN)
+		/* That it has none counts from whom its frames go to, and once: a stranger's time does not begin again. */
+		if (c && c->state == SL_STREAM_OPEN && (r->on || (c->known && c->worker == worker)))
 			sl_stream_conn_known(t, c, r->on);
+		break;
+	case SL_STREAM_DO_RECALL:
+		sl_stream_recall(t, worker);
 		break;
 	case SL_STREAM_DO_TCP_BIND:
 		sl_stream_bind(t, worker, r, c);
@@ -196,6 +211,19 @@ static bool read_again(struct sl_stream_thread *t)
 
 /* ---- the loop ---- */
 
+static bool is_newcomer(const struct sl_stream_conn *c)
+{
+	return c->state == SL_STREAM_PROXY || c->state == SL_STREAM_HANDSHAKE;
+}
+
+void sl_stream_put_off(struct sl_stream_thread *t, struct sl_stream_conn *c)
+{
+	if (c->is_due)
+		return;
+	c->is_due = true;
+	TAILQ_INSERT_TAIL(&t->due, c, due);
+}
+
 static void happened(struct sl_stream_thread *t, struct sl_stream_handle *h, uint32_t events)
 {
 	uint64_t woken;
@@ -205,13 +233,16 @@ static void happened(struct sl_stream_thread *t, struct sl_stream_handle *h, uin
 		(void)!read(h->fd, &woken, sizeof woken);
 		break;
 	case SL_STREAM_LISTENER:
-		sl_stream_accept(t, (struct sl_stream_socket *)h);
+		((struct sl_stream_socket *)h)->is_due = true;
 		break;
 	case SL_STREAM_DATAGRAMS:
 		sl_stream_datagrams(t, (struct sl_stream_socket *)h);
 		break;
 	case SL_STREAM_CONN:
-		sl_stream_conn_event(t, (struct sl_stream_conn *)h, events);
+		if (is_newcomer((struct sl_stream_conn *)h))
+			sl_stream_put_off(t, (struct sl_stream_conn *)h);
+		else
+			sl_stream_conn_event(t, (struct sl_stream_conn *)h, events);
 		break;
 	case SL_STREAM_PEER:
 		sl_stream_peer_event(t, (struct sl_stream_peer *)h);
@@ -222,11 +253,32 @@ static void happened(struct sl_stream_thread *t, struct sl_stream_handle *h, uin
 	}
 }
 
+/* Those that are no clients yet: what is to be done for them is done after what those that are there wait for, for a while; the rest in the next turn. */
+static void receive_newcomers(struct sl_stream_thread *t)
+{
+	struct sl_stream_conn *c;
+
+	t->newcomers_until_ns = clock_ns() + NEWCOMERS_NS;
+	while ((c = TAILQ_FIRST(&t->due))) {
+		TAILQ_REMOVE(&t->due, c, due);
+		c->is_due = false;
+		if (is_newcomer(c))
+			sl_stream_conn_event(t, c, EPOLLIN);
+		if (sl_stream_is_late(t))
+			break;
+	}
+	for (unsigned i = 0; i < t->s->n_listeners; i++) {
+		if (t->sockets[i].is_due)
+			sl_stream_accept(t, &t->sockets[i]);
+		t->sockets[i].is_due = false;
+	}
+}
+
 static struct timespec patience(const struct sl_stream_thread *t, bool more)
 {
 	if (more)
 		return (struct timespec){0};
-	if (t->n_conns == 0 && t->n_peers == 0 && TAILQ_EMPTY(&t->peer_listeners) && STAILQ_EMPTY(&t->pending))
+	if (t->n_conns == 0 && t->n_peers == 0 && TAILQ_EMPTY(&t->peer_listeners) && t->n_pending == 0)
 		return (struct timespec){.tv_nsec = EMPTY_MS * 1000000L};
 	return (struct timespec){.tv_nsec = t->calm < CALM_TURNS || !TAILQ_EMPTY(&t->again) ? BUSY_NS : CALM_NS};
 }
@@ -267,7 +319,7 @@ static bool turn(struct sl_stream_thread *t, bool more)
 		n = epoll_wait(t->epoll_fd, events, SL_STREAM_EVENTS, (int)((wait.tv_nsec + 999999) / 1000000));
 
 	rcu_thread_online();
-	t->now_ms = clock_ms();
+	t->now_ms = clock_ns() / 1000000;
 	sl_stream_tell_pending(t);
 	orders = obey_all(t);
 	sl_stream_transfers(t);
@@ -275,6 +327,9 @@ static bool turn(struct sl_stream_thread *t, bool more)
 		happened(t, events[i].data.ptr, events[i].events);
 	more = read_again(t);
 	flush_all(t);
+	receive_newcomers(t);
+	more |= !TAILQ_EMPTY(&t->due);
+	sl_stream_ask(t);
 	sweep(t);
 	sl_stream_transfers_out(t);
 	sl_stream_bury(t);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <arpa/inet.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* RFC 6062: sockets of relayed addresses, on loopback, as a worker orders them. */
@@ -105,6 +106,16 @@ static int connect_peer(const struct sl_flow *control, uint32_t connection, cons
 	return fd;
 }
 
+static void check_remote(int fd, const struct sl_endpoint *told)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof a;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	assert_int_equal(told->port_be, a.sin_port);
+	assert_int_equal(sl_ip_v4_be(&told->ip), a.sin_addr.s_addr);
+}
+
 /* The client has its answer and says something before the thread has the order. */
 static void bind_to(int fd, const struct sl_flow *data, const struct sl_flow *control, uint32_t connection, int expected)
 {
@@ -118,6 +129,13 @@ static void bind_to(int fd, const struct sl_flow *data, const struct sl_flow *co
 	rig_put(&r, NULL);
 	rig_expect(SL_STREAM_IN_TCP_BOUND, &r, NULL);
 	assert_int_equal(r.error, expected);
+	if (expected)
+		return;
+	/* The guard is to know the address that its packets come from. */
+	rig_expect(SL_STREAM_IN_REMOTE, &r, NULL);
+	assert_int_equal(r.on, 1);
+	assert_true(sl_flow_eq(&r.flow, data));
+	check_remote(fd, &r.peer);
 }
 
 /* The data connection is on the same thread, and on the other one; ends are passed on, one direction at a time. */
@@ -250,6 +268,105 @@ static void a_side_that_does_not_read_holds_the_other_back(void **state)
 	close(peer), close(data_fd), close(control_fd);
 }
 
+static void a_data_connection_behind_a_proxy(void **state)
+{
+	static const uint8_t header[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc6\x33\x64\x02\x30\x39\x0d\x96";
+	const struct sl_endpoint local = loopback(0);
+	struct sl_flow control;
+	struct sl_stream_record r;
+	int control_fd = client_on(-1, &control), peer = connect_peer(&control, 5, &local), fd = rig_dial(PROXIED, SOCK_STREAM);
+
+	(void)state;
+	assert_int_equal(send(fd, header, sizeof header - 1, 0), sizeof header - 1);
+	assert_int_equal(send(fd, rig_request, sizeof rig_request, 0), sizeof rig_request);
+	rig_expect(SL_STREAM_IN_FRAME, &r, NULL);
+	assert_int_equal(r.flow.port_be, htons(12345));
+	bind_to(fd, &r.flow, &control, 5, 0);
+	rig_put(&(struct sl_stream_record){.kind = SL_STREAM_DO_TCP_CLOSE, .flow = control, .allocation = 77, .connection = 5}, NULL);
+	rig_expect(SL_STREAM_IN_CLOSED, &r, NULL);
+	check_remote(fd, &r.peer);
+	close(peer), close(fd), close(control_fd);
+}
+
+static struct sl_endpoint listen_for(const struct sl_flow *control, uint64_t allocation)
+{
+	struct sl_stream_record r = {.kind = SL_STREAM_DO_TCP_LISTEN, .flow = *control, .allocation = allocation};
+	int probe = listener_of(&r.local);
+
+	close(probe);
+	rig_put(&r, NULL);
+	rig_expect(SL_STREAM_IN_TCP_LISTENING, &r, NULL);
+	assert_int_equal(r.error, 0);
+	return r.local;
+}
+
+static void dial(int fd, const struct sl_endpoint *to)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = to->port_be};
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+}
+
+/* An allocation's end takes what is its own, of many. */
+static void each_allocation_has_its_own(void **state)
+{
+	enum { N = 12 };
+	const struct sl_stream_record close_all = {.kind = SL_STREAM_DO_TCP_UNLISTEN};
+	struct sl_flow control;
+	struct sl_stream_record r;
+	int control_fd = client_on(-1, &control), fds[N];
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		struct sl_endpoint at = listen_for(&control, UINT64_C(1) << 40 | i);
+
+		fds[i] = limited(socket(AF_INET, SOCK_STREAM, 0));
+		dial(fds[i], &at);
+		rig_expect(SL_STREAM_IN_TCP_INCOMING, &r, NULL);
+		assert_int_equal(r.allocation, UINT64_C(1) << 40 | i);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		uint8_t byte;
+
+		r = close_all;
+		r.flow = control;
+		r.allocation = UINT64_C(1) << 40 | i;
+		rig_put(&r, NULL);
+		check_end(fds[i]);
+		if (i + 1 < N)
+			assert_int_equal(recv(fds[i + 1], &byte, 1, MSG_DONTWAIT), -1);
+		close(fds[i]);
+		rig_wait_for(SL_S_peers_active, N - 1 - i);
+	}
+	close(control_fd);
+}
+
+/* No descriptor for a peer that comes: the thread waits before it tries again, and has not forgotten. */
+static void descriptors_run_out(void **state)
+{
+	struct rlimit before, none;
+	struct sl_flow control;
+	struct sl_stream_record r;
+	int control_fd = client_on(-1, &control), peer = limited(socket(AF_INET, SOCK_STREAM, 0)), next;
+	struct sl_endpoint at = listen_for(&control, 77);
+
+	(void)state;
+	next = dup(peer); /* the lowest that is free */
+	assert_true(next > peer);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){(rlim_t)next, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	dial(peer, &at);
+	for (int64_t end = rig_now_ms() + WAIT_MS; rig_counter(SL_S_connections_refused) < 3 && rig_now_ms() < end;)
+		poll(NULL, 0, 2);
+	assert_true(rig_counter(SL_S_connections_refused) >= 3);
+	assert_true(rig_counter(SL_S_connections_refused) < 20); /* one in 100 ms, not one in each turn */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	rig_expect(SL_STREAM_IN_TCP_INCOMING, &r, NULL);
+	close(peer), close(control_fd);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, rig_start, rig_stop)
@@ -259,6 +376,9 @@ int main(void)
 	        T(peers_are_announced_and_wait),
 	        T(what_cannot_be_is_told),
 	        T(a_side_that_does_not_read_holds_the_other_back),
+	        T(a_data_connection_behind_a_proxy),
+	        T(each_allocation_has_its_own),
+	        T(descriptors_run_out),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
