@@ -6,6 +6,7 @@
 #include "controlplane/guard/warden.h"
 #include "controlplane/http/api.h"
 #include "controlplane/loop.h"
+#include "controlplane/turn/desk.h"
 #include "dataplane/abi/keeper.h"
 #include "dataplane/abi/log.h"
 
@@ -142,8 +143,7 @@ static int desired(void *ctx, struct sl_desired *out)
 	if (!b->users_known)
 		return -EAGAIN;
 	int rc = sl_brain_desired(b, b->config, &b->config_users, out, text, sizeof text);
-	if (rc < 0)
-		sl_log(SL_LOG_ERROR, "TURN cannot be provisioned: %s", text);
+	sl_desk_set_trouble(b->desk, rc < 0 ? text : NULL);
 	return rc;
 }
 

@@ -197,8 +197,11 @@ static void tell_source_user(struct sl_brain *b, const struct sl_user *u, bool g
 	const struct sl_user *now = in_force(b, u->realm, u->name, u->name_len);
 	bool hidden = now && now != u;
 
-	if (b->users_known && !hidden && sl_desk_has_realm(b->desk, u->realm))
-		sl_dp_user(b->dp, gone ? SL_CMD_USER_DELETE : SL_CMD_USER_SET, u, source_told, b); /* away: the replay has it */
+	if (!b->users_known || hidden || !sl_desk_has_realm(b->desk, u->realm))
+		return;
+	int rc = sl_dp_user(b->dp, gone ? SL_CMD_USER_DELETE : SL_CMD_USER_SET, u, source_told, b);
+	if (rc < 0 && rc != -ENOTCONN && rc != -EBUSY) /* away, or another one's: the replay has it */
+		sl_desk_tell_all(b->desk);
 }
 
 int sl_brain_source_users(struct sl_brain *b, const struct sl_source_change *changes, size_t n)

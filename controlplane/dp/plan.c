@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/dp/plan.h"
 
+#include "controlplane/secret.h"
 #include "dataplane/wire/channel.h"
 
 #include <stdio.h>
@@ -16,6 +17,8 @@ struct making {
 	const struct sl_conf_turn *t;
 	const struct sl_turn_live *live;
 	const char *refused; /* NULL = well so far */
+	const char *realm_name; /* of the last account of the register, which mostly come by realm; and its index */
+	int realm;
 };
 
 /* Room for one more at the end of a list of the plan. NULL: it has room for max only, or there is no memory. */
@@ -31,7 +34,7 @@ static void *more(struct making *m, void *list, size_t *n, size_t size, size_t m
 	}
 	/* Grown at powers of two: the capacity follows from the count. */
 	if ((*n & (*n - 1)) == 0) {
-		void *grown = realloc(*at, (*n ? *n * 2 : 1) * size);
+		void *grown = sl_secret_grow(*at, *n * size, (*n ? *n * 2 : 1) * size);
 		if (!grown) {
 			m->refused = "no memory";
 			return NULL;
@@ -381,8 +384,14 @@ static void add_alternates(struct making *m)
 
 static void add_restricted(struct making *m, bool account, const struct sl_prefix *prefix, const char *realm, const char *name)
 {
-	int index = account ? sl_turn_plan_realm(m->p, realm ? realm : "") : SL_TURN_ANY_REALM;
+	int index = SL_TURN_ANY_REALM;
 
+	if (account && realm && realm[0]) {
+		if (!m->realm_name || strcmp(m->realm_name, realm) != 0)
+			m->realm = sl_turn_plan_realm(m->p, realm);
+		m->realm_name = realm;
+		index = m->realm;
+	}
 	if (index < 0) /* of a realm that has gone: it waits for it */
 		return;
 	struct sl_turn_plan_restricted *c = more(m, &m->p->restricted, &m->p->n_restricted, sizeof *c, SL_TURN_MAX_RESTRICTED,
@@ -441,21 +450,14 @@ struct sl_turn_plan *sl_turn_plan_ref(struct sl_turn_plan *p)
 	return p;
 }
 
-static void wipe(void *list, size_t bytes)
-{
-	if (list)
-		OPENSSL_cleanse(list, bytes);
-	free(list);
-}
-
 void sl_turn_plan_unref(struct sl_turn_plan *p)
 {
 	if (!p || --p->refs > 0)
 		return;
 	for (size_t i = 0; i < p->n_restricted; i++)
 		free(p->restricted[i].name);
-	wipe(p->secrets, p->n_secrets * sizeof *p->secrets);
-	wipe(p->keys, p->n_keys * sizeof *p->keys);
+	sl_secret_free(p->secrets, p->n_secrets * sizeof *p->secrets);
+	sl_secret_free(p->keys, p->n_keys * sizeof *p->keys);
 	free(p->realms);
 	free(p->names);
 	free(p->rules);

@@ -4,6 +4,7 @@
 
 #include "controlplane/provision/provision.h"
 #include "controlplane/report/json_text.h"
+#include "controlplane/turn/desk.h"
 #include "controlplane/turn/source.h"
 
 #include <errno.h>
@@ -77,6 +78,8 @@ bool sl_api_page(struct sl_http_request *r, size_t fallback, size_t *limit, size
 static void healthz(struct sl_brain *b, struct sl_http_request *r)
 {
 	const char *trouble = sl_dp_trouble(b->dp, sl_now_ms());
+	/* It serves all the same: by what was in force, or read, before. */
+	const char *warning = sl_desk_trouble(b->desk) ? sl_desk_trouble(b->desk) : sl_sources_trouble(b->sources);
 
 	if (trouble)
 		sl_api_json(r, 503,
@@ -84,8 +87,8 @@ static void healthz(struct sl_brain *b, struct sl_http_request *r)
 		                sl_api_text(trouble, strlen(trouble))));
 	else if (sl_dp_standby(b->dp)) /* well, and ready to take over */
 		sl_api_json(r, 200, json_pack("{s:s, s:s}", "status", "standby", "reason", sl_dp_standby(b->dp)));
-	else if (sl_sources_trouble(b->sources)) /* it serves: by what was read before */
-		sl_api_json(r, 200, json_pack("{s:s, s:o}", "status", "ok", "warning", sl_api_text(sl_sources_trouble(b->sources), strlen(sl_sources_trouble(b->sources)))));
+	else if (warning)
+		sl_api_json(r, 200, json_pack("{s:s, s:o}", "status", "ok", "warning", sl_api_text(warning, strlen(warning))));
 	else
 		sl_api_json(r, 200, json_pack("{s:s}", "status", "ok"));
 }

@@ -5,6 +5,7 @@
  * comes twice. */
 
 #include "controlplane/turn/accounting_internal.h"
+#include "controlplane/secret.h"
 #include "controlplane/turn/fetch.h"
 #include "dataplane/abi/log.h"
 
@@ -194,24 +195,17 @@ const char *sl_turn_hook_trouble(const struct sl_turn_hook *h)
 
 /* ---- life ---- */
 
-static void wipe(char *s)
-{
-	if (s)
-		OPENSSL_cleanse(s, strlen(s));
-	free(s);
-}
-
 int sl_turn_hook_configure(struct sl_turn_hook *h, const char *url, const char *secret)
 {
 	char *new_url = url ? strdup(url) : NULL, *new_secret = secret ? strdup(secret) : NULL;
 
 	if ((url && !new_url) || (secret && !new_secret)) {
-		wipe(new_url);
-		wipe(new_secret);
+		sl_secret_free_text(new_url);
+		sl_secret_free_text(new_secret);
 		return -ENOMEM;
 	}
-	wipe(h->url);
-	wipe(h->secret);
+	sl_secret_free_text(h->url);
+	sl_secret_free_text(h->secret);
 	h->url = new_url;
 	h->secret = new_secret;
 	h->next_ms = 0; /* the new one may take what the old one did not */
@@ -246,8 +240,8 @@ void sl_turn_hook_free(struct sl_turn_hook *h)
 {
 	if (!h)
 		return;
-	wipe(h->url);
-	wipe(h->secret);
+	sl_secret_free_text(h->url);
+	sl_secret_free_text(h->secret);
 	free(h->body);
 	free(h);
 }

@@ -5,6 +5,7 @@
 
 #include "controlplane/turn/accounting_own.h"
 
+#include "controlplane/secret.h"
 #include "dataplane/abi/log.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
 #include <sqlite3.h>
 
 enum {
@@ -272,13 +272,6 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static void wipe(char *s)
-{
-	if (s)
-		OPENSSL_cleanse(s, strlen(s));
-	free(s);
-}
-
 static void configure_hook(struct sl_accounting *a, const struct sl_conf_accounting *conf)
 {
 	if (!conf->webhook && a->hook) {
@@ -297,7 +290,7 @@ static void configure_redis(struct sl_accounting *a, const char *connect)
 	if (same_text(connect, a->redis_connect))
 		return;
 	sl_turn_redis_free(a->redis);
-	wipe(a->redis_connect);
+	sl_secret_free_text(a->redis_connect);
 	a->redis_connect = connect ? strdup(connect) : NULL;
 	a->redis = a->redis_connect ? sl_turn_redis_new(a->redis_connect) : NULL;
 	if (connect && !a->redis)
@@ -370,7 +363,7 @@ void sl_accounting_free(struct sl_accounting *a)
 	}
 	sl_turn_hook_free(a->hook);
 	sl_turn_opens_clear(&a->opens);
-	wipe(a->redis_connect);
+	sl_secret_free_text(a->redis_connect);
 	free(a);
 }
 

@@ -5,6 +5,7 @@
  * on channels of the same names. A thread; what Redis does not take waits, and is told again from the first one that was not confirmed. */
 
 #include "controlplane/turn/accounting_internal.h"
+#include "controlplane/secret.h"
 #include "controlplane/turn/redis.h"
 #include "dataplane/abi/log.h"
 #include "dataplane/abi/msg.h"
@@ -16,12 +17,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	BATCH = 256,
 	RETRY_FIRST_MS = 500,
 	RETRY_MAX_MS = 30000,
-	NAP_MS = 100,
 };
 
 struct sl_turn_redis {
@@ -104,6 +105,14 @@ static bool tell(struct sl_turn_redis *t, const struct sl_turn_record *r)
 }
 
 /* ---- the thread ---- */
+
+static int64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
 
 static void failed(struct sl_turn_redis *t, const char *text)
 {
@@ -198,17 +207,18 @@ static void halt(void *arg)
 static void *run(void *arg)
 {
 	struct sl_turn_redis *t = arg;
-	unsigned retry_ms = 0, waited_ms = 0;
+	unsigned retry_ms = 0;
+	int64_t retry_at_ms = 0;
 
 	while (!t->stop) {
 		struct pollfd p = {sl_mailbox_fd(t->inbox), POLLIN, 0};
-		poll(&p, 1, t->n == 0 ? -1 : retry_ms ? NAP_MS : 0);
+		int64_t wait_ms = retry_ms ? retry_at_ms - clock_ms() : 0;
+		poll(&p, 1, t->n == 0 ? -1 : wait_ms > 0 ? (int)wait_ms : 0);
 		sl_mailbox_run(t->inbox, BATCH);
-		waited_ms += NAP_MS;
-		if (t->n == 0 || (retry_ms && waited_ms < retry_ms))
+		if (t->n == 0 || (retry_ms && clock_ms() < retry_at_ms))
 			continue;
-		waited_ms = 0;
 		retry_ms = tell_batch(t) ? 0 : retry_ms == 0 ? RETRY_FIRST_MS : 2 * retry_ms > RETRY_MAX_MS ? RETRY_MAX_MS : 2 * retry_ms;
+		retry_at_ms = clock_ms() + retry_ms;
 	}
 	while (t->n && !retry_ms && tell_batch(t))
 		;
@@ -219,7 +229,7 @@ static void *run(void *arg)
 		poll(NULL, 0, 1);
 	sl_mailbox_free(t->inbox);
 	pthread_mutex_destroy(&t->lock);
-	free(t->connect);
+	sl_secret_free_text(t->connect);
 	free(t);
 	return NULL;
 }
@@ -242,7 +252,7 @@ struct sl_turn_redis *sl_turn_redis_new(const char *connect)
 		return t;
 	}
 	sl_mailbox_free(t->inbox);
-	free(t->connect);
+	sl_secret_free_text(t->connect);
 	free(t);
 	return NULL;
 }

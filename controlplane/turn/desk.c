@@ -47,8 +47,10 @@ void desk_renew(struct sl_desk *d, bool tell)
 	char text[120];
 	struct sl_turn_plan *plan = sl_desk_plan(d, d->o.config, text, sizeof text);
 
+	sl_desk_set_trouble(d, plan ? NULL : text);
 	if (!plan) { /* what is in force goes on */
-		sl_log(SL_LOG_ERROR, "TURN: %s", text);
+		d->stale = d->dirty = true;
+		d->next_tell_ms = d->now_ms + TELL_AGAIN_MS;
 		return;
 	}
 	bool users = d->plan && !sl_turn_plan_same_realms(d->plan, plan);
@@ -60,6 +62,20 @@ void desk_renew(struct sl_desk *d, bool tell)
 		d->dirty_all |= users;
 		d->next_tell_ms = 0;
 	}
+}
+
+void sl_desk_set_trouble(struct sl_desk *d, const char *text)
+{
+	if (!text && d->trouble[0])
+		sl_log(SL_LOG_INFO, "TURN can be told as it shall be again");
+	else if (text && strncmp(text, d->trouble, sizeof d->trouble - 1) != 0)
+		sl_log(SL_LOG_ERROR, "TURN cannot be told as it shall be, what is in force goes on: %s", text);
+	snprintf(d->trouble, sizeof d->trouble, "%s", text ? text : "");
+}
+
+const char *sl_desk_trouble(const struct sl_desk *d)
+{
+	return d->trouble[0] ? d->trouble : NULL;
 }
 
 bool sl_desk_has_realm(const struct sl_desk *d, const char *name)
@@ -94,6 +110,8 @@ static void tell(struct sl_desk *d)
 {
 	if (d->stale)
 		desk_renew(d, false);
+	if (d->stale) /* it cannot be made: later */
+		return;
 	struct sl_desired desired = {.plan = sl_turn_plan_ref(d->plan), .keep_users = true};
 	int rc = d->dirty_all ? -ESTALE : sl_dp_replay(d->o.dp, &desired, told, d);
 
@@ -120,7 +138,7 @@ void sl_desk_tell_all(struct sl_desk *d)
 
 bool sl_desk_is_settled(const struct sl_desk *d)
 {
-	return !d->dirty && !d->telling;
+	return (!d->dirty || d->trouble[0]) && !d->telling;
 }
 
 void sl_desk_sourced(struct sl_desk *d, const struct sl_source_set *set)
@@ -188,9 +206,12 @@ void sl_desk_quota(struct sl_desk *d, const struct sl_evt_turn_quota *e)
 	if (e->subject == SL_QUOTA_USER)
 		snprintf(whose, sizeof whose, "user %.*s of realm %s", (int)strnlen(e->username, sizeof e->username), e->username, realm);
 	else if (e->subject == SL_QUOTA_REALM)
-		snprintf(whose, sizeof whose, "realm %s", realm);
-	snprintf(text, sizeof text, "%s is %s its soft limit %s: %u kbit/s of %u", whose, e->over ? "above" : "below",
-	        e->direction ? "to clients" : "to peers", e->kbps, e->soft_kbps);
+		snprintf(whose, sizeof whose, "realm %s", realm[0] ? realm : "that has gone");
+	if (e->soft_kbps == 0) /* taken away while it was above */
+		snprintf(text, sizeof text, "%s has no soft limit %s any more: %u kbit/s", whose, e->direction ? "to clients" : "to peers", e->kbps);
+	else
+		snprintf(text, sizeof text, "%s is %s its soft limit %s: %u kbit/s of %u", whose, e->over ? "above" : "below",
+		        e->direction ? "to clients" : "to peers", e->kbps, e->soft_kbps);
 	sl_log(SL_LOG_WARNING, "quota: %s", text);
 	d->o.event(d->o.ctx, SL_CE_TURN_QUOTA, text);
 }

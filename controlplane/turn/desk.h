@@ -53,8 +53,11 @@ const char *sl_desk_realm_name(const struct sl_desk *d, unsigned index);
 
 /* Tell the dataplane everything anew, users too, soon. */
 void sl_desk_tell_all(struct sl_desk *d);
-/* Nothing that user tables said of realms waits to be told. */
+/* Nothing that user tables said of realms waits to be told, or it cannot be told now: then users go on in the realms that are in force. */
 bool sl_desk_is_settled(const struct sl_desk *d);
+/* Why what shall be cannot be put together, in words (it is tried again; what is in force goes on); NULL = it can. Logged as it changes. */
+void sl_desk_set_trouble(struct sl_desk *d, const char *text);
+const char *sl_desk_trouble(const struct sl_desk *d);
 /* What user tables say of realms; set lives until it is told another. NULL = nothing. */
 void sl_desk_sourced(struct sl_desk *d, const struct sl_source_set *set);
 const struct sl_source_set *sl_desk_tables(const struct sl_desk *d); /* the same; NULL = nothing */

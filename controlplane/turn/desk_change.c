@@ -174,20 +174,20 @@ static void send_command(struct desk_op *op, const struct sl_command *cmd, const
 		retell(op->d);
 }
 
-/* What the file says too goes on when the live one goes. */
-static bool is_in_file(const struct sl_desk *d, const struct sl_turn_restricted *e)
+/* What the file says too goes on when the live one goes: it is not told. */
+static void leave_out_the_files(struct desk_op *op)
 {
-	const struct sl_conf_turn *t = &d->o.config->turn;
+	const struct sl_conf_turn *t = &op->d->o.config->turn;
 
 	for (unsigned i = 0; i < t->n_restricted; i++) {
 		const struct sl_conf_restricted *r = &t->restricted[i];
-		if (r->account != e->account)
-			continue;
-		if (e->account ? strcmp(r->name, e->name) == 0 && strcmp(r->realm ? r->realm : "", e->realm) == 0
-		               : r->prefix.len == e->prefix.len && sl_ip_eq(&r->prefix.ip, &e->prefix.ip))
-			return true;
+		struct sl_turn_restricted e = {.account = r->account, .name = r->name};
+		if (r->account)
+			snprintf(e.realm, sizeof e.realm, "%s", r->realm ? r->realm : "");
+		else
+			e.prefix = r->prefix;
+		desk_entry_free(desk_register_take(&op->entries, &e));
 	}
-	return false;
 }
 
 static void tell_entries(struct desk_op *op)
@@ -203,10 +203,10 @@ static void tell_entries(struct desk_op *op)
 		op->stored_only = true;
 		retell(d);
 	} else {
+		if (op->kind == REMOVE_RESTRICTED)
+			leave_out_the_files(op);
 		for (size_t i = 0; i < op->entries.n; i++) {
 			const struct sl_turn_restricted *e = op->entries.all[i];
-			if (op->kind == REMOVE_RESTRICTED && is_in_file(d, e))
-				continue;
 			cmd = (struct sl_command){.h = {.type = SL_CMD_RESTRICTED}};
 			fill_entry(&cmd.restricted, e, op->kind == REMOVE_RESTRICTED);
 			send_command(op, &cmd, e->account && e->realm[0] ? e->realm : NULL);
@@ -332,7 +332,8 @@ static void start(struct desk_op *op)
 {
 	char text[160] = "";
 
-	if (is_list(op) && (op->d->dirty || sl_dp_replaying(op->d->o.dp)))
+	/* While what shall be cannot be put together nothing is told first: this change may be what mends it. */
+	if (is_list(op) && ((op->d->dirty && !sl_desk_trouble(op->d)) || sl_dp_replaying(op->d->o.dp)))
 		return;
 	int rc = op->runs ? 0 : prepare(op, text, sizeof text);
 	if (rc == -ENOENT) {
@@ -411,15 +412,7 @@ static bool copy_peers(struct desk_op *op, const struct sl_turn_peer *peers, siz
 
 static bool copy_entries(struct desk_op *op, const struct sl_turn_restricted *entries, size_t n)
 {
-	for (size_t i = 0; op && i < n; i++) {
-		struct sl_turn_restricted *copy = desk_entry_copy(&entries[i]);
-		int rc = copy ? desk_register_put(&op->entries, copy) : -ENOMEM;
-		if (rc)
-			desk_entry_free(copy);
-		if (rc < 0)
-			return false;
-	}
-	return op != NULL;
+	return op && desk_register_fill(&op->entries, entries, n);
 }
 
 void sl_desk_set_peers(struct sl_desk *d, const struct sl_turn_peer *peers, size_t n, sl_desk_done done, void *ctx)

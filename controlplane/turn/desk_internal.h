@@ -55,6 +55,7 @@ struct sl_desk {
 	bool telling;    /* our replay is under way */
 	bool stale;      /* plan has not the last peers, entries, weights, drain; its realms and secrets are right */
 	int64_t next_tell_ms, now_ms;
+	char trouble[160]; /* "" = what shall be can be put together */
 
 	struct sl_fetch *fetch; /* NULL: no alternate is asked */
 	uint8_t weights[SL_CONF_MAX_ALTERNATES];
@@ -81,6 +82,8 @@ void desk_entry_free(struct sl_turn_restricted *e);
 struct sl_turn_restricted **desk_register_find(const struct desk_register *r, const struct sl_turn_restricted *e); /* NULL: not there */
 int desk_register_put(struct desk_register *r, struct sl_turn_restricted *e);    /* takes e over unless there is one (1) or no memory (-ENOMEM) */
 struct sl_turn_restricted *desk_register_take(struct desk_register *r, const struct sl_turn_restricted *e); /* NULL: not there */
+/* Copies of n entries in any order, each once, into an empty register. False: no memory. */
+bool desk_register_fill(struct desk_register *r, const struct sl_turn_restricted *entries, size_t n);
 void desk_register_clear(struct desk_register *r);                               /* entries too */
 
 /* desk_store.c: work of the store; answered with done(op, error, text). 0 or negative errno. */

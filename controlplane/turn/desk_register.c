@@ -84,6 +84,36 @@ int desk_register_put(struct desk_register *r, struct sl_turn_restricted *e)
 	return 0;
 }
 
+static int by_entry(const void *a, const void *b)
+{
+	const struct sl_turn_restricted *const *x = a, *const *y = b;
+
+	return desk_compare(*x, *y);
+}
+
+bool desk_register_fill(struct desk_register *r, const struct sl_turn_restricted *entries, size_t n)
+{
+	size_t kept = 0;
+
+	r->all = malloc((n + 1) * sizeof(*r->all));
+	if (!r->all)
+		return false;
+	r->capacity = n + 1;
+	for (; r->n < n; r->n++) {
+		if (!(r->all[r->n] = desk_entry_copy(&entries[r->n])))
+			return false;
+	}
+	qsort(r->all, n, sizeof(*r->all), by_entry);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && desk_compare(r->all[kept - 1], r->all[i]) == 0)
+			desk_entry_free(r->all[i]);
+		else
+			r->all[kept++] = r->all[i];
+	}
+	r->n = kept;
+	return true;
+}
+
 struct sl_turn_restricted *desk_register_take(struct desk_register *r, const struct sl_turn_restricted *e)
 {
 	struct sl_turn_restricted **at = desk_register_find(r, e);

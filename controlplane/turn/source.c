@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/turn/source.h"
 
+#include "controlplane/secret.h"
 #include "controlplane/turn/redis.h"
 #include "controlplane/turn/source_read.h"
 #include "dataplane/abi/log.h"
@@ -14,14 +15,13 @@
 #include <string.h>
 #include <time.h>
 
-#include <openssl/crypto.h>
-
 enum {
 	INBOX = 64,
 	RETRY_FIRST_S = 5,   /* after a reading that failed; then twice as long each time, up to refresh_s */
 	CHANGES = 2048,      /* told at a time */
 	TELL_MS = 20,        /* and no more once so long was spent: the loop has others */
 	POST_NAP_MS = 5,
+	SEND_AGAIN_MS = 1000, /* what found no memory */
 };
 
 /* One source, on the thread. */
@@ -61,6 +61,7 @@ struct sl_sources {
 	struct reading *first, **last;   /* not told whole */
 	struct waiter *waiters;          /* in order of asking */
 	bool known;
+	struct new_conf *conf_waits;     /* it found no room in the inbox; NULL = none */
 	unsigned n_status, generation;
 	struct sl_source_status status[SL_CONF_MAX_USER_SOURCES];
 
@@ -144,10 +145,13 @@ static void told_whole(struct sl_sources *s, struct reading *r)
 	free_reading(r);
 }
 
+static void send_conf(struct sl_sources *s);
+
 void sl_sources_tick(struct sl_sources *s)
 {
 	int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + TELL_MS;
 
+	send_conf(s);
 	while (s->first) {
 		struct reading *r = s->first;
 		if (r->settings && !r->settings_told) {
@@ -252,8 +256,8 @@ static void post(struct sl_sources *s, struct reading *r)
 	}
 }
 
-/* How what holds now differs from what was sent before. */
-static void send_reading(struct sl_sources *s)
+/* How what holds now differs from what was sent before. False: no memory. */
+static bool send_reading(struct sl_sources *s)
 {
 	struct reading *r = calloc(1, sizeof *r);
 	bool failed = !r;
@@ -266,7 +270,7 @@ static void send_reading(struct sl_sources *s)
 		sl_source_set_unref(now);
 		if (r)
 			free_reading(r);
-		return;
+		return false;
 	}
 	r->owner = s;
 	r->settings = !sl_source_settings_same(s->sent, now);
@@ -280,6 +284,7 @@ static void send_reading(struct sl_sources *s)
 	s->asked = 0;
 	r->generation = s->conf_generation;
 	post(s, r);
+	return true;
 }
 
 static bool read_what_is_due(struct sl_sources *s)
@@ -308,15 +313,16 @@ static void *run(void *arg)
 {
 	struct sl_sources *s = arg;
 	bool news = true; /* the first time even when there is nothing to read */
+	bool unsent = false;
 
 	while (!s->stop) {
 		struct pollfd p = {sl_mailbox_fd(s->inbox), POLLIN, 0};
 		unsigned generation = s->conf_generation;
-		poll(&p, 1, news ? 0 : until_due(s));
+		poll(&p, 1, unsent ? SEND_AGAIN_MS : news ? 0 : until_due(s));
 		sl_mailbox_run(s->inbox, INBOX);
-		news |= generation != s->conf_generation || s->asked > 0;
+		news |= unsent || generation != s->conf_generation || s->asked > 0;
 		if ((read_what_is_due(s) || news) && !s->stop)
-			send_reading(s);
+			unsent = !send_reading(s);
 		news = false;
 	}
 	return NULL;
@@ -330,17 +336,16 @@ struct new_conf {
 	struct sl_conf_user_source confs[SL_CONF_MAX_USER_SOURCES];
 };
 
-static void wipe_connect(struct sl_conf_user_source *c)
+static void free_conf(struct new_conf *c)
 {
-	if (c->connect)
-		OPENSSL_cleanse(c->connect, strlen(c->connect));
-	free(c->connect);
-	c->connect = NULL;
+	for (unsigned i = 0; c && i < c->n; i++)
+		sl_secret_free_text(c->confs[i].connect);
+	free(c);
 }
 
 static void free_source(struct source *x)
 {
-	wipe_connect(&x->conf);
+	sl_secret_free_text(x->conf.connect);
 	sl_source_set_unref(x->set);
 }
 
@@ -373,7 +378,7 @@ static void take_conf(void *arg)
 			if (!before[k].conf.connect || before[k].conf.kind != c->confs[i].kind || strcmp(before[k].conf.connect, c->confs[i].connect) != 0)
 				continue;
 			*x = before[k];
-			wipe_connect(&before[k].conf);
+			sl_secret_free_text(before[k].conf.connect);
 			before[k] = (struct source){0};
 			break;
 		}
@@ -402,19 +407,22 @@ static struct new_conf *copy_conf(struct sl_sources *s, const struct sl_conf_tur
 	if (!c)
 		return NULL;
 	c->s = s;
-	c->generation = ++s->generation;
-	for (unsigned i = 0; i < conf->n_user_sources; i++) {
-		c->confs[i] = conf->user_sources[i];
-		c->confs[i].connect = strdup(conf->user_sources[i].connect);
-		if (!c->confs[i].connect) {
-			while (i-- > 0)
-				wipe_connect(&c->confs[i]);
-			free(c);
+	for (; c->n < conf->n_user_sources; c->n++) {
+		c->confs[c->n] = conf->user_sources[c->n];
+		if (!(c->confs[c->n].connect = strdup(conf->user_sources[c->n].connect))) {
+			free_conf(c);
 			return NULL;
 		}
-		c->n++;
 	}
+	c->generation = ++s->generation;
 	return c;
+}
+
+/* The thread may be waiting for a table that does not answer, its inbox full: later then. */
+static void send_conf(struct sl_sources *s)
+{
+	if (s->conf_waits && sl_mailbox_post(s->inbox, take_conf, s->conf_waits) == 0)
+		s->conf_waits = NULL;
 }
 
 /* ---- life ---- */
@@ -455,6 +463,8 @@ void sl_sources_free(struct sl_sources *s)
 	s->stop = true;
 	sl_mailbox_post(s->inbox, wake, s);
 	pthread_join(s->thread, NULL);
+	sl_mailbox_run(s->inbox, ~0U); /* what it had not taken yet */
+	free_conf(s->conf_waits);
 	sl_mailbox_run(s->brain, ~0U); /* what it had sent; nothing of ours is left in there */
 	answer_waiters(s, ~0U, -EIO, "the control plane stops");
 	while (s->first) {
@@ -474,12 +484,13 @@ void sl_sources_reconfigure(struct sl_sources *s, const struct sl_conf_turn *con
 {
 	struct new_conf *c = copy_conf(s, conf);
 
-	if (c && sl_mailbox_post(s->inbox, take_conf, c) == 0)
+	if (!c) {
+		sl_log(SL_LOG_ERROR, "user tables: no memory for another configuration; the one before goes on");
 		return;
-	sl_log(SL_LOG_ERROR, "user tables: no memory for another configuration; the one before goes on");
-	for (unsigned i = 0; c && i < c->n; i++)
-		wipe_connect(&c->confs[i]);
-	free(c);
+	}
+	free_conf(s->conf_waits); /* nobody wants that one any more */
+	s->conf_waits = c;
+	send_conf(s);
 }
 
 void sl_sources_refresh(struct sl_sources *s, sl_sources_done done, void *ctx)

@@ -6,6 +6,7 @@
 #include "controlplane/turn/source_set.h"
 
 #include "controlplane/dp/users.h"
+#include "controlplane/secret.h"
 #include "controlplane/turn/range.h"
 
 #include <ctype.h>
@@ -45,11 +46,11 @@ static bool copy(struct sl_row_text t, char *out, size_t room)
 	return sl_user_text_is_plain(out);
 }
 
-/* Room for one more; NULL: none. */
+/* Room for one more; NULL: none. Some lists hold keys. */
 static void *grow(struct sl_source_set *s, void *array, unsigned n, size_t size)
 {
 	/* Powers of two: it is full when n is one. */
-	void *more = (n & (n - 1)) == 0 ? realloc(array, (n ? 2 * (size_t)n : 1) * size) : array;
+	void *more = (n & (n - 1)) == 0 ? sl_secret_grow(array, n * size, (n ? 2 * (size_t)n : 1) * size) : array;
 
 	if (!more)
 		s->no_memory = true;
@@ -79,7 +80,7 @@ static int realm_of(struct sl_source_set *s, struct sl_row_text name, const char
 		return -1;
 	s->realms = more;
 	more[s->n_realms] = (struct sl_source_realm){0};
-	memcpy(more[s->n_realms].name, text, sizeof text);
+	strcpy(more[s->n_realms].name, text); /* fits */
 	return (int)s->n_realms++;
 }
 
@@ -110,7 +111,7 @@ static bool room_for_user(struct sl_source_set *s, size_t name_len)
 {
 	if (s->n_users == s->room_users) {
 		size_t room = s->room_users ? 2 * s->room_users : 256;
-		struct sl_source_user *more = realloc(s->users, room * sizeof *more);
+		struct sl_source_user *more = sl_secret_grow(s->users, s->n_users * sizeof *more, room * sizeof *more);
 		if (!more)
 			return false;
 		s->users = more;
@@ -161,6 +162,7 @@ void sl_source_add_user(struct sl_source_set *s, struct sl_row_text realm, struc
 	memcpy(s->text + s->text_len, text, u.name_len + 1U);
 	s->text_len += u.name_len + 1U;
 	s->users[s->n_users++] = u;
+	OPENSSL_cleanse(&u, sizeof u);
 }
 
 /* Adds text to the list unless it is there. True: it was added. */
@@ -346,6 +348,7 @@ static bool knows_kid(const struct sl_source_set *s, const char *kid)
 	return false;
 }
 
+/* In order of their names: qsort() would leave copies of keys in what it frees. */
 static void add_key(struct sl_source_set *s, struct sl_source_realm *r, const struct sl_conf_oauth_key *key, const char *kid)
 {
 	struct sl_conf_oauth_key *more = grow(s, r->oauth_keys, r->n_oauth_keys, sizeof *more);
@@ -353,13 +356,16 @@ static void add_key(struct sl_source_set *s, struct sl_source_realm *r, const st
 	if (!more)
 		return;
 	r->oauth_keys = more;
-	more[r->n_oauth_keys] = *key;
-	more[r->n_oauth_keys].kid = strdup(kid);
-	if (!more[r->n_oauth_keys].kid) {
+	char *copy_of_kid = strdup(kid);
+	if (!copy_of_kid) {
 		s->no_memory = true;
 		return;
 	}
-	r->n_oauth_keys++;
+	unsigned at = r->n_oauth_keys++;
+	for (; at > 0 && strcmp(more[at - 1].kid, kid) > 0; at--)
+		more[at] = more[at - 1];
+	more[at] = *key;
+	more[at].kid = copy_of_kid;
 	s->n_keys++;
 }
 
@@ -418,6 +424,7 @@ static void join_users(struct sl_source_set *out, const struct sl_source_set *in
 		u.realm = index[u.realm];
 		out->text_len += u.name_len + 1U;
 		out->users[out->n_users++] = u;
+		OPENSSL_cleanse(&u, sizeof u);
 	}
 }
 

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #include "controlplane/turn/source_set.h"
 
+#include "controlplane/secret.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,27 +24,18 @@ struct sl_source_set *sl_source_set_ref(struct sl_source_set *s)
 	return s;
 }
 
-static void wipe_text(char *s)
-{
-	if (s)
-		OPENSSL_cleanse(s, strlen(s));
-	free(s);
-}
-
 static void free_realm(struct sl_source_realm *r)
 {
 	for (unsigned i = 0; i < r->n_secrets; i++)
-		wipe_text(r->secrets[i]);
+		sl_secret_free_text(r->secrets[i]);
 	for (unsigned i = 0; i < r->n_origins; i++)
 		free(r->origins[i]);
 	for (unsigned i = 0; i < r->n_oauth_keys; i++)
 		free(r->oauth_keys[i].kid);
-	if (r->oauth_keys)
-		OPENSSL_cleanse(r->oauth_keys, r->n_oauth_keys * sizeof *r->oauth_keys);
 	free(r->secrets);
 	free(r->origins);
 	free(r->peer_rules);
-	free(r->oauth_keys);
+	sl_secret_free(r->oauth_keys, r->n_oauth_keys * sizeof *r->oauth_keys);
 }
 
 void sl_source_set_unref(struct sl_source_set *s)
@@ -51,9 +44,7 @@ void sl_source_set_unref(struct sl_source_set *s)
 		return;
 	for (unsigned i = 0; i < s->n_realms; i++)
 		free_realm(&s->realms[i]);
-	if (s->users)
-		OPENSSL_cleanse(s->users, s->n_users * sizeof *s->users);
-	free(s->users);
+	sl_secret_free(s->users, s->n_users * sizeof *s->users);
 	free(s->text);
 	free(s->realms);
 	free(s->peer_rules);
@@ -76,11 +67,16 @@ static int compare_names(const char *a, size_t a_len, const char *b, size_t b_le
 	return c ? c : (a_len > b_len) - (a_len < b_len);
 }
 
-/* Realms are in order, so their index is. */
+static bool same_name(const struct sl_source_set *s, const struct sl_source_user *a, const struct sl_source_user *b)
+{
+	return a->realm == b->realm && compare_names(s->text + a->name_at, a->name_len, s->text + b->name_at, b->name_len) == 0;
+}
+
+/* By index of users. Realms are in order, so their index is. */
 static int by_name(const void *a, const void *b, void *set)
 {
-	const struct sl_source_user *x = a, *y = b;
 	const struct sl_source_set *s = set;
+	const struct sl_source_user *x = &s->users[*(const uint32_t *)a], *y = &s->users[*(const uint32_t *)b];
 
 	if (x->realm != y->realm)
 		return x->realm < y->realm ? -1 : 1;
@@ -91,13 +87,6 @@ static int by_name(const void *a, const void *b, void *set)
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int by_kid(const void *a, const void *b)
-{
-	const struct sl_conf_oauth_key *x = a, *y = b;
-
-	return strcmp(x->kid, y->kid);
 }
 
 /* Allowed ones go before denied ones (coturn asks them first); among each other their order means nothing. */
@@ -150,10 +139,36 @@ static void sort_realms(struct sl_source_set *s)
 	free(before);
 }
 
+/* Sorted are their numbers: qsort_r() would leave copies of keys in what it frees. Of those that come twice the first stays. */
+static bool sort_users(struct sl_source_set *s)
+{
+	size_t n = s->n_users, kept = 0;
+	uint32_t *order = malloc((n + 1) * sizeof *order);
+	struct sl_source_user *sorted = malloc((n + 1) * sizeof *sorted);
+
+	if (!order || !sorted) {
+		free(order);
+		free(sorted);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		order[i] = (uint32_t)i;
+	qsort_r(order, n, sizeof *order, by_name, s);
+	for (size_t i = 0; i < n; i++) {
+		const struct sl_source_user *u = &s->users[order[i]];
+		if (kept == 0 || !same_name(s, &sorted[kept - 1], u))
+			sorted[kept++] = *u;
+	}
+	free(order);
+	sl_secret_free(s->users, n * sizeof *s->users);
+	s->users = sorted;
+	s->n_users = kept;
+	s->room_users = n + 1;
+	return true;
+}
+
 bool sl_source_finish(struct sl_source_set *s)
 {
-	size_t kept = 0;
-
 	sort_realms(s);
 	if (s->no_memory)
 		return false;
@@ -161,20 +176,10 @@ bool sl_source_finish(struct sl_source_set *s)
 		struct sl_source_realm *r = &s->realms[i];
 		sort(r->secrets, r->n_secrets, sizeof *r->secrets, by_text);
 		sort(r->origins, r->n_origins, sizeof *r->origins, by_text);
-		sort(r->oauth_keys, r->n_oauth_keys, sizeof *r->oauth_keys, by_kid);
 		r->n_peer_rules = sort_rules(r->peer_rules, r->n_peer_rules);
 	}
 	s->n_peer_rules = sort_rules(s->peer_rules, s->n_peer_rules);
-	if (s->n_users > 1)
-		qsort_r(s->users, s->n_users, sizeof *s->users, by_name, s);
-	for (size_t i = 0; i < s->n_users; i++) {
-		const struct sl_source_user *u = &s->users[i], *last = kept ? &s->users[kept - 1] : NULL;
-		if (last && last->realm == u->realm && compare_names(s->text + last->name_at, last->name_len, s->text + u->name_at, u->name_len) == 0)
-			continue;
-		s->users[kept++] = *u;
-	}
-	s->n_users = kept;
-	return true;
+	return sort_users(s);
 }
 
 /* ---- comparing ---- */

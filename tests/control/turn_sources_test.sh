@@ -202,6 +202,40 @@ echo "ALTER TABLE gone RENAME TO turnusers_lt; DROP TABLE oauth_key;" | sql
 refresh 0
 is 'a table that older ones had not may be missing' '.sources[1] | .state == "ok" and .users == 1' turn sources
 
+# ---- a realm comes for which there is no room: said once, what is in force goes on, and who makes room is heard
+put_peers() {
+	curl -s -o "$dir/out" -w '%{http_code}\n' --unix-socket "$dir/api.sock" -X PUT --data-binary @- http://localhost/v1/turn/peers >"$dir/status"
+	grep -q '^20[02]$' "$dir/status" && return
+	echo "PUT peers: $(cat "$dir/status")"
+	head -c 1000 "$dir/out"
+	failures=$((failures + 1))
+}
+jq -cn '{peers: [range(1000) | {deny: "10.\(. / 256 | floor).\(. % 256).0/24", realm: "crinna.org"}]}' | put_peers
+redis flushdb
+refresh 0
+is 'the realm has gone' '[.realms[] | .name] | index("crinna.org") == null' turn realms
+cp "$dir/sluice.conf" "$dir/before.conf"
+awk 'function rules(net, n) { printf "peers = ("; for (i = 0; i < n; i++) printf "%s { deny = \"%d.%d.%d.0/24\"; }", i ? "," : "", net, i / 256, i % 256; print " );" }
+	{ print }
+	/^turn = / { rules(11, 1024); print "realms = ( { name = \"a\";"; rules(12, 1024); print "}, { name = \"b\";"; rules(13, 1024); print "}, { name = \"c\";"; rules(14, 200); print "} );" }' \
+	"$dir/before.conf" >"$dir/sluice.conf"
+"$ctl" reload >"$dir/out" 2>&1 || { echo 'reload'; head -c 1000 "$dir/out"; failures=$((failures + 1)); }
+redis set turn/realm/crinna.org/user/shivers/key "$(key shivers crinna.org eye)"
+redis set turn/realm/north.gov/user/pike/key "$(key pike north.gov eye)"
+refresh 0
+is 'users go on' '[.users[] | select(.name == "pike")] | length == 1' users list
+jq -n '{peers: [{deny: "10.0.0.0/8", realm: "north.gov"}]}' | put_peers
+refresh 0
+is 'there is room' '[.realms[] | .name] | index("crinna.org") != null' turn realms
+for line in 'cannot be told as it shall be.*too many rules' 'can be told as it shall be again'; do
+	[ "$(grep -c "$line" "$dir/log")" -eq 1 ] || { echo "not once in the log: $line"; grep 'shall be' "$dir/log"; failures=$((failures + 1)); }
+done
+jq -n '{peers: []}' | put_peers
+cp "$dir/before.conf" "$dir/sluice.conf"
+"$ctl" reload >"$dir/out" 2>&1 || { echo 'reload'; cat "$dir/out"; failures=$((failures + 1)); }
+redis del turn/realm/north.gov/user/pike/key
+refresh 0
+
 # ---- the next one reads all again before it provisions
 kill "$pid"
 wait "$pid" || { echo 'it did not end well'; tail "$dir/log"; failures=$((failures + 1)); }

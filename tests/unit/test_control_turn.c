@@ -377,6 +377,11 @@ static void a_soft_limit_is_told(void **state)
 	WAIT_FOR(log_lines("quota: user alice of realm example.org is above its soft limit to peers: 900 kbit/s of 500") == 1);
 	assert_int_equal(ask("GET", "/metrics", NULL), 200);
 	assert_non_null(strstr(rig.answer.text, "sluice_turn_soft_quota_events_total{subject=\"user\"} 1\n"));
+	e.turn_quota = (struct sl_evt_turn_quota){.subject = SL_QUOTA_REALM, .worker = 1, .realm = 0, .kbps = 900};
+	fake_lock(rig.fake);
+	fake_tell(rig.fake, 1, &e);
+	fake_unlock(rig.fake);
+	WAIT_FOR(log_lines("quota: realm example.org has no soft limit to peers any more: 900 kbit/s") == 1);
 	fake_lock(rig.fake);
 	e.turn_quota.worker = 0; /* told by another: believed of nobody */
 	fake_tell(rig.fake, 1, &e);

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -553,6 +554,33 @@ static void test_nothing_where_there_is_no_accounting(void **state)
 	assert_int_equal(rows(r, "SELECT count(*) FROM turn_records"), 1);
 }
 
+/* Whoever wakes its thread does not make it try again earlier. */
+static void test_redis_is_tried_again_by_the_clock(void **state)
+{
+	struct sl_turn_redis *t = sl_turn_redis_new("/nowhere/redis.sock");
+	struct sl_evt_allocation e = allocation(1, "alice", 0);
+	struct sl_accounting_status status;
+	struct sl_accounting_counts counts = {0};
+	struct timespec from, to;
+
+	assert_non_null(t);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (unsigned i = 0; i < 3000 || counts.redis_failures == 0; i++) {
+		struct sl_turn_record *r = i < 3000 ? sl_turn_record_new(&e, "north.gov") : NULL;
+		if (r) {
+			r->change = SL_TURN_START;
+			assert_int_equal(sl_turn_redis_tell(t, r), 0);
+		}
+		sched_yield();
+		sl_turn_redis_status(t, &status, &counts);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	int64_t ms = (to.tv_sec - from.tv_sec) * INT64_C(1000) + (to.tv_nsec - from.tv_nsec) / 1000000;
+	assert_in_range(counts.redis_failures, 1, 1 + (uint64_t)ms / 500 + 1);
+	assert_int_equal(status.redis_waiting, 3000);
+	sl_turn_redis_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +598,7 @@ int main(void)
 	        TEST(test_the_spool_outlives_us),
 	        TEST(test_a_store_in_trouble_loses_nothing_up_to_the_bound),
 	        TEST(test_nothing_where_there_is_no_accounting),
+	        TEST(test_redis_is_tried_again_by_the_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

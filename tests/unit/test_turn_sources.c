@@ -5,6 +5,8 @@
 
 #include "unit.h"
 
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -389,6 +391,82 @@ static void test_live_rules_before_those_of_a_table(void **state)
 	free(conf);
 }
 
+/* ---- what is freed has no secrets in it ---- */
+
+#define MARK "wipe-me-1234"
+static unsigned unwiped;
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+void __wrap_free(void *p)
+{
+	if (p && memmem(p, malloc_usable_size(p), MARK, sizeof MARK - 1))
+		unwiped++;
+	__real_free(p);
+}
+
+/* It may move what was there, and leaves a copy behind. */
+void *__wrap_realloc(void *p, size_t n)
+{
+	if (p && memmem(p, malloc_usable_size(p), MARK, sizeof MARK - 1))
+		unwiped++;
+	return __real_realloc(p, n);
+}
+
+static struct sl_source_set *secret_table(const char *realm)
+{
+	struct sl_source_set *s = sl_source_set_new();
+	char text[64];
+
+	for (unsigned i = 0; i < 600; i++) {
+		snprintf(text, sizeof text, "user%u", i / 2); /* each twice */
+		user(s, realm, text, "776970652d6d652d3132333477787979"); /* MARK and wxyy */
+	}
+	for (unsigned i = 0; i < 9; i++) {
+		snprintf(text, sizeof text, MARK "-%u", i);
+		sl_source_add_secret(s, row(realm), row(text));
+		snprintf(text, sizeof text, "%s-%u", realm, i);
+		sl_source_add_oauth(s, row(text), row("d2lwZS1tZS0xMjM0d2lwZS1tZS0xMjM0MTIzNDU2Nzg="), row("0"), row("0"), row("A256GCM"), row(realm));
+	}
+	assert_true(sl_source_finish(s));
+	assert_int_equal(s->n_users, 300);
+	assert_int_equal(s->n_keys, 9);
+	return s;
+}
+
+static void test_what_is_freed_was_wiped(void **state)
+{
+	char *secrets[] = {(char[]){MARK "-a"}, (char[]){MARK "-b"}, (char[]){MARK "-c"}};
+	struct sl_conf_turn_realm realm = {.name = (char[]){"north.gov"}, .secrets = secrets, .n_secrets = SL_COUNT(secrets)};
+	struct sl_conf_turn *conf = calloc(1, sizeof *conf);
+	const struct sl_source_set *sets[2];
+	char text[120];
+
+	conf->n_listeners = 1;
+	conf->n_realms = 1;
+	conf->realms = &realm;
+	unwiped = 0;
+	struct sl_source_set *a = secret_table("north.gov"), *b = secret_table("crinna.org");
+	sets[0] = a;
+	sets[1] = b;
+	struct sl_source_set *all = sl_source_join(sets, 2);
+	assert_non_null(all);
+	struct sl_turn_live live = {.sourced = all};
+	struct sl_turn_plan *p = sl_turn_plan_new(conf, &live, text, sizeof text);
+	assert_non_null(p);
+	assert_int_equal(p->n_secrets, 3 + 2 * 9);
+	assert_int_equal(p->n_keys, 2 * 9);
+	sl_turn_plan_unref(p);
+	sl_source_set_unref(all);
+	sl_source_set_unref(a);
+	sl_source_set_unref(b);
+	free(conf);
+	assert_int_equal(unwiped, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +483,7 @@ int main(void)
 	        cmocka_unit_test(test_every_setting_is_compared),
 	        cmocka_unit_test(test_the_first_table_decides),
 	        cmocka_unit_test(test_addresses_of_redis),
+	        cmocka_unit_test(test_what_is_freed_was_wiped),
 	        cmocka_unit_test(test_live_rules_before_those_of_a_table),
 	};
 
