@@ -20,6 +20,7 @@ checks=0
 failures=0
 lab_is_up=''
 watchers=()
+labs_beside=()
 
 # ---- saying what is seen ----
 
@@ -104,9 +105,27 @@ lab_up() { # OPTIONS of lab up; sets the variables it prints
 	. "$WORK/lab.env"
 }
 
+# A second appliance, in namespaces of its own (NAME-app, NAME-client, NAME-peer); it goes with the lab.
+lab_beside() { # NAME OPTIONS of lab up; `at NAME COMMAND...` runs one of these functions there
+	local name=$1
+	shift
+	labs_beside+=("$name")
+	lab up --build "$BUILD" --name "$name" "$@" >"$WORK/$name.env"
+}
+
+at() { # NAME COMMAND...: with the variables of that lab
+	# shellcheck source=/dev/null
+	(. "$WORK/$1.env" && shift && "$@")
+}
+
 lab_down() {
+	local name
 	lab_is_up=''
 	lab down
+	for name in "${labs_beside[@]}"; do
+		[ ! -s "$WORK/$name.env" ] || lab down --name "$name"
+	done
+	labs_beside=()
 }
 
 in_client() {

@@ -31,18 +31,19 @@ turn_up() { # OPTIONS of lab up: TCP at 3478, TLS and DTLS at 443, both families
 }
 FURTHER=() # more listeners, set before turn_up
 
-turn_case() { # NAME OPTIONS of turn_cases.py
-	local name=$1
-	shift
-	in_client timeout 50 "$TESTS_LAB/turn_cases.py" "$name" --server "$SERVICE_IP4:$TURN_PORT" --server6 "[$SERVICE_IP6]:$TURN_PORT" --tls-port "$TLS_PORT" \
+turn_python() { # PROGRAM CASE OPTIONS of turn_rig.py, which the programs of cases share
+	local program=$1 name=$2
+	shift 2
+	in_client timeout 50 "$TESTS_LAB/$program" "$name" --server "$SERVICE_IP4:$TURN_PORT" --server6 "[$SERVICE_IP6]:$TURN_PORT" --tls-port "$TLS_PORT" \
 		--peer "$PEER_IP4:3480" --peer6 "[$PEER_IP6]:3480" --user "$USER" --password "$PASSWORD" "$@"
 }
 
-turn_attack() { # NAME OPTIONS of turn_attacks.py
-	local name=$1
-	shift
-	in_client timeout 50 "$TESTS_LAB/turn_attacks.py" "$name" --server "$SERVICE_IP4:$TURN_PORT" --server6 "[$SERVICE_IP6]:$TURN_PORT" --tls-port "$TLS_PORT" \
-		--peer "$PEER_IP4:3480" --peer6 "[$PEER_IP6]:3480" --user "$USER" --password "$PASSWORD" "$@"
+turn_case() { # NAME OPTIONS
+	turn_python turn_cases.py "$@"
+}
+
+turn_attack() { # NAME OPTIONS
+	turn_python turn_attacks.py "$@"
 }
 
 oauth_token() { # SERVER_NAME KID KEY A256GCM|A128GCM MAC_KEY TIMESTAMP LIFETIME: an access token as Debian's utility makes it; keys and token base64
@@ -67,4 +68,25 @@ stream_over() { # TRANSPORT OPTIONS of turn_client.py stream: numbered datagrams
 	shift
 	[ "$over" != tls ] || port=$TLS_PORT
 	turn_client stream --over "$over" --server "$SERVICE_IP4:$port" --peer "$PEER_IP4:3480" "$@"
+}
+
+# With several workers (SL_LAB_WORKERS): clients come to any of them, whoever has their allocation. A case that is about a client's second five-tuple is
+# run ROUNDS times, so that this one is at another worker at least once.
+ROUNDS=$((${SL_LAB_WORKERS:-1} > 1 ? 3 : 1))
+
+rounds() { # COMMAND...: so many times
+	local i
+	for ((i = 0; i < ROUNDS; i++)); do
+		"$@" || return 1
+	done
+}
+
+check_workers() { # those that there are have shared the work, and handed over what was another's
+	local w
+	[ "$WORKERS" -gt 1 ] || return 0
+	for ((w = 0; w < WORKERS; w++)); do
+		check "worker $w owned allocations" is "$(counter_of $w allocations_created)" -gt 0
+		check "packets of known flows came to worker $w from another" is "$(counter_of $w handoff_known_in)" -gt 0
+	done
+	check "none was lost on the way" is "$(($(drop handoff_known_full) + $(drop handoff_unknown_full)))" -eq 0
 }

@@ -33,6 +33,7 @@ oauth_case() { # KID KEY ALGORITHM: two tokens, made by Debian's utility. Its -J
 }
 
 tcp_relay_case() {
+	rm -f "$WORK/relay"
 	turn_case tcp_relay --argument "$PEER_IP4:3481" --argument "$PEER_IP4:3499" --ready-file "$WORK/relay" >"$WORK/tcp_relay.json" &
 	local of_case=$! rc=0
 	sl_wait_for 20 test -s "$WORK/relay" || rc=1
@@ -51,11 +52,12 @@ turn_up --set tcp_relay=true --set mobility=true \
 start_turnutils_peer || exit 1
 in_peer "$TESTS_LAB/turn_cases.py" tcp_echo "$PEER_IP4" 3481 &
 
-P4=(-n $N -l $LEN -e "$PEER_IP4" -r 3480 -X)
+P4=(-n $N -l $LEN -e "$PEER_IP4" -r 3480 -X) P6=(-n $N -l $LEN -e "$PEER_IP6" -r 3480 -x)
 together "TCP relaying between two clients over TCP (-T)" uclient -T -n $N -l $LEN "$SERVICE_IP4"
 together "the same over TLS (-T -S)" uclient -T "${SECURE[@]}" -n $N -l $LEN "$SERVICE_IP4"
 together "two families (-Z), IPv4 peer" dual "${P4[@]}" "$SERVICE_IP4"
-
+together "two families (-Z), IPv6 peer" dual "${P6[@]}" "$SERVICE_IP4"
+together "two families (-Z) for an IPv6 client" dual "${P6[@]}" "$SERVICE_IP6"
 together "two families over TCP (-Z -t)" dual -t "${P4[@]}" "$SERVICE_IP4"
 together "extra requests (-G)" uclient -G "${P4[@]}" "$SERVICE_IP4"
 together "extra requests over TLS (-G -S)" uclient -G -t "${SECURE[@]}" "${P4[@]}" "$SERVICE_IP4"
@@ -69,15 +71,16 @@ check "negative protocol tests (-R)" misbehaves -R -n 10 -l $LEN -e "$PEER_IP4" 
 check "clients that go without a word (-B), over TCP" misbehaves -B -t -m 4 -n 10 -l $LEN -e "$PEER_IP4" -r 3480 -X "$SERVICE_IP4"
 
 check "two families, closely" turn_case dual
-check "mobility, closely" turn_case mobility
-check "TCP relaying, closely" tcp_relay_case
+check "mobility, closely" rounds turn_case mobility
+check "TCP relaying, closely" rounds tcp_relay_case
 check "third-party authorisation, AES-256" oauth_case north "$OAUTH_NORTH" A256GCM
 check "third-party authorisation, AES-128" oauth_case union "$OAUTH_UNION" A128GCM
 check "errors of the network are told" turn_case icmp --argument "$PEER_IP4:3499" --argument "[$PEER_IP6]:3499"
 check "and counted" is "$(counter icmp_to_client)" -ge 4
-check "NAT discovery, closely" turn_case nat --argument "$OTHER_IP4" --argument 3479
+check "NAT discovery, closely" rounds turn_case nat --argument "$OTHER_IP4" --argument 3479
 check "NAT mapping, by Debian's utility" grep -qi 'no nat' <(discovery -m)
 check "NAT filtering, by Debian's utility" grep -qiE 'no nat|endpoint independent filtering' <(discovery -f)
 check "no packet met an internal error" is "$(drop internal)" -eq 0
+check_workers
 check "and nothing died" is "$(restarts)" -eq 0
 finish

@@ -115,4 +115,5 @@ check "the rest was dropped, by name" sl_wait_for 5 counted slow_dropped $((${dr
 check "one that never reads is cut off" turn_case stalled --seconds 8
 check "which is counted" sl_wait_for 5 counted slow_ended 1
 check "connections that ended took their allocations with them" sl_wait_for 5 gone
+check_workers
 finish
