@@ -73,7 +73,7 @@ static unsigned receive(struct sl_worker *w, const struct sl_port *port)
 static void each_millisecond(struct sl_worker *w)
 {
 	sl_turn_tick(&w->turn, &w->now, TIMER_BUDGET);
-	if (w->turn.limits)
+	if (w->turn.conf && w->turn.bandwidth) /* without limits, too: what was told about the last ones may have to end */
 		sl_turn_bandwidth_tick(w->turn.bandwidth, w->turn.conf, w->now_us);
 	sl_held_retry(w);
 	sl_reassembly_tick(w);

@@ -38,7 +38,7 @@ static int check_listener(struct sl_verdict v, const char *field, unsigned guard
 	return sl_refuse(v, field, "no listener of that class can have this number");
 }
 
-/* A second's worth is the burst: less than this and a packet of full length would never pass. */
+/* A second's worth is the burst: with less than this every packet of full length would be one that passes only when nothing else was sent. */
 static int check_kbps(struct sl_verdict v, const char *field, uint32_t kbps)
 {
 	return kbps == 0 ? 0 : sl_check_range(v, field, kbps, SL_LIMIT_METER_KBPS_MIN, SL_LIMIT_METER_KBPS);

@@ -12,18 +12,21 @@ enum {
 	SECOND_US = 1000000,  /* the burst: a second's worth */
 	PACKET = 1000000,     /* units of a packet: pps of them come in a microsecond */
 	BYTE = 8000,          /* units of a byte: kbps of them come in a microsecond */
+	LONG_AGO_US = 1 << 30, /* all of it has run back, whatever it was */
 	CHUNK_US = 4000,      /* a worker takes as much of a tenant's rate as comes in this time */
 	MAX_WORKERS = 256,
 };
 
 /* ---- sessions ---- */
 
-/* At most a full bucket is used up: what was used at a higher rate does not have to run back at this one. */
-static inline uint64_t run_back(uint64_t used, uint64_t elapsed_us, uint32_t rate)
+/* At most a full bucket, or the largest packet, is used up: what was used at a higher rate does not have to run back at this one. */
+static inline uint64_t run_back(uint64_t used, uint64_t elapsed_us, uint32_t rate, uint64_t largest)
 {
-	uint64_t back = elapsed_us * rate, full = (uint64_t)SECOND_US * rate;
-	if (used > full)
-		used = full;
+	uint64_t back = elapsed_us * rate, most = (uint64_t)SECOND_US * rate;
+	if (most < largest)
+		most = largest;
+	if (used > most)
+		used = most;
 	return used > back ? used - back : 0;
 }
 
@@ -31,14 +34,15 @@ bool sl_meter_take(struct sl_meter *m, const struct sl_meter_rate *rate, uint32_
 {
 	uint64_t elapsed_us = now_us > m->last_us ? now_us - m->last_us : 0; /* a clock that jumps back gives nothing */
 	m->last_us = now_us;
-	if (elapsed_us > SECOND_US)
-		elapsed_us = SECOND_US;
+	if (elapsed_us > LONG_AGO_US)
+		elapsed_us = LONG_AGO_US;
 	/* A rate that is not limited now begins with a full bucket when it is. */
-	uint64_t packets = rate->pps ? run_back(m->packets_used, elapsed_us, rate->pps) : 0;
-	uint64_t bytes = rate->kbps ? run_back(m->bytes_used, elapsed_us, rate->kbps) : 0;
+	uint64_t packets = rate->pps ? run_back(m->packets_used, elapsed_us, rate->pps, PACKET) : 0;
+	uint64_t bytes = rate->kbps ? run_back(m->bytes_used, elapsed_us, rate->kbps, (uint64_t)SL_METER_LARGEST * BYTE) : 0;
 	uint64_t packets_after = rate->pps ? packets + PACKET : 0;
 	uint64_t bytes_after = rate->kbps ? bytes + (uint64_t)len * BYTE : 0;
-	bool passes = packets_after <= (uint64_t)rate->pps * SECOND_US && bytes_after <= (uint64_t)rate->kbps * SECOND_US;
+	/* What is larger than the bucket passes when that is full. */
+	bool passes = packets_after <= (uint64_t)rate->pps * SECOND_US && (bytes == 0 || bytes_after <= (uint64_t)rate->kbps * SECOND_US);
 	m->packets_used = passes ? packets_after : packets;
 	m->bytes_used = passes ? bytes_after : bytes;
 	return passes;
@@ -112,28 +116,27 @@ void sl_meters_set(struct sl_meters *m, uint32_t meter, const struct sl_meter_ra
 	atomic_store_explicit(&m->limits[meter].rate[BYTES], rate->kbps, memory_order_relaxed);
 }
 
-bool sl_meter_advance(_Atomic uint64_t *until, uint64_t take, uint64_t now, uint64_t burst)
+bool sl_meter_advance(_Atomic uint64_t *until, uint64_t take, uint64_t now, uint64_t burst, uint64_t ahead)
 {
 	uint64_t seen = atomic_load_explicit(until, memory_order_relaxed), next;
 	do {
 		uint64_t from = seen;
 		/* Longer ago than the burst; or the clock went back (workers' differ by far less). */
-		if (from < now - burst || from > now + burst)
+		if (from < now - burst || from > now + ahead)
 			from = now - burst;
 		next = from + take;
-		if (next > now)
+		if (next > now && from > now - burst)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(until, &seen, next, memory_order_relaxed, memory_order_relaxed));
 	return true;
 }
 
-/* Tokens for a packet that needs `cost` of which `have` are in hand: a chunk, or as much as it takes when the rate is slow. */
-static bool refill(_Atomic uint64_t *until, uint64_t *have, uint64_t cost, uint32_t rate, uint64_t now_us)
+bool sl_meter_refill(_Atomic uint64_t *until_us, uint64_t *have, uint64_t cost, uint32_t rate, uint64_t ahead_us, uint64_t now_us)
 {
 	uint64_t take_us = CHUNK_US, missing = cost - *have;
 	if (missing > (uint64_t)rate * CHUNK_US)
 		take_us = (missing + rate - 1) / rate;
-	if (!sl_meter_advance(until, take_us, now_us, SECOND_US))
+	if (!sl_meter_advance(until_us, take_us, now_us, SECOND_US, ahead_us))
 		return false;
 	*have += take_us * rate;
 	return true;
@@ -152,7 +155,10 @@ bool sl_meters_take(struct sl_meters *m, unsigned w, uint32_t meter, unsigned di
 	for (unsigned kind = 0; kind < N_KINDS; kind++) {
 		uint32_t rate = atomic_load_explicit(&l->rate[kind], memory_order_relaxed);
 		cost[kind] = rate == 0 ? 0 : kind == PACKETS ? PACKET : (uint64_t)len * BYTE;
-		if (have[kind] < cost[kind] && !refill(&until[kind], &have[kind], cost[kind], rate, now_us))
+		if (have[kind] >= cost[kind])
+			continue;
+		uint64_t ahead_us = kind == BYTES ? sl_meter_ahead(rate, SECOND_US) : SECOND_US;
+		if (!sl_meter_refill(&until[kind], &have[kind], cost[kind], rate, ahead_us, now_us))
 			return false;
 	}
 	for (unsigned kind = 0; kind < N_KINDS; kind++)

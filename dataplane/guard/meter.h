@@ -3,7 +3,8 @@
 #pragma once
 
 /* Token buckets for packets and bytes. A session's belongs to its worker. A tenant's is shared: workers take a few milliseconds' worth at a
- * time from one atomic word, so that a packet costs no atomic operation. A second's worth may come at once; packets of at most that size pass. */
+ * time from one atomic word, so that a packet costs no atomic operation. A second's worth may come at once; a packet of more than that (reassembled,
+ * or off a stream) passes when the bucket is full, and what it lacks is paid back before the next one. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,6 +43,19 @@ void sl_meters_set(struct sl_meters *m, uint32_t meter, const struct sl_meter_ra
 /* Worker w: one packet of meter (0 = always true) in a direction (0 in, 1 out). */
 bool sl_meters_take(struct sl_meters *m, unsigned w, uint32_t meter, unsigned direction, uint32_t len, uint64_t now_us);
 
+enum { SL_METER_LARGEST = 65535 }; /* bytes of a packet */
+
+/* How far the largest packet may get ahead of the clock at this rate, at least a second. kbps is not 0. */
+static inline uint64_t sl_meter_ahead(uint32_t kbps, uint64_t second)
+{
+	enum { SLOW_KBPS = (SL_METER_LARGEST * 8 + 999) / 1000 };
+	return kbps >= SLOW_KBPS ? second : second * SLOW_KBPS / kbps;
+}
+
 /* Up to when the tokens of a rate have been handed out, in any unit of time: the word lags behind the clock by at most `burst`, and whoever moves it on by
- * `take` gets what comes in that time. False: the clock is not that far. Any thread. */
-bool sl_meter_advance(_Atomic uint64_t *until, uint64_t take, uint64_t now, uint64_t burst);
+ * `take` gets what comes in that time. False: the clock is not that far; when it lags by all of `burst` it may get ahead instead, by `ahead` at most:
+ * what is further ahead was set by a clock that went back since. Any thread. */
+bool sl_meter_advance(_Atomic uint64_t *until, uint64_t take, uint64_t now, uint64_t burst, uint64_t ahead);
+/* Tokens for what costs `cost`, of which the caller has *have < cost in hand: some milliseconds' worth from a word of microseconds that he shares with
+ * others, or as much as it takes when the rate is slow. A token is what comes in a microsecond at rate 1. False: there are none. */
+bool sl_meter_refill(_Atomic uint64_t *until_us, uint64_t *have, uint64_t cost, uint32_t rate, uint64_t ahead_us, uint64_t now_us);

@@ -12,13 +12,12 @@
 enum {
 	N_DIRECTIONS = 2,
 	SECOND_US = 1000000,
-	CHUNK_US = 4000,       /* a worker takes as much of a shared rate as comes in this time */
 	BYTE = 8000,           /* units of a byte: kbps of them come in a microsecond */
 	NODE = SL_TURN_MAX_REALMS,
 	N_SHARED = SL_TURN_MAX_REALMS + 1,
 	TELL_S = 10,           /* at most one event in this time about a user's, realm's or the node's direction */
 	PROBES = 4,
-	IDLE_S = 2,            /* whose last packet is so long ago has a full bucket: the place may be another's */
+	IDLE_S = 2,            /* whose last packet is so long ago has a full bucket (but for one of more than a second's worth): the place may be another's */
 	USERS_MIN = 1024,
 	USERS_MAX = 1 << 18,
 	ALLOCATIONS_A_USER = 4, /* of those with traffic in a second, at a time when all of them have some */
@@ -26,6 +25,8 @@ enum {
 	WATCHED = 64,          /* users over their soft limit that a worker keeps an eye on */
 };
 #define SECOND_NS UINT64_C(1000000000)
+
+static const uint32_t NO_LIMIT[N_DIRECTIONS];
 
 /* What was told of a user: nothing, that he is over, or that; and since then another worker than the one that told it has seen him below. */
 enum { BELOW, OVER, FELL };
@@ -122,15 +123,10 @@ static bool take_shared(struct sl_turn_bandwidth_worker *b, unsigned which, unsi
 	b->bytes[which][direction] += len;
 	if (kbps == 0)
 		return true;
-	if (*have < cost) {
-		uint64_t take_us = CHUNK_US, missing = cost - *have;
-		if (missing > (uint64_t)kbps * CHUNK_US)
-			take_us = (missing + kbps - 1) / kbps;
-		/* A clock that begins at 0 begins with a full bucket. */
-		if (!sl_meter_advance(&b->all->shared[which].until_us[direction], take_us, now_us + SECOND_US, SECOND_US))
-			return false;
-		*have += take_us * kbps;
-	}
+	/* A clock that begins at 0 begins with a full bucket. */
+	if (*have < cost &&
+		!sl_meter_refill(&b->all->shared[which].until_us[direction], have, cost, kbps, sl_meter_ahead(kbps, SECOND_US), now_us + SECOND_US))
+		return false;
 	*have -= cost;
 	return true;
 }
@@ -307,7 +303,8 @@ static bool take_user(struct sl_turn_bandwidth_worker *b, const struct sl_turn_t
 	atomic_fetch_add_explicit(&u->bytes[t->direction], t->len, memory_order_relaxed);
 	/* In nanoseconds: a bit at 1 kbit/s takes a million of them. */
 	return kbps == 0 ||
-		sl_meter_advance(&u->until_ns[t->direction], (uint64_t)t->len * 8 * 1000000 / kbps, now_us * 1000 + SECOND_NS, SECOND_NS);
+		sl_meter_advance(&u->until_ns[t->direction], (uint64_t)t->len * 8 * 1000000 / kbps, now_us * 1000 + SECOND_NS, SECOND_NS,
+			sl_meter_ahead(kbps, SECOND_NS));
 }
 
 /* Users of whom it was told that they are over, and who have fallen silent; whose line is another's now; whom another worker has seen below. */
@@ -367,7 +364,9 @@ void sl_turn_bandwidth_tick(struct sl_turn_bandwidth_worker *b, const struct sl_
 		return;
 	uint32_t elapsed_s = b->judged_s ? now_s - b->judged_s : 1;
 	b->judged_s = now_s;
-	for (unsigned i = 0; i < n; i++)
-		judge_shared(b, i, sl_turn_conf_realm(c, i)->realm.soft_kbps, elapsed_s, now_s);
+	for (unsigned i = 0; i < SL_TURN_MAX_REALMS; i++) {
+		const struct sl_cmd_realm *realm = sl_turn_conf_realm(c, i); /* one that has gone has no limit: whatever was told of it ends */
+		judge_shared(b, i, realm ? realm->realm.soft_kbps : NO_LIMIT, elapsed_s, now_s);
+	}
 	judge_shared(b, NODE, sl_turn_conf_settings(c)->node.soft_kbps, elapsed_s, now_s);
 }

@@ -6,7 +6,7 @@
  * node workers take some milliseconds' worth at a time, so that a packet costs no atomic operation; a user's is one word in a fixed table of users that
  * had traffic of late. A soft limit is what a second's average is compared with: passing it, and falling below it again, is told at most once in 10 s.
  *
- * Time is an argument. Nothing here is touched while no limit is set. */
+ * Time is an argument. While no limit is set packets touch nothing here. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,5 +40,6 @@ struct sl_turn_traffic {
 };
 /* May it pass? False: the user, realm or node is beyond its hard limit. */
 bool sl_turn_bandwidth_take(struct sl_turn_bandwidth_worker *b, const struct sl_turn_conf *c, const struct sl_turn_traffic *t, uint64_t now_us);
-/* Each millisecond: averages of realms and the node, users who fell silent. */
+/* Each millisecond, with limits or without: averages of realms and the node, users who fell silent; who was told to be over a limit that is gone is told
+ * to be below 0 of it. */
 void sl_turn_bandwidth_tick(struct sl_turn_bandwidth_worker *b, const struct sl_turn_conf *c, uint64_t now_us);

@@ -88,10 +88,20 @@ static void session_large_packet(void **state)
 	assert_true(sl_meter_take(&m, &rate, 1000, START));
 	assert_false(sl_meter_take(&m, &rate, 1000, START + SECOND - 1));
 	assert_true(sl_meter_take(&m, &rate, 1000, START + SECOND));
-	for (unsigned i = 2; i < 20; i++)
-		assert_false(sl_meter_take(&m, &rate, 1001, START + i * SECOND));
-	/* What did not pass has cost nothing. */
-	assert_true(sl_meter_take(&m, &rate, 1000, START + 19 * SECOND));
+	/* Larger than the bucket: when that is full; what it lacked is paid back first. */
+	assert_false(sl_meter_take(&m, &rate, 3000, START + 2 * SECOND - 1));
+	assert_true(sl_meter_take(&m, &rate, 3000, START + 2 * SECOND));
+	for (unsigned i = 0; i < 2000; i += 100)
+		assert_false(sl_meter_take(&m, &rate, 1000, START + 2 * SECOND + i * 1000));
+	assert_false(sl_meter_take(&m, &rate, 1, START + 4 * SECOND));
+	assert_true(sl_meter_take(&m, &rate, 1000, START + 5 * SECOND));
+	/* In the long run it is the rate, whatever comes. */
+	for (unsigned i = 0; i < 2; i++) {
+		const struct sl_meter_rate slow = {0, 16};
+		unsigned len = i ? 65535 : 9000;
+		m = (struct sl_meter){0};
+		assert_in_range(passing(&m, &slow, len, START, 400, 10000) * len, 400 * 2000 - len, 400 * 2000 + len);
+	}
 }
 
 static void session_free(void **state)
@@ -201,11 +211,13 @@ static void tenant_burst(void **state)
 	for (n = 0; sl_meters_take(m, n % 2, 1, 0, LEN, UINT64_C(3600) * SECOND); n++)
 		;
 	assert_near(n, 500, 1);
-	/* Larger than a second's worth: never. At most that: now and then. */
-	sl_meters_set(m, 2, &(struct sl_meter_rate){0, 8});
-	for (unsigned i = 0; i < 10; i++)
-		assert_false(sl_meters_take(m, 0, 2, 0, 1500, START + i * SECOND));
-	assert_true(sl_meters_take(m, 0, 2, 0, 1000, START + 10 * SECOND));
+	/* Larger than a second's worth: when nothing of that is used; and then not for as long as it takes. */
+	sl_meters_set(m, 2, &(struct sl_meter_rate){0, 16});
+	assert_true(sl_meters_take(m, 0, 2, 0, 10000, START));
+	for (unsigned i = 0; i < 4; i++)
+		assert_false(sl_meters_take(m, i % 2, 2, 0, 10, START + i * SECOND));
+	assert_false(sl_meters_take(m, 0, 2, 0, 10000, START + 5 * SECOND - 10000));
+	assert_true(sl_meters_take(m, 0, 2, 0, 10000, START + 5 * SECOND));
 	sl_meters_free(m, NULL);
 }
 

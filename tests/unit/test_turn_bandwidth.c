@@ -17,6 +17,7 @@ static struct sl_turn_bandwidth_worker *w[2];
 static uint64_t now;
 static struct sl_cmd_turn settings;
 static struct sl_cmd_realm realms[2];
+static unsigned n_realms;
 static struct sl_evt_turn_quota told[200];
 static unsigned n_told;
 static void *pieces[10];
@@ -57,7 +58,7 @@ static void provision(void)
 	apply(&cmd);
 	cmd = (struct sl_command){.h.type = SL_CMD_TURN_CONFIG, .turn = settings};
 	apply(&cmd);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < n_realms; i++) {
 		cmd = (struct sl_command){.h.type = SL_CMD_TURN_REALM, .realm = realms[i]};
 		cmd.realm.index = (uint16_t)i;
 		cmd.realm.name[0] = (char)('a' + i);
@@ -74,6 +75,7 @@ static int setup(void **state)
 	memset(&settings, 0, sizeof settings);
 	memset(realms, 0, sizeof realms);
 	n_told = n_pieces = 0;
+	n_realms = 2;
 	now = 77 * SECOND;
 	conf = NULL;
 	builder = sl_turn_conf_builder_new();
@@ -173,6 +175,53 @@ static void slow_limits_let_whole_packets_through(void **state)
 	assert_int_equal(take(0, 7, 0, TO_PEER, 1500), false);
 	now += SECOND;
 	assert_int_equal(take(0, 7, 0, TO_PEER, 1500), true);
+}
+
+/* A frame off a stream, or one that was put together, of more than a second's worth: when nobody has used anything; and the rate holds all the same. */
+static void a_large_frame_passes_and_is_paid_for(void **state)
+{
+	for (unsigned what = 0; what < 3; what++) {
+		struct sl_turn_bandwidth *limit = what == 0 ? &realms[0].user : what == 1 ? &realms[0].realm : &settings.node;
+		uint64_t passed = 0;
+		limit->hard_kbps[TO_PEER] = 16;
+		provision();
+		now += 100 * SECOND;
+		assert_true(take(0, 7, 0, TO_PEER, 20000));
+		for (unsigned i = 0; i < 9; i++) {
+			assert_false(take(i % 2, 7, 0, TO_PEER, 20000));
+			now += SECOND;
+		}
+		now += 100 * SECOND;
+		for (unsigned ms = 0; ms < 1000000; ms += 10) {
+			passed += take(ms / 10 % 2, 7, 0, TO_PEER, 65507) ? 65507 : 0;
+			now += 10000;
+		}
+		assert_in_range(passed, 1000 * 2000 - 65507, 1000 * 2000 + 65507);
+		limit->hard_kbps[TO_PEER] = 0;
+	}
+}
+
+/* Of a limit that is taken away, or whose realm goes, while somebody is above it, it is told that he is below. */
+static void no_limit_ends_what_was_told(void **state)
+{
+	realms[1].realm.soft_kbps[TO_PEER] = 8000;
+	settings.node.soft_kbps[TO_PEER] = 8000;
+	realms[1].user.soft_kbps[TO_PEER] = 8000;
+	provision();
+	(void)offer(3, 4000, 7, 1, TO_PEER);
+	assert_int_equal(n_told, 3);
+	memset(&settings.node, 0, sizeof settings.node);
+	memset(realms, 0, sizeof realms);
+	n_realms = 1;
+	provision();
+	assert_false(sl_turn_conf_limits(conf));
+	(void)offer(15, 0, 7, 0, TO_PEER);
+	assert_int_equal(n_told, 6);
+	for (unsigned i = 3; i < 6; i++) {
+		assert_int_equal(told[i].over, 0);
+		assert_int_equal(told[i].kbps, 0);
+		assert_int_equal(told[i].soft_kbps, told[i].subject == SL_QUOTA_USER ? 8000 : 0);
+	}
 }
 
 static void a_soft_limit_of_the_node_is_told(void **state)
@@ -284,6 +333,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_realms_hard_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_nodes_hard_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_limits_let_whole_packets_through, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_large_frame_passes_and_is_paid_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_limit_ends_what_was_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_soft_limit_of_the_node_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_soft_limit_of_a_realm_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_soft_limit_of_a_user_is_told, setup, teardown),
