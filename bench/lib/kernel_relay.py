@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The Sluice Authors
 """A relay on the kernel's sockets: on one core, in a namespace of its own, driven over a veth pair."""
 
-from host import BenchError, descendants, run, thread_times, wait_until
+from host import START_S, BenchError, descendants, run, thread_times, wait_until
 
 
 class KernelRelay:
@@ -22,7 +22,7 @@ class KernelRelay:
 
     def start(self):
         self.process = self.host.start(self.name, self.command(), namespace=self.space, core=self.host.args.worker_core)
-        wait_until(self.name, self._listens, 10, self.process)
+        wait_until(self.name, self._listens, START_S, self.process)
 
     def _listens(self):
         try:

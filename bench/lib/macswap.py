@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from generator import Generator
-from host import BenchError, busiest_thread, wait_until
+from host import START_S, BenchError, busiest_thread, wait_until
 
 
 class Macswap:
@@ -32,7 +32,7 @@ class Macswap:
             "--main-lcore", str(args.generator_core), *memory, "--no-pci", "--no-telemetry", "--vdev", device, "--",
             "-i", f"--forward-mode={self.mode}", "--auto-start", "--record-core-cycles", "--total-num-mbufs=8192",
         ], stdin=subprocess.PIPE, text=True, bufsize=1)
-        wait_until("testpmd", lambda: os.path.exists(self.socket), 10, self.process)
+        wait_until("testpmd", lambda: os.path.exists(self.socket), START_S, self.process)
 
     def generator(self):
         args = self.host.args

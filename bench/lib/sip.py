@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from host import BenchError, descendants, run, say, thread_times, wait_until
+from host import START_S, BenchError, descendants, run, say, thread_times, wait_until
 from sluice import Sluice
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -127,7 +127,7 @@ class Kamailio:
             argv += ["-A", f"{name}={value}"]
         self.proxy = host.start("kamailio", argv, namespace=self.space)
         self.processes = [self.relay, self.proxy]
-        wait_until(f"kamailio ({host.path('kamailio.log')})", lambda: os.path.exists(host.path("kamailio.pid")), 15, self.proxy)
+        wait_until(f"kamailio ({host.path('kamailio.log')})", lambda: os.path.exists(host.path("kamailio.pid")), START_S, self.proxy)
         time.sleep(2)
 
     def pids(self):

@@ -9,7 +9,7 @@ import socket
 import time
 
 from generator import Generator
-from host import BenchError, busiest_thread, run, wait_until
+from host import START_S, BenchError, busiest_thread, run, wait_until
 
 RELAY, CLIENTS, PEERS = "198.18.0.1", "198.18.0.16+32", "198.18.0.64"
 RELAY_PORT_MIN = 16384
@@ -50,7 +50,7 @@ control = {{
 
 class UnixHttp(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=5)
+        super().__init__("localhost", timeout=START_S)
         self.path = path
 
     def connect(self):
@@ -111,13 +111,13 @@ class Sluice:
                 os.unlink(stale)
         self.processes = [host.start("dataplane", [f"{build}/dataplane/sluice-dataplane", "--config", self.config],
                                      namespace=self.space)]
-        wait_until(f"sluice-dataplane ({host.path('dataplane.log')})", self._is_up, 15, self.processes[0])
+        wait_until(f"sluice-dataplane ({host.path('dataplane.log')})", self._is_up, START_S, self.processes[0])
         for ip in (ip for ip in self.relays if ip != RELAY):
             run("ip", "-n", self.space, "addr", "replace", f"{ip}/32", "dev", "sl-bench")
         self.processes.append(host.start(
             "controlplane", [f"{build}/controlplane/sluice-controlplane", "--config", self.config],
             namespace=self.space))
-        wait_until(f"sluice-controlplane ({host.path('controlplane.log')})", self._answers, 15, self.processes[1])
+        wait_until(f"sluice-controlplane ({host.path('controlplane.log')})", self._answers, START_S, self.processes[1])
 
     def _is_up(self):
         return os.path.exists(self.memif)
