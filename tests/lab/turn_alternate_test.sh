@@ -29,7 +29,7 @@ lab_beside "$SECOND" --config "$WORK/second.conf" --set "listeners=$(listeners "
 start_turnutils_peer || exit 1
 at "$SECOND" start_turnutils_peer || exit 1
 join_clients || exit 1
-turn_client stream --peer "$PEER_IP4:3480" --rate 50 --seconds 60 --ready-file "$WORK/stays.ready" --report "$WORK/stays.json" >/dev/null &
+turn_client stream --peer "$PEER_IP4:3480" --rate 50 --seconds 110 --ready-file "$WORK/stays.ready" --report "$WORK/stays.json" >/dev/null &
 stays=$!
 wait_ready "$WORK/stays.ready" || exit 1
 check "the first is drained" ctl turn drain on

@@ -21,7 +21,7 @@ dual() { # uclient that succeeds only when it was given two addresses
 }
 
 misbehaves() { # OPTIONS: uclient may lose what it likes; the appliance must not mind
-	in_client timeout 30 turnutils_uclient -c -u "$USER" -w "$PASSWORD" "$@" >"$WORK/misbehaves" 2>&1
+	in_client timeout 12 turnutils_uclient -c -u "$USER" -w "$PASSWORD" "$@" >"$WORK/misbehaves" 2>&1 # with -R it knows no end
 	[ "$(drop internal)" -eq 0 ] && [ "$(restarts)" -eq 0 ]
 }
 
