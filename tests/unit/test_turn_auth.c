@@ -311,6 +311,20 @@ static void a_rest_user_has_one_quota(void **state)
 	assert_int_equal(rest_allocate("1800000903:eve", 4009), 486);
 }
 
+/* Names are bytes (RFC 8265 OpaqueString), behind an expiry, too. */
+static void rest_users_that_differ_in_form_are_others(void **state)
+{
+	static const char *const names[] = {"eve", "Eve", "\xc3\xa9ve", "e\xcc\x81ve"};
+
+	r.realm.user_quota = 1;
+	rig_provision(&r, "north", NULL);
+	for (unsigned i = 0; i < 2 * SL_COUNT(names); i++) {
+		char user[40];
+		snprintf(user, sizeof user, "18000009%02u:%s", i, names[i % SL_COUNT(names)]);
+		assert_int_equal(rest_allocate(user, 4001 + i), i < SL_COUNT(names) ? 0 : 486);
+	}
+}
+
 static void a_removed_user_is_out(void **state)
 {
 	struct client c = client_at(&r, "198.51.100.7:4000", 0);
@@ -452,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rest_credentials, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_secrets, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rest_user_has_one_quota, setup, teardown),
+		cmocka_unit_test_setup_teardown(rest_users_that_differ_in_form_are_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_user_is_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_leaves_every_table_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_ends_no_allocation, setup, teardown),

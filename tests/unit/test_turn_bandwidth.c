@@ -177,6 +177,32 @@ static void slow_limits_let_whole_packets_through(void **state)
 	assert_int_equal(take(0, 7, 0, TO_PEER, 1500), true);
 }
 
+/* Users, realms and the node have a hard and a soft limit in each direction, and what goes in the other one is nobody's. */
+static void every_subject_and_direction(void **state)
+{
+	static const unsigned subjects[] = {SL_QUOTA_USER, SL_QUOTA_REALM, SL_QUOTA_NODE};
+
+	for (unsigned i = 0; i < SL_COUNT(subjects) * 2; i++) {
+		struct sl_turn_bandwidth *limit = i / 2 == 0 ? &realms[0].user : i / 2 == 1 ? &realms[0].realm : &settings.node;
+		unsigned direction = i % 2;
+		limit->hard_kbps[direction] = 16000; /* 2,000 packets a second */
+		limit->soft_kbps[direction] = 8000;
+		n_told = 0;
+		now += 100 * SECOND;
+		provision();
+		assert_int_equal(offer(3, 4000, 7 + i, 0, !direction), 12000);
+		assert_int_equal(n_told, 0);
+		within(offer(3, 4000, 7 + i, 0, direction), 8000, 2); /* with a second's worth of burst */
+		assert_int_equal(n_told, 1);
+		assert_int_equal(told[0].subject, subjects[i / 2]);
+		assert_int_equal(told[0].direction, direction);
+		assert_int_equal(told[0].over, 1);
+		(void)offer(15, 0, 7 + i, 0, direction);
+		assert_int_equal(n_told, 2);
+		*limit = (struct sl_turn_bandwidth){{0}, {0}};
+	}
+}
+
 /* A frame off a stream, or one that was put together, of more than a second's worth: when nobody has used anything; and the rate holds all the same. */
 static void a_large_frame_passes_and_is_paid_for(void **state)
 {
@@ -333,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_realms_hard_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_nodes_hard_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_limits_let_whole_packets_through, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_subject_and_direction, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_large_frame_passes_and_is_paid_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_limit_ends_what_was_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_soft_limit_of_the_node_is_told, setup, teardown),

@@ -113,6 +113,34 @@ static void users_of_one_name_count_apart(void **state)
 	assert_int_equal(client_allocate(&d), 486);
 }
 
+/* RFC 8265 OpaqueString: names that differ in case or in Unicode form are different users, each with his own quota; by whatever attribute he names himself,
+ * and whatever his realm, he has no more. */
+static void names_that_differ_count_apart(void **state)
+{
+	/* Zoë with one letter and with a mark, in both cases; a Kelvin sign; trailing space. */
+	static const char *const names[] = {"Zo\xc3\xab", "zo\xc3\xab", "ZO\xc3\x8b", "Zoe\xcc\x88", "Kurt", "\xe2\x84\xaaurt", "Kurt "};
+	char from[40];
+
+	r.realm.user_quota = 1;
+	rig_provision(&r, NULL, NULL);
+	for (unsigned i = 0; i < SL_COUNT(names); i++) {
+		struct sl_command cmd = rig_user(names[i], "example.org", names[i]);
+		rig_apply(&r, &cmd);
+	}
+	rig_flush(&r);
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < SL_COUNT(names); i++) {
+			snprintf(from, sizeof from, "198.51.100.%u:%u", 20 + i, 4000 + pass);
+			struct client c = client_at(&r, from, 0);
+			c.user = names[i];
+			c.userhash = pass; /* the second one is refused under the other name, too */
+			strcpy(c.password, names[i]);
+			assert_int_equal(client_allocate(&c), pass ? 486 : 0);
+		}
+	}
+	assert_int_equal(counted(SL_C_allocations_refused_quota), SL_COUNT(names));
+}
+
 static void the_node_has_its_number(void **state)
 {
 	r.settings.total_quota = 4;
@@ -309,6 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_realm_has_its_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(users_of_one_name_count_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_that_differ_count_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_node_has_its_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_counts_are_right_after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_creation_gives_everything_back, setup, teardown),
