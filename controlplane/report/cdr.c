@@ -5,6 +5,7 @@
 
 #include "controlplane/report/cdr_list.h"
 #include "controlplane/report/internal.h"
+#include "controlplane/report/row_list.h"
 
 #include "dataplane/abi/log.h"
 
@@ -18,9 +19,6 @@ enum {
 	RETRY_FIRST_MS = 200,
 	RETRY_MAX_MS = 10000,
 	GROUP_MAX = 256, /* calls of one piece of work: others' commits wait no longer than for these */
-	EXPIRE_EVERY_MS = 60000,
-	EXPIRE_BATCH = 500, /* rows of one piece of work */
-	DAY_MS = 86400000,
 };
 
 /* Records of one call. */
@@ -45,8 +43,7 @@ struct sl_cdrs {
 	bool under_way;                    /* a group is the store's */
 	int64_t retry_at_ms;               /* 0 = nothing has failed */
 	unsigned retry_ms;
-	int64_t expire_at_ms;
-	bool expiring;
+	struct sl_row_expiry expiry;
 	size_t pending;
 	struct sl_cdr_counts counts;
 };
@@ -169,65 +166,12 @@ static void commit_queue(struct sl_cdrs *c, int64_t now_ms)
 
 /* ---- retention ---- */
 
-struct expiry {
-	struct sl_cdrs *cdrs;
-	int64_t before_ms;
-	int n;
-};
-
 static const char expire_sql[] = "DELETE FROM cdrs WHERE rowid IN (SELECT rowid FROM cdrs WHERE leg < ? AND ended_ms < ? LIMIT ?)";
-
-static int do_expire(struct sl_store_db *db, void *arg, char *text)
-{
-	struct expiry *x = arg;
-	struct sl_id bound;
-	sqlite3_stmt *st = sl_store_statement(db, expire_sql);
-
-	if (!st)
-		return sl_cdr_row_failed(db, text);
-	sl_id_bound(x->before_ms, &bound);
-	sqlite3_bind_blob(st, 1, bound.b, SL_ID_BYTES, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 2, x->before_ms);
-	sqlite3_bind_int(st, 3, EXPIRE_BATCH);
-	int error = sqlite3_step(st) == SQLITE_DONE ? 0 : sl_cdr_row_failed(db, text);
-	x->n = error ? 0 : sqlite3_changes(sl_store_sqlite(db));
-	sqlite3_reset(st);
-	sqlite3_clear_bindings(st);
-	return error;
-}
-
-static void expired(void *arg, int error, const char *text)
-{
-	struct expiry *x = arg;
-	struct sl_cdrs *c = x->cdrs;
-
-	c->expiring = false;
-	if (!error) {
-		c->counts.expired += (unsigned)x->n;
-		if (x->n == EXPIRE_BATCH)
-			c->expire_at_ms = 0; /* there are more: at the next tick */
-	}
-	free(x);
-}
-
-static void expire(struct sl_cdrs *c, int64_t now_ms)
-{
-	if (c->retention_days == 0 || c->expiring || now_ms < c->expire_at_ms)
-		return;
-	c->expire_at_ms = now_ms + EXPIRE_EVERY_MS;
-	struct expiry *x = malloc(sizeof *x);
-	if (!x)
-		return;
-	*x = (struct expiry){.cdrs = c, .before_ms = now_ms - (int64_t)c->retention_days * DAY_MS};
-	c->expiring = sl_store_submit(c->store, do_expire, expired, x) == 0;
-	if (!c->expiring)
-		free(x);
-}
 
 void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms)
 {
 	commit_queue(c, now_unix_ms);
-	expire(c, now_unix_ms);
+	sl_row_expiry_tick(&c->expiry, c->retention_days, now_unix_ms, now_unix_ms);
 }
 
 void sl_cdrs_set_retention(struct sl_cdrs *c, unsigned days)
@@ -248,6 +192,7 @@ struct sl_cdrs *sl_cdrs_open(struct sl_store *store, unsigned retention_days, ch
 	c->store = store;
 	c->retention_days = retention_days;
 	c->queue_last = &c->queue;
+	c->expiry = (struct sl_row_expiry){.store = store, .sql = expire_sql, .failed = sl_cdr_row_failed, .count = &c->counts.expired};
 	return c;
 }
 

@@ -4,6 +4,7 @@
 
 /* Of accounting.c, accounting_queue.c and accounting_list.c: the brain's thread. */
 
+#include "controlplane/report/row_list.h"
 #include "controlplane/turn/accounting_internal.h"
 #include "controlplane/turn/accounting_open.h"
 
@@ -24,8 +25,7 @@ struct sl_accounting {
 	bool under_way;                 /* some are the store's */
 	unsigned retry_ms;              /* 0 = the last commit did not fail */
 	int64_t retry_at_ms;
-	int64_t expire_at_ms;
-	bool expiring;
+	struct sl_row_expiry expiry;
 	size_t spooled;
 
 	struct sl_turn_hook *hook;      /* NULL = no webhook */

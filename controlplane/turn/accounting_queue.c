@@ -19,10 +19,7 @@ enum {
 	GROUP_MAX = 1000, /* changes of one piece of work: others' commits wait no longer than for these */
 	RETRY_FIRST_MS = 200,
 	RETRY_MAX_MS = 10000,
-	EXPIRE_EVERY_MS = 60000,
-	EXPIRE_BATCH = 500,
 };
-static const int64_t day_ms = 86400000;
 
 /* Changes under way to the store. */
 struct group {
@@ -171,65 +168,14 @@ void sl_turn_queue(struct sl_accounting *a, struct sl_turn_record *r)
 
 /* ---- retention ---- */
 
-struct expiry {
-	struct sl_accounting *a;
-	int64_t before_ms;
-	int n;
-};
-
-static int do_expire(struct sl_store_db *db, void *arg, char *text)
-{
-	static const char sql[] = "DELETE FROM turn_records WHERE id IN (SELECT id FROM turn_records WHERE id < ? AND end_ms <> 0 AND end_ms < ? LIMIT ?)";
-	struct expiry *x = arg;
-	struct sl_id bound;
-	sqlite3_stmt *st = sl_store_statement(db, sql);
-
-	if (!st)
-		return sl_turn_row_failed(db, text);
-	sl_id_bound(x->before_ms, &bound);
-	sqlite3_bind_blob(st, 1, bound.b, SL_ID_BYTES, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 2, x->before_ms);
-	sqlite3_bind_int(st, 3, EXPIRE_BATCH);
-	int error = sqlite3_step(st) == SQLITE_DONE ? 0 : sl_turn_row_failed(db, text);
-	x->n = error ? 0 : sqlite3_changes(sl_store_sqlite(db));
-	sqlite3_reset(st);
-	sqlite3_clear_bindings(st);
-	return error;
-}
-
-static void expired(void *arg, int error, const char *text)
-{
-	struct expiry *x = arg;
-	struct sl_accounting *a = x->a;
-
-	a->expiring = false;
-	if (!error) {
-		a->counts.expired += (unsigned)x->n;
-		if (x->n == EXPIRE_BATCH)
-			a->expire_at_ms = 0; /* there are more: at the next tick */
-	}
-	free(x);
-}
-
-static void expire(struct sl_accounting *a)
-{
-	if (a->conf.retention_days == 0 || a->expiring || a->leaving || a->now_ms < a->expire_at_ms)
-		return;
-	struct expiry *x = malloc(sizeof *x);
-	if (!x)
-		return;
-	a->expire_at_ms = a->now_ms + EXPIRE_EVERY_MS;
-	*x = (struct expiry){.a = a, .before_ms = a->now_unix_ms - a->conf.retention_days * day_ms};
-	a->expiring = sl_store_submit(a->o.store, do_expire, expired, x) == 0;
-	if (!a->expiring)
-		free(x);
-}
+static const char expire_sql[] = "DELETE FROM turn_records WHERE id IN (SELECT id FROM turn_records WHERE id < ? AND end_ms <> 0 AND end_ms < ? LIMIT ?)";
 
 void sl_turn_queue_tick(struct sl_accounting *a)
 {
 	if (a->retry_ms == 0 || a->now_ms >= a->retry_at_ms)
 		submit(a);
-	expire(a);
+	if (!a->leaving)
+		sl_row_expiry_tick(&a->expiry, a->conf.retention_days, a->now_ms, a->now_unix_ms);
 }
 
 /* ---- life ---- */
@@ -323,6 +269,7 @@ struct sl_accounting *sl_accounting_new(const struct sl_accounting_options *o, c
 	a->o = *o;
 	a->last = &a->first;
 	a->unsure = true;
+	a->expiry = (struct sl_row_expiry){.store = o->store, .sql = expire_sql, .failed = sl_turn_row_failed, .count = &a->counts.expired};
 	if (sl_store_now(o->store, load_open, a, why) < 0)
 		goto err;
 	sl_accounting_reconfigure(a, o->conf);

@@ -435,6 +435,38 @@ static void test_pages_filters_and_sums(void **state)
 	assert_int_equal(sl_accounting_list(r->acc, &q, answered, r), -22);
 }
 
+/* More than are written down in one piece of work. */
+static void test_sums_of_many(void **state)
+{
+	struct rig *r = *state;
+	char user[16];
+	enum { USERS = 1000, SHOWN = 900 };
+
+	for (unsigned i = 0; i < USERS; i++) {
+		snprintf(user, sizeof user, "user%u", i);
+		struct sl_evt_allocation e = allocation(100 + i, user, 0);
+		e.to_client_bytes = (i * 7919) % USERS + 1; /* each another one */
+		tell(r, e, SL_ALLOC_CREATED);
+		e.end = SL_ALLOC_END_CLIENT;
+		tell(r, e, SL_ALLOC_CLOSED);
+	}
+	after(r, 100);
+	json_t *o = ask(r, true, (struct sl_accounting_query){.limit = SHOWN});
+	assert_int_equal(n_of(o, "usage"), SHOWN);
+	assert_int_equal(json_integer_value(json_object_get(o, "total")), USERS);
+	for (unsigned i = 0; i < SHOWN; i++)
+		assert_int_equal(number_of(o, "usage", i, "to_client_bytes"), USERS - i);
+	json_decref(o);
+	ask(r, true, (struct sl_accounting_query){.limit = SHOWN, .csv = true});
+	unsigned lines = 0;
+	for (const char *p = r->text; (p = strstr(p, "\r\n")); p++)
+		lines++;
+	assert_int_equal(lines, SHOWN + 1);
+	o = ask(r, true, (struct sl_accounting_query){.user = "nobody"});
+	assert_int_equal(n_of(o, "usage"), 0);
+	json_decref(o);
+}
+
 static void test_csv_runs_nowhere(void **state)
 {
 	struct rig *r = *state;
@@ -593,6 +625,7 @@ int main(void)
 	        TEST(test_the_dataplane_went_away),
 	        TEST(test_ends_that_were_not_told),
 	        TEST(test_pages_filters_and_sums),
+	        TEST(test_sums_of_many),
 	        TEST(test_csv_runs_nowhere),
 	        TEST(test_retention),
 	        TEST(test_the_spool_outlives_us),
