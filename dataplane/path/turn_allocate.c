@@ -151,7 +151,7 @@ static struct sl_cold_auth cold_auth(const struct sl_turn_request *r)
 	const struct sl_turn_auth *auth = &r->auth;
 	struct sl_cold_auth c = {
 		.flags = r->flags,
-		.realm = r->realm,
+		.realm = (uint8_t)r->realm,
 		.realm_tag = sl_turn_conf_realm_tag(r->t->conf, r->realm),
 		.key_len = auth->key_len,
 		.sha256 = auth->sha256,

@@ -82,8 +82,8 @@ struct sl_alloc {
 	uint32_t connections; /* RFC 6062: first of its connections to peers, in turn_tcp.c's table; SL_NONE = none */
 };
 _Static_assert(sizeof(struct sl_alloc) == 128, "hot state of an allocation is two cache lines");
-_Static_assert(sizeof(struct sl_alloc) + sizeof(struct sl_cold_alloc) + sizeof(struct sl_peer) +
-	sizeof(struct sl_cold_peer) <= 512, "an allocation with a peer and all records takes 512 bytes at most");
+_Static_assert(sizeof(struct sl_alloc) + sizeof(struct sl_cold_alloc) + sizeof(struct sl_peer) + sizeof(struct sl_cold_peer) == 444,
+	"an allocation with a peer and all indexes takes 512 bytes at most: see README.md for what they take");
 
 /* An allocation on its way to another five-tuple (RFC 8016): the Refresh from there was answered, and until its first data comes from there, both reach it. */
 struct sl_moving {
@@ -106,6 +106,8 @@ struct sl_sessions {
 	struct sl_wheel wheel;    /* one node per allocation */
 	const struct sl_ip *relay; /* [ports.n_relay] */
 	struct sl_cold_view cold; /* this worker's cold records: cold.allocs[i] mirrors allocs[i] */
+	struct sl_cold_locals *locals; /* what they call the node's addresses, */
+	uint16_t *listener_number, *relay_number; /* and each one's number: [n_listeners], [ports.n_relay] */
 	struct sl_prng prng;
 	struct sl_known *known;   /* told of clients and of peers' addresses; may be NULL */
 	struct sl_cold *cold_memory; /* NULL in tests: the records above are private then */

@@ -95,3 +95,25 @@ int sl_cold_prepare(struct sl_cold *c, unsigned n_workers)
 	c->n_workers = n_workers;
 	return 0;
 }
+
+uint16_t sl_cold_local(struct sl_cold_locals *t, const struct sl_endpoint *local)
+{
+	if (t->n > SL_COLD_MAX_LOCALS) /* whoever died may have scribbled here */
+		t->n = SL_COLD_MAX_LOCALS;
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (sl_endpoint_eq(&t->at[i], local))
+			return (uint16_t)i;
+	}
+	if (t->n == SL_COLD_MAX_LOCALS)
+		return SL_COLD_NO_LOCAL;
+	t->at[t->n] = *local;
+	return (uint16_t)t->n++;
+}
+
+bool sl_cold_local_at(const struct sl_cold_locals *t, uint16_t number, struct sl_endpoint *out)
+{
+	if (number >= t->n || number >= SL_COLD_MAX_LOCALS)
+		return false;
+	*out = t->at[number];
+	return true;
+}

@@ -54,24 +54,24 @@ uint64_t sl_known_hash_peer(const struct sl_known *k, const struct sl_ip *peer, 
 	return keyed(k, &of, sizeof of);
 }
 
-static _Atomic uint32_t *bucket_of(const struct sl_known *k, unsigned w, uint64_t hash)
+static _Atomic uint16_t *bucket_of(const struct sl_known *k, unsigned w, uint64_t hash)
 {
 	size_t bucket = (size_t)w * ((size_t)k->mask + 1) + ((uint32_t)hash & k->mask);
 
 	return &k->slots[bucket * SL_KNOWN_BUCKET_SLOTS];
 }
 
-static uint32_t fingerprint(uint64_t hash)
+static uint16_t fingerprint(uint64_t hash)
 {
-	uint32_t f = (uint32_t)(hash >> 32);
+	uint16_t f = (uint16_t)(hash >> 32);
 
 	return f ? f : 1;
 }
 
 /* Change the first slot of the bucket that holds from. */
-static void replace(struct sl_known *k, unsigned w, uint64_t hash, uint32_t from, uint32_t to)
+static void replace(struct sl_known *k, unsigned w, uint64_t hash, uint16_t from, uint16_t to)
 {
-	_Atomic uint32_t *slot = bucket_of(k, w, hash);
+	_Atomic uint16_t *slot = bucket_of(k, w, hash);
 
 	for (int i = 0; i < SL_KNOWN_BUCKET_SLOTS; i++) {
 		if (atomic_load_explicit(&slot[i], memory_order_relaxed) == from) {
@@ -93,8 +93,8 @@ void sl_known_remove(struct sl_known *k, unsigned w, uint64_t hash)
 
 bool sl_known_has(const struct sl_known *k, unsigned w, uint64_t hash)
 {
-	const _Atomic uint32_t *slot = bucket_of(k, w, hash);
-	uint32_t want = fingerprint(hash);
+	const _Atomic uint16_t *slot = bucket_of(k, w, hash);
+	uint16_t want = fingerprint(hash);
 	unsigned hits = 0;
 
 	for (int i = 0; i < SL_KNOWN_BUCKET_SLOTS; i++)

@@ -4,7 +4,8 @@
 
 /* Index of flows that are known (authenticated clients; peers with a permission): fingerprints written by owners only,
  * read by every worker, so that a packet that arrived elsewhere is handed over through the ring for known or the ring
- * for unknown flows. A false "known" (1 in 2^29 a look-up or so) only lets a packet use the better ring.
+ * for unknown flows. A false "known" (one look-up in 4,000, and nobody
+ * without the key finds out which) only lets a packet use the better ring.
  *
  * Process memory. Writer of part w: worker w (relaxed stores of single words). Readers: all (relaxed). */
 
@@ -15,14 +16,14 @@
 #include "dataplane/session/flow.h"
 
 enum {
-	SL_KNOWN_BUCKET_SLOTS = 16,
+	SL_KNOWN_BUCKET_SLOTS = 32, /* a cache line */
 	SL_KNOWN_MEDIA = 0x100, /* beside the index of a media address, where sl_known_hash_peer() wants a relay address */
 };
 
 struct sl_known {
 	unsigned n_workers;
 	uint32_t mask;           /* buckets per worker, a power of two, less one */
-	_Atomic uint32_t *slots; /* [n_workers][buckets][SL_KNOWN_BUCKET_SLOTS]; 0 = empty */
+	_Atomic uint16_t *slots; /* [n_workers][buckets][SL_KNOWN_BUCKET_SLOTS]; 0 = empty */
 	struct sl_hash_key key;
 };
 

@@ -27,7 +27,7 @@ void sl_peer_cold_write(struct sl_sessions *s, uint32_t peer)
 	c->alloc = p->alloc;
 	c->permission_expires_s = p->permission_expires_s;
 	c->channel_expires_s = p->channel_expires_s;
-	c->ip = p->ip;
+	memcpy(c->ip, p->ip.b, sizeof c->ip);
 	c->port_be = p->port_be;
 	c->channel = p->channel;
 	atomic_store_explicit(&c->valid, s->allocs[p->alloc].generation + 1, memory_order_release);

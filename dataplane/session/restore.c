@@ -29,39 +29,58 @@ static bool ip_sane(const struct sl_ip *ip)
 	return !sl_ip_eq(ip, &none) && ip->b[0] != 0xff;
 }
 
+_Static_assert(SL_TURN_MAX_REALMS - 1 <= UINT8_MAX, "what a record says is an index");
+
 static bool auth_sane(const struct sl_cold_auth *auth)
 {
-	return (auth->key_len == 16 || auth->key_len == 20 || auth->key_len == 32) && auth->sha256 <= 1 &&
-		auth->username_len <= SL_COLD_USERNAME_MAX && auth->realm < SL_TURN_MAX_REALMS &&
+	return (auth->key_len == 16 || auth->key_len == 20 || auth->key_len == 32) && auth->username_len <= SL_COLD_USERNAME_MAX &&
 		(auth->flags & ~(SL_ALLOC_IS_RESTRICTED | SL_ALLOC_IS_MOBILE)) == 0;
+}
+
+/* The listener that a record names by number; -1: it names none that is still there. */
+static int listener_of(const struct sl_sessions *s, const struct sl_restore_ops *ops, uint16_t number, struct sl_endpoint *out)
+{
+	int listener = sl_cold_local_at(s->locals, number, out) ? ops->listener_of(ops->ctx, out) : -1;
+
+	return listener >= 0 && (unsigned)listener < s->n_listeners ? listener : -1;
+}
+
+/* And a relay address. */
+static int relay_of(const struct sl_sessions *s, const struct sl_restore_ops *ops, uint16_t number, struct sl_endpoint *out)
+{
+	int relay = sl_cold_local_at(s->locals, number, out) ? ops->relay_of(ops->ctx, &out->ip) : -1;
+
+	return relay >= 0 && (unsigned)relay < s->ports.n_relay ? relay : -1;
 }
 
 /* A stream's connection died with the process, and with it goes the allocation; a mobile client may come back to his at another five-tuple. UDP clients
  * are where they were. False: not to be taken up. */
-static bool client_flow(const struct sl_sessions *s, const struct sl_restore_ops *ops, const struct sl_cold_alloc *rec, int listener, uint32_t index,
-	struct sl_flow *out)
+static bool client_flow(const struct sl_sessions *s, const struct sl_restore_ops *ops, const struct sl_cold_alloc *rec, uint32_t index, struct sl_flow *out)
 {
-	const struct sl_endpoint client = {rec->client, rec->client_port_be}, server = {rec->server, rec->server_port_be};
+	const struct sl_endpoint client = {rec->client, rec->client_port_be};
+	struct sl_endpoint server;
 	bool mobile = rec->auth.flags & SL_ALLOC_IS_MOBILE;
+	int listener = listener_of(s, ops, rec->server, &server);
 
-	if (listener < 0 || (unsigned)listener >= s->n_listeners)
+	if (listener < 0 || sl_ip_is_v4(&client.ip) != sl_ip_is_v4(&server.ip) || rec->over >= SL_TURN_N_TRANSPORTS)
 		return false;
-	*out = (struct sl_flow){.ip = rec->client, .port_be = rec->client_port_be, .listener = (uint16_t)listener, .transport = rec->transport};
-	if (sl_flow_is_stream(out)) {
-		*out = sl_flow_lost(out, index);
-		return mobile;
-	}
-	return rec->transport == IPPROTO_UDP && (mobile || ops->owner_of(ops->ctx, &client, &server) == s->worker);
+	*out = (struct sl_flow){.ip = client.ip, .port_be = client.port_be, .listener = (uint16_t)listener, .transport = IPPROTO_UDP};
+	if (rec->over == SL_TURN_OVER_UDP)
+		return mobile || ops->owner_of(ops->ctx, &client, &server) == s->worker;
+	out->transport = sl_stream_transport(rec->over, SL_STREAM_MAX_THREADS, 0, 0);
+	*out = sl_flow_lost(out, index);
+	return mobile;
 }
 
 /* Its second relayed address, if it has one: the index, SL_NO_RELAY2, or negative when the record does not check. */
-static int second_relay(const struct sl_sessions *s, const struct sl_restore_ops *ops, const struct sl_cold_alloc *rec)
+static int second_relay(const struct sl_sessions *s, const struct sl_restore_ops *ops, const struct sl_cold_alloc *rec, const struct sl_ip *first)
 {
+	struct sl_endpoint second;
+
 	if (rec->relay2_port_be == 0)
 		return SL_NO_RELAY2;
-	int relay = ops->relay_of(ops->ctx, &rec->relay2);
-	bool ok = relay >= 0 && (unsigned)relay < s->ports.n_relay && sl_ip_is_v4(&rec->relay2) != sl_ip_is_v4(&rec->relay);
-	return ok ? relay : -1;
+	int relay = relay_of(s, ops, rec->relay2, &second);
+	return relay >= 0 && sl_ip_is_v4(&second.ip) != sl_ip_is_v4(first) ? relay : -1;
 }
 
 static bool claim_ports(struct sl_sessions *s, int relay, uint16_t port_be, int relay2, uint16_t port2_be)
@@ -79,17 +98,15 @@ static bool take_alloc(struct sl_sessions *s, const struct sl_restore_ops *ops, 
         const struct sl_cold_alloc *rec, uint32_t index)
 {
 	struct sl_alloc *a = &s->allocs[index];
-	const struct sl_endpoint server = {rec->server, rec->server_port_be};
+	struct sl_endpoint relayed;
 	struct sl_flow f;
 
 	if (rec->valid == 0 || rec->valid > GENERATION_LIMIT || rec->expires_s <= now_s ||
 		!expiry_sane(rec->expires_s, now_s) || rec->client_port_be == 0 || rec->relay_port_be == 0 ||
-		!ip_sane(&rec->client) || !auth_sane(&rec->auth) ||
-		sl_ip_is_v4(&rec->client) != sl_ip_is_v4(&rec->server))
+		!ip_sane(&rec->client) || !auth_sane(&rec->auth))
 		return false;
-	int relay = ops->relay_of(ops->ctx, &rec->relay), relay2 = second_relay(s, ops, rec);
-	if (relay < 0 || (unsigned)relay >= s->ports.n_relay || relay2 < 0 ||
-		!client_flow(s, ops, rec, ops->listener_of(ops->ctx, &server), index, &f) ||
+	int relay = relay_of(s, ops, rec->relay, &relayed), relay2 = relay < 0 ? -1 : second_relay(s, ops, rec, &relayed.ip);
+	if (relay < 0 || relay2 < 0 || !client_flow(s, ops, rec, index, &f) ||
 		sl_alloc_find(s, &f, sl_hash_flow(&s->hash_key, &f)) != SL_NONE ||
 		!claim_ports(s, relay, rec->relay_port_be, relay2, rec->relay2_port_be))
 		return false;
@@ -110,10 +127,10 @@ static bool take_alloc(struct sl_sessions *s, const struct sl_restore_ops *ops, 
 		.created_s = rec->created_s < now_s ? rec->created_s : now_s,
 		.to_peer_bytes = rec->to_peer_bytes,
 		.to_client_bytes = rec->to_client_bytes,
-		.to_peer_packets_lo = (uint32_t)rec->to_peer_packets,
-		.to_peer_packets_hi = (uint16_t)(rec->to_peer_packets >> 32),
-		.to_client_packets_lo = (uint32_t)rec->to_client_packets,
-		.to_client_packets_hi = (uint16_t)(rec->to_client_packets >> 32),
+		.to_peer_packets_lo = rec->to_peer_packets_lo,
+		.to_peer_packets_hi = rec->to_peer_packets_hi,
+		.to_client_packets_lo = rec->to_client_packets_lo,
+		.to_client_packets_hi = rec->to_client_packets_hi,
 	};
 	if (sl_alloc_link(s, index) == 0)
 		return true;
@@ -125,13 +142,13 @@ static bool take_alloc(struct sl_sessions *s, const struct sl_restore_ops *ops, 
 }
 
 /* Does the allocation hold a record that this one cannot stand beside? */
-static bool peer_clashes(const struct sl_sessions *s, const struct sl_alloc *a, const struct sl_cold_peer *rec)
+static bool peer_clashes(const struct sl_sessions *s, const struct sl_alloc *a, const struct sl_cold_peer *rec, const struct sl_ip *ip)
 {
 	for (uint32_t i = a->peers; i != SL_NONE; i = s->peers[i].next) {
 		const struct sl_peer *p = &s->peers[i];
 		if (rec->channel != 0 && p->channel == rec->channel)
 			return true;
-		if (sl_ip_eq(&p->ip, &rec->ip) &&
+		if (sl_ip_eq(&p->ip, ip) &&
 			(p->channel == 0 || rec->channel == 0 || p->port_be == rec->port_be))
 			return true;
 	}
@@ -143,24 +160,25 @@ static bool take_peer(struct sl_sessions *s, const struct sl_restore_ops *ops, u
 {
 	struct sl_alloc *a = &s->allocs[alloc];
 	struct sl_endpoint seen;
+	struct sl_ip ip;
 	bool channel_ok = rec->channel == 0
 		? rec->port_be == 0 && rec->channel_expires_s == 0
 		: rec->channel >= SL_CHANNEL_MIN && rec->channel <= SL_CHANNEL_MAX_RFC5766 && rec->port_be != 0;
 
-	if (a->expires_s == 0 || rec->valid != a->generation + 1 || !channel_ok || !ip_sane(&rec->ip) ||
-		!sl_alloc_relayed(s, a, &rec->ip, &seen) ||
+	memcpy(ip.b, rec->ip, sizeof ip.b);
+	if (a->expires_s == 0 || rec->valid != a->generation + 1 || !channel_ok || !ip_sane(&ip) || !sl_alloc_relayed(s, a, &ip, &seen) ||
 		!expiry_sane(rec->permission_expires_s, now_s) || !expiry_sane(rec->channel_expires_s, now_s) ||
-		a->n_peers == UINT16_MAX || peer_clashes(s, a, rec))
+		a->n_peers == UINT16_MAX || peer_clashes(s, a, rec, &ip))
 		return false;
 	s->peers[index] = (struct sl_peer){
-		.ip = rec->ip,
+		.ip = ip,
 		.port_be = rec->port_be,
 		.channel = rec->channel,
 		.permission_expires_s = rec->permission_expires_s,
 		.channel_expires_s = rec->channel_expires_s,
 		.next = SL_NONE,
 		.alloc = alloc,
-		.own_address = ops->relay_of(ops->ctx, &rec->ip) >= 0 || (ops->is_own && ops->is_own(ops->ctx, &rec->ip)),
+		.own_address = ops->relay_of(ops->ctx, &ip) >= 0 || (ops->is_own && ops->is_own(ops->ctx, &ip)),
 	};
 	sl_peer_link(s, index);
 	return true;

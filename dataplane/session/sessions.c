@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "dataplane/session/internal.h"
+#include "dataplane/stream/stream.h"
 
 enum {
 	GENERATION_MASK = 0xffffff,
@@ -56,6 +57,15 @@ static int init_cold(struct sl_sessions *s, const struct sl_sessions_params *p,
         void *(*zalloc)(const char *what, size_t bytes))
 {
 	s->cold_memory = p->cold;
+	s->listener_number = (uint16_t *)zalloc("numbers of listeners", p->n_listeners * sizeof *s->listener_number);
+	s->relay_number = (uint16_t *)zalloc("numbers of relay addresses", p->n_relay * sizeof *s->relay_number);
+	s->locals = p->cold ? &p->cold->locals : (struct sl_cold_locals *)zalloc("cold addresses", sizeof *s->locals);
+	if (!s->listener_number || !s->relay_number || !s->locals)
+		return -ENOMEM;
+	for (unsigned i = 0; i < p->n_listeners; i++)
+		s->listener_number[i] = sl_cold_local(s->locals, &p->listeners[i]);
+	for (unsigned i = 0; i < p->n_relay; i++)
+		s->relay_number[i] = sl_cold_local(s->locals, &(struct sl_endpoint){p->relay[i], 0});
 	if (p->cold) {
 		if (s->n_allocs > p->cold->n_allocs / p->n_workers || s->n_peers > p->cold->n_peers / p->n_workers)
 			return -EINVAL;
@@ -122,7 +132,10 @@ void sl_sessions_free(struct sl_sessions *s, void (*release)(void *))
 	release(s->wheel.nodes);
 	release(s->ports.alloc);
 	release(s->ports.used);
+	release(s->listener_number);
+	release(s->relay_number);
 	if (!s->cold_memory) {
+		release(s->locals);
 		release(s->cold.allocs);
 		release(s->cold.peers);
 	}
@@ -148,8 +161,10 @@ static void note_counts(struct sl_cold_alloc *c, const struct sl_alloc *a)
 {
 	__atomic_store_n(&c->to_peer_bytes, a->to_peer_bytes, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->to_client_bytes, a->to_client_bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->to_peer_packets, sl_alloc_to_peer_packets(a), __ATOMIC_RELAXED);
-	__atomic_store_n(&c->to_client_packets, sl_alloc_to_client_packets(a), __ATOMIC_RELAXED);
+	__atomic_store_n(&c->to_peer_packets_lo, a->to_peer_packets_lo, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->to_peer_packets_hi, a->to_peer_packets_hi, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->to_client_packets_lo, a->to_client_packets_lo, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->to_client_packets_hi, a->to_client_packets_hi, __ATOMIC_RELAXED);
 }
 
 void sl_sessions_note_counts(struct sl_sessions *s)
@@ -165,24 +180,19 @@ void sl_sessions_note_counts(struct sl_sessions *s)
 /* Who the client is, of a record that is invalid now. */
 static void cold_client(struct sl_sessions *s, struct sl_cold_alloc *c, const struct sl_alloc *a)
 {
-	const struct sl_endpoint *server = &s->listeners[a->client.listener];
-
 	c->client_port_be = a->client.port_be;
-	c->server_port_be = server->port_be;
 	c->client = a->client.ip;
-	c->server = server->ip;
-	c->transport = a->client.transport;
+	c->server = s->listener_number[a->client.listener];
+	c->over = (uint8_t)sl_flow_over(&a->client);
 }
 
 /* Its relayed addresses, of a record that is invalid now. */
 static void cold_relays(struct sl_sessions *s, struct sl_cold_alloc *c, const struct sl_alloc *a)
 {
-	static const struct sl_ip none;
-
 	c->relay_port_be = a->relay_port_be;
-	c->relay = s->relay[a->relay];
+	c->relay = s->relay_number[a->relay];
 	c->relay2_port_be = a->relay2_port_be;
-	c->relay2 = a->relay2 == SL_NO_RELAY2 ? none : s->relay[a->relay2];
+	c->relay2 = a->relay2 == SL_NO_RELAY2 ? SL_COLD_NO_LOCAL : s->relay_number[a->relay2];
 }
 
 static void cold_write(struct sl_sessions *s, uint32_t alloc, uint32_t now_s, const struct sl_cold_auth *auth)
@@ -231,8 +241,20 @@ void sl_alloc_arm_by(struct sl_sessions *s, uint32_t alloc, uint32_t due_s)
 {
 	const struct sl_wheel_node *n = &s->wheel.nodes[alloc];
 
-	if (n->slot == SL_NONE || n->due_s > due_s)
+	if (n->due_s == 0 || n->due_s > due_s)
 		sl_wheel_arm(&s->wheel, alloc, due_s);
+}
+
+/* Buckets of a new session are full. Where sessions have no limits nobody ever writes to a meter, and its memory stays untouched: looking does not make it
+ * resident. */
+static void fill_meters(struct sl_meter m[SL_METER_N_DIRECTIONS])
+{
+	static const struct sl_meter full;
+
+	for (unsigned i = 0; i < SL_METER_N_DIRECTIONS; i++) {
+		if (memcmp(&m[i], &full, sizeof full) != 0)
+			m[i] = full;
+	}
 }
 
 static uint32_t *port_of(struct sl_sessions *s, unsigned relay, uint16_t port_be)
@@ -280,7 +302,7 @@ uint32_t sl_alloc_create(struct sl_sessions *s, const struct sl_flow *f, unsigne
 		.realm = auth->realm,
 		.connections = SL_NONE,
 	};
-	memset(s->meters[alloc], 0, sizeof s->meters[alloc]);
+	fill_meters(s->meters[alloc]);
 	sl_channels_cache(s, alloc);
 	if (sl_alloc_link(s, alloc) != 0) {
 		a->expires_s = 0;

@@ -13,40 +13,40 @@ void sl_wheel_init(struct sl_wheel *w, struct sl_wheel_node *nodes, uint32_t n, 
 	for (uint32_t i = 0; i < SL_WHEEL_SLOTS; i++)
 		w->head[i] = SL_NONE;
 	for (uint32_t i = 0; i < n; i++)
-		nodes[i].slot = SL_NONE;
+		nodes[i].due_s = 0;
 }
 
 void sl_wheel_cancel(struct sl_wheel *w, uint32_t node)
 {
 	struct sl_wheel_node *n = &w->nodes[node];
 
-	if (n->slot == SL_NONE)
+	if (n->due_s == 0)
 		return;
 	if (w->cursor == node)
 		w->cursor = n->next;
 	if (n->prev == SL_NONE)
-		w->head[n->slot] = n->next;
+		w->head[n->due_s % SL_WHEEL_SLOTS] = n->next;
 	else
 		w->nodes[n->prev].next = n->next;
 	if (n->next != SL_NONE)
 		w->nodes[n->next].prev = n->prev;
-	n->slot = SL_NONE;
+	n->due_s = 0;
 }
 
 void sl_wheel_arm(struct sl_wheel *w, uint32_t node, uint32_t due_s)
 {
 	struct sl_wheel_node *n = &w->nodes[node];
 	uint32_t tick = due_s > w->now_s ? due_s : w->now_s + 1;
+	uint32_t *head = &w->head[tick % SL_WHEEL_SLOTS];
 
 	sl_wheel_cancel(w, node);
-	n->due_s = due_s;
-	n->slot = tick % SL_WHEEL_SLOTS;
+	n->due_s = tick;
 	n->prev = SL_NONE;
-	n->next = w->head[n->slot];
+	n->next = *head;
 	/* Put before the cursor, so a node armed for a later lap of the slot being run is not met in this one. */
 	if (n->next != SL_NONE)
 		w->nodes[n->next].prev = node;
-	w->head[n->slot] = node;
+	*head = node;
 }
 
 uint32_t sl_wheel_pop(struct sl_wheel *w, uint32_t now_s)

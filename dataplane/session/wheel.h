@@ -11,8 +11,7 @@ enum { SL_WHEEL_SLOTS = 4096 }; /* longer waits go round again */
 
 struct sl_wheel_node {
 	uint32_t next, prev; /* index of node, or SL_NONE */
-	uint32_t due_s;
-	uint32_t slot;       /* SL_NONE when not armed */
+	uint32_t due_s;      /* the tick, and by its low bits the slot; 0 = not armed */
 };
 
 struct sl_wheel {

@@ -93,22 +93,22 @@ static void an_allocation_with_one_thing_wrong_is_dropped(void **state)
 		case 1: rec->expires_s = r.now.s; break;
 		case 2: rec->expires_s = r.now.s + 86400 + 601; break;
 		case 3: rec->client_port_be = 0; break;
-		case 4: rec->server_port_be++; break;
+		case 4: rec->server = rec->relay; break; /* no listener */
 		case 5: rec->relay_port_be = 0; break;
 		case 6: rec->relay_port_be = htons(RIG_PORT_MAX + 1); break;
 		case 7: rec->relay_port_be = other->relay_port_be; rec->relay = other->relay; break;
 		case 8: rec->client = rig_ip("2001:db8::5"); break;
 		case 9: rec->client = rig_ip("224.0.0.1"); break;
-		case 10: rec->relay = rig_ip("192.0.2.9"); break;
-		case 11: rec->server = rig_ip("192.0.2.9"); break;
+		case 10: rec->relay = SL_COLD_NO_LOCAL; break;
+		case 11: rec->server = (uint16_t)r.cold->locals.n; break;
 		case 12: rec->auth.key_len = 24; break;
-		case 13: rec->auth.sha256 = 2; break;
+		case 13: rec->over = SL_TURN_OVER_TCP; break; /* and not mobile */
 		case 14: rec->auth.username_len = SL_COLD_USERNAME_MAX + 1; break;
-		case 16: rec->transport = 6; break;
+		case 16: rec->over = SL_TURN_N_TRANSPORTS; break;
 		case 17: rec->relay2_port_be = htons(RIG_PORT_MAX); break; /* of no address */
 		case 18: rec->relay2_port_be = htons(RIG_PORT_MAX); rec->relay2 = rec->relay; break;
 		case 19: rec->auth.flags = SL_ALLOC_IS_TCP; break;
-		case 20: rec->auth.realm = SL_TURN_MAX_REALMS; break;
+		case 20: rec->auth.flags = SL_ALLOC_IS_MOVING; break;
 		default: rec->client = other->client; rec->client_port_be = other->client_port_be; break;
 		}
 		restart();
@@ -131,13 +131,17 @@ static void a_peer_with_one_thing_wrong_is_dropped(void **state)
 		case 3: rec->alloc = 5; break; /* nobody's */
 		case 4: rec->permission_expires_s = UINT32_MAX; break;
 		case 5: rec->channel_expires_s = UINT32_MAX; break;
-		case 6: rec->ip = rig_ip("2001:db8::5"); break;
+		case 6: {
+			const struct sl_ip other = rig_ip("2001:db8::5");
+			memcpy(rec->ip, other.b, sizeof rec->ip);
+			break;
+		}
 		case 7: rec->port_be = 0; break;
 		case 8: rec->channel = 0x3fff; break;
 		case 9: rec->channel = 0x8000; break;
 		case 10: rec->channel = 0x4001; break; /* bound already */
 		case 11: plain->port_be = 7; break;
-		default: plain->ip = rec->ip; break; /* a plain record beside the channel's */
+		default: memcpy(plain->ip, rec->ip, sizeof rec->ip); break; /* a plain record beside the channel's */
 		}
 		restart();
 		assert_int_equal(r.sessions[0].n_active, 2);
@@ -246,6 +250,45 @@ static void counts_survive(void **state)
 	assert_int_equal(e.to_peer_bytes + e.to_client_bytes + e.to_peer_packets + e.to_client_packets, 0);
 }
 
+/* A listener or relay address has one number, now and for who reads the records later. */
+static void numbers_of_local_addresses(void **state)
+{
+	struct sl_cold_locals *t = (struct sl_cold_locals *)calloc(1, sizeof *t);
+	struct sl_endpoint local = rig_endpoint("192.0.2.1:1000"), found;
+
+	assert_non_null(t);
+	assert_false(sl_cold_local_at(t, 0, &found));
+	for (uint16_t i = 0; i < SL_COLD_MAX_LOCALS; i++, local.port_be++)
+		assert_int_equal(sl_cold_local(t, &local), i);
+	assert_int_equal(sl_cold_local(t, &local), SL_COLD_NO_LOCAL);
+	assert_false(sl_cold_local_at(t, SL_COLD_NO_LOCAL, &found));
+	for (uint16_t i = SL_COLD_MAX_LOCALS; i-- > 0;) {
+		local.port_be--;
+		assert_int_equal(sl_cold_local(t, &local), i);
+		assert_true(sl_cold_local_at(t, i, &found) && sl_endpoint_eq(&found, &local));
+	}
+	/* Scribbled over. */
+	t->n = UINT32_MAX;
+	assert_false(sl_cold_local_at(t, SL_COLD_MAX_LOCALS, &found));
+	local.ip = rig_ip("192.0.2.2");
+	assert_int_equal(sl_cold_local(t, &local), SL_COLD_NO_LOCAL);
+	assert_int_equal(t->n, SL_COLD_MAX_LOCALS);
+	free(t);
+}
+
+/* Where the table does not say what it said, its records are not believed, and new ones are. */
+static void a_scribbled_table_of_local_addresses(void **state)
+{
+	for (uint32_t i = 0; i < r.cold->locals.n; i++)
+		r.cold->locals.at[i].ip = rig_ip("192.0.2.9");
+	restart();
+	assert_int_equal(r.sessions[0].n_active, 0);
+	assert_int_equal(client_allocate(&c), 0);
+	restart();
+	assert_int_equal(r.sessions[0].n_active, 1);
+	assert_true(client_alloc(&c) != SL_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +300,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_of_another_number_of_workers_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clock_that_went_back_costs_no_allocation, setup, teardown),
 		cmocka_unit_test_setup_teardown(counts_survive, setup, teardown),
+		cmocka_unit_test(numbers_of_local_addresses),
+		cmocka_unit_test_setup_teardown(a_scribbled_table_of_local_addresses, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
