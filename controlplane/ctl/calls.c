@@ -27,16 +27,6 @@ static const char *seconds(long long ms, char *buf)
 	return buf;
 }
 
-static const char *clock_of(long long unix_ms, char *buf)
-{
-	time_t s = (time_t)(unix_ms / 1000);
-	struct tm tm;
-
-	gmtime_r(&s, &tm);
-	strftime(buf, CTL_CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm);
-	return buf;
-}
-
 static void print_more(const json_t *answer, const char *member)
 {
 	size_t shown = json_array_size(json_object_get(answer, member));
@@ -228,24 +218,6 @@ int ctl_registration_remove(const struct ctl *c)
 
 /* ---- call detail records ---- */
 
-static int print_csv(const struct ctl *c)
-{
-	char *query = ctl_query(c, "/v1/cdrs?format=csv"), *text;
-	long status = ctl_fetch(c, "GET", query, NULL, &text);
-
-	free(query);
-	if (status < 0)
-		return (int)-status;
-	if (status != 200) {
-		json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
-		free(text);
-		return ctl_complain(status, answer);
-	}
-	fputs(text ? text : "", stdout);
-	free(text);
-	return CTL_OK;
-}
-
 int ctl_cdr_list(const struct ctl *c)
 {
 	static const char *const heads[] = {"BEGUN (UTC)", "CALL", "LEG", "FROM", "TO", "USER OR TRUNK", ">DURATION", ">STATUS", "CAUSE", ">MOS"};
@@ -254,15 +226,19 @@ int ctl_cdr_list(const struct ctl *c)
 	json_t *answer, *o;
 	size_t i;
 
-	if (c->csv)
-		return print_csv(c);
+	if (c->csv) {
+		char *query = ctl_query(c, "/v1/cdrs?format=csv");
+		int csv_rc = ctl_print_csv(c, query);
+		free(query);
+		return csv_rc;
+	}
 	int rc = get_list(c, "/v1/cdrs", &answer);
 	if (rc != CTL_OK || !answer)
 		return rc;
 	ctl_table_begin(&t, sizeof heads / sizeof heads[0], heads);
 	json_array_foreach(json_object_get(answer, "cdrs"), i, o)
 	{
-		ctl_cell(&t, 0, "%s", clock_of(ctl_int(o, "begun_unix_ms"), buf));
+		ctl_cell(&t, 0, "%s", ctl_clock(ctl_int(o, "begun_unix_ms"), buf));
 		ctl_cell(&t, 1, "%s", ctl_text(o, "call"));
 		ctl_cell(&t, 2, "%s", ctl_text(o, "direction"));
 		ctl_cell(&t, 3, "%s", ctl_text(o, "from"));
@@ -275,8 +251,7 @@ int ctl_cdr_list(const struct ctl *c)
 			ctl_cell(&t, 9, "%.2f", real_of(json_object_get(o, "media"), "mos"));
 	}
 	ctl_table_print(&t);
-	if (ctl_text(answer, "next")[0])
-		printf("older ones with --after %s\n", ctl_text(answer, "next"));
+	ctl_print_older(answer);
 	json_decref(answer);
 	return CTL_OK;
 }
@@ -301,7 +276,7 @@ static void print_events(const struct ctl *c, const json_t *answer)
 		snprintf(words, sizeof words, "%s", ctl_text(e, "text"));
 		sl_ladder_plain(words);
 		long long ms = ctl_int(e, "unix_ms");
-		printf("%s.%03lld  %-21s %-12s %s%s%s\n", clock_of(ms, when), ms % 1000, ctl_text(e, "type"), ctl_text(e, "tenant"),
+		printf("%s.%03lld  %-21s %-12s %s%s%s\n", ctl_clock(ms, when), ms % 1000, ctl_text(e, "type"), ctl_text(e, "tenant"),
 		        ctl_text(e, "call"), ctl_text(e, "call")[0] ? "  " : "", words);
 	}
 	fflush(stdout);

@@ -168,10 +168,14 @@ int ctl_change(const struct ctl *c, const char *method, const char *path, const 
 
 char *ctl_query(const struct ctl *c, const char *path)
 {
-	const struct {
-		const char *name, *value;
-	} args[] = {{"limit", c->limit}, {"offset", c->offset}, {"tenant", c->tenant}, {"user", c->user}, {"trunk", c->trunk},
+	const struct ctl_arg args[] = {{"limit", c->limit}, {"offset", c->offset}, {"tenant", c->tenant}, {"user", c->user}, {"trunk", c->trunk},
 	        {"number", c->number}, {"call", c->call}, {"after", c->after}, {"contact", c->contact}};
+
+	return ctl_query_of(path, args, sizeof args / sizeof args[0]);
+}
+
+char *ctl_query_of(const char *path, const struct ctl_arg *args, unsigned n)
+{
 	char *out = NULL;
 	size_t len;
 	FILE *f = open_memstream(&out, &len);
@@ -180,7 +184,7 @@ char *ctl_query(const struct ctl *c, const char *path)
 	if (!f)
 		abort();
 	fputs(path, f);
-	for (unsigned i = 0; i < sizeof args / sizeof args[0]; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (!args[i].value)
 			continue;
 		char *value = ctl_escape(args[i].value);
@@ -190,6 +194,29 @@ char *ctl_query(const struct ctl *c, const char *path)
 	}
 	fclose(f);
 	return out;
+}
+
+int ctl_print_csv(const struct ctl *c, const char *query)
+{
+	char *text;
+	long status = ctl_fetch(c, "GET", query, NULL, &text);
+
+	if (status < 0)
+		return (int)-status;
+	if (status != 200) {
+		json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
+		free(text);
+		return ctl_complain(status, answer);
+	}
+	fputs(text ? text : "", stdout);
+	free(text);
+	return CTL_OK;
+}
+
+void ctl_print_older(const json_t *answer)
+{
+	if (ctl_text(answer, "next")[0])
+		printf("older ones with --after %s\n", ctl_text(answer, "next"));
 }
 
 char *ctl_escape(const char *text)

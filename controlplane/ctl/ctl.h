@@ -96,6 +96,15 @@ long ctl_fetch_bytes(const struct ctl *c, const char *method, const char *path, 
 int ctl_change(const struct ctl *c, const char *method, const char *path, const char *body, const char *what);
 /* "PATH?limit=&offset=&user=..." with what of these was given; free(). */
 char *ctl_query(const struct ctl *c, const char *path);
+/* The same of other arguments; a value NULL = it was not given. */
+struct ctl_arg {
+	const char *name, *value;
+};
+char *ctl_query_of(const char *path, const struct ctl_arg *args, unsigned n);
+/* GET of a list that is CSV, printed as it comes. Returns the exit code. */
+int ctl_print_csv(const struct ctl *c, const char *query);
+/* How to go on in a list that is shown by pages, if there is more of it. */
+void ctl_print_older(const json_t *answer);
 /* GET path: *answer on 200. Otherwise says why and returns the exit code; with --json prints the answer and
  * returns with *answer NULL. */
 int ctl_get(const struct ctl *c, const char *path, json_t **answer);
@@ -124,6 +133,7 @@ void ctl_table_print(struct ctl_table *t); /* and free */
 
 /* Numbers for people. buf: CTL_CELL_MAX; returned. */
 const char *ctl_duration(long long seconds, char *buf); /* "3 d 4 h", "12 min 5 s" */
+const char *ctl_clock(long long unix_ms, char *buf);     /* "2026-11-21 15:04:05", UTC; "-" = never (0) */
 const char *ctl_rate(double per_second, char *buf);     /* "1.23 M" */
 const char *ctl_bytes(double bytes, char *buf);         /* "1.2 GB" */
 

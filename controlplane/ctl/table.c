@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void ctl_table_begin(struct ctl_table *t, unsigned n, const char *const heads[])
 {
@@ -80,6 +81,18 @@ const char *ctl_duration(long long s, char *buf)
 		snprintf(buf, CTL_CELL_MAX, "%lld min %lld s", s / 60, s % 60);
 	else
 		snprintf(buf, CTL_CELL_MAX, "%lld s", s);
+	return buf;
+}
+
+const char *ctl_clock(long long unix_ms, char *buf)
+{
+	time_t s = (time_t)(unix_ms / 1000);
+	struct tm tm;
+
+	if (unix_ms == 0)
+		return "-";
+	gmtime_r(&s, &tm);
+	strftime(buf, CTL_CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm);
 	return buf;
 }
 

@@ -4,76 +4,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 /* TURN: records of allocations, what they add up to, and tables that users are read from. */
-
-/* The path with what was asked for; free(). */
-static char *query_of(const struct ctl *c, const char *path)
-{
-	const struct {
-		const char *name, *value;
-	} args[] = {{"limit", c->limit}, {"user", c->user}, {"realm", c->realm}, {"from", c->from}, {"to", c->to}, {"cursor", c->after},
-	        {"state", c->open ? "open" : NULL}, {"format", c->csv ? "csv" : NULL}};
-	char *out = NULL, separator = '?';
-	size_t len;
-	FILE *f = open_memstream(&out, &len);
-
-	if (!f)
-		abort();
-	fputs(path, f);
-	for (unsigned i = 0; i < sizeof args / sizeof args[0]; i++) {
-		if (!args[i].value)
-			continue;
-		char *value = ctl_escape(args[i].value);
-		fprintf(f, "%c%s=%s", separator, args[i].name, value);
-		separator = '&';
-		free(value);
-	}
-	fclose(f);
-	return out;
-}
-
-static int print_csv(const struct ctl *c, const char *query)
-{
-	char *text;
-	long status = ctl_fetch(c, "GET", query, NULL, &text);
-
-	if (status < 0)
-		return (int)-status;
-	if (status != 200) {
-		json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
-		free(text);
-		return ctl_complain(status, answer);
-	}
-	fputs(text ? text : "", stdout);
-	free(text);
-	return CTL_OK;
-}
 
 /* answer NULL: it was printed, or there is none. */
 static int get(const struct ctl *c, const char *path, json_t **answer)
 {
-	char *query = query_of(c, path);
-	int rc;
+	const struct ctl_arg args[] = {{"limit", c->limit}, {"user", c->user}, {"realm", c->realm}, {"from", c->from}, {"to", c->to}, {"cursor", c->after},
+	        {"state", c->open ? "open" : NULL}, {"format", c->csv ? "csv" : NULL}};
+	char *query = ctl_query_of(path, args, sizeof args / sizeof args[0]);
 
 	*answer = NULL;
-	rc = c->csv ? print_csv(c, query) : ctl_get(c, query, answer);
+	int rc = c->csv ? ctl_print_csv(c, query) : ctl_get(c, query, answer);
 	free(query);
 	return rc;
-}
-
-static const char *clock_of(long long unix_ms, char *buf)
-{
-	time_t s = (time_t)(unix_ms / 1000);
-	struct tm tm;
-
-	if (unix_ms == 0)
-		return "-";
-	gmtime_r(&s, &tm);
-	strftime(buf, CTL_CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm);
-	return buf;
 }
 
 static void bytes_cell(struct ctl_table *t, unsigned column, const json_t *o, const char *member)
@@ -98,7 +42,7 @@ int ctl_turn_records(const struct ctl *c)
 	json_array_foreach(json_object_get(answer, "records"), i, o)
 	{
 		bool ended = json_is_string(json_object_get(o, "end"));
-		ctl_cell(&t, 0, "%s", clock_of(ctl_int(o, "start_unix_ms"), buf));
+		ctl_cell(&t, 0, "%s", ctl_clock(ctl_int(o, "start_unix_ms"), buf));
 		ctl_cell(&t, 1, "%s", ctl_text(o, "user"));
 		ctl_cell(&t, 2, "%s", ctl_text(o, "realm"));
 		ctl_cell(&t, 3, "%s", ctl_text(o, "client"));
@@ -110,8 +54,7 @@ int ctl_turn_records(const struct ctl *c)
 		ctl_cell(&t, 9, "%s%s", ended ? ctl_text(o, "end") : "running", json_is_true(json_object_get(o, "restricted")) ? ", restricted" : "");
 	}
 	ctl_table_print(&t);
-	if (ctl_text(answer, "next")[0])
-		printf("older ones with --after %s\n", ctl_text(answer, "next"));
+	ctl_print_older(answer);
 	json_decref(answer);
 	return CTL_OK;
 }
@@ -162,7 +105,7 @@ static void print_sources(const json_t *answer)
 		ctl_cell(&t, 2, "%lld", ctl_int(o, "users"));
 		ctl_cell(&t, 3, "%lld", ctl_int(o, "realms"));
 		ctl_cell(&t, 4, "%lld", ctl_int(o, "bad_rows"));
-		ctl_cell(&t, 5, "%s", clock_of(ctl_int(o, "read_unix_ms"), buf));
+		ctl_cell(&t, 5, "%s", ctl_clock(ctl_int(o, "read_unix_ms"), buf));
 		ctl_cell(&t, 6, "%lld ms", ctl_int(o, "took_ms"));
 	}
 	ctl_table_print(&t);
