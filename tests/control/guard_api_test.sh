@@ -5,17 +5,9 @@
 # The guard as operators and programs steer it: every request of /v1/guard and every "sluicectl guard", and what each wrong one is told, against a
 # control plane that has no dataplane. What a dataplane does with it is the lab's.
 # usage: guard_api_test.sh SLUICECTL SLUICE_CONTROLPLANE
-set -u
-ctl=$1
-controlplane=$2
-dir=$(mktemp -d /tmp/sluice-test-guard-XXXXXX)
-pid=
-trap '[ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-trap 'exit 1' INT TERM
-export SLUICE_API="$dir/api.sock"
-port=$((20000 + $$ % 10000))
-admin='Authorization: Bearer an-administrators-token'
-failures=0
+ready='guard list'
+group=guard
+. "$(dirname "$0")/api_rig.sh"
 
 cat >"$dir/sluice.conf" <<CONF
 dataplane = { workers = [ 1 ]; socket = "$dir/dp.sock";
@@ -28,49 +20,6 @@ control = { api_socket = "$dir/api.sock"; database = "$dir/db"; api_tcp = "127.0
 CONF
 echo '203.0.113.0/24 # nobody' >"$dir/deny.txt"
 chmod 600 "$dir/sluice.conf"
-
-start() {
-	"$controlplane" --config "$dir/sluice.conf" 2>>"$dir/log" &
-	pid=$!
-	tries=0
-	until "$ctl" guard list >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -lt 100 ] || { echo "the control plane does not start"; cat "$dir/log"; exit 1; }
-		sleep 0.1
-	done
-}
-
-# ask STATUS FILTER METHOD PATH [BODY [HEADER...]]: by TCP as $who; the answer's body fulfils the filter of jq.
-ask() {
-	status=$1 filter=$2 method=$3 path=$4 body=${5-}
-	[ $# -ge 5 ] && shift 5 || shift $#
-	set -- -s -m 20 -o "$dir/out" -D "$dir/head" -w '%{http_code}' -X "$method" -H "$who" "$@"
-	[ -z "$body" ] || set -- "$@" --data-binary "$body"
-	got=$(curl "$@" "http://127.0.0.1:$port$path")
-	if [ "$got" != "$status" ] || ! jq -e "$filter" "$dir/out" >/dev/null; then
-		echo "$method $path: $got (expected $status), expected: $filter"
-		cat "$dir/out"
-		failures=$((failures + 1))
-	fi
-}
-
-# expect STATUS PATTERN ARGUMENT...: exit status of sluicectl, and an extended regular expression that its output has.
-expect() {
-	status=$1
-	pattern=$2
-	shift 2
-	"$ctl" guard "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	got=$?
-	if [ "$got" -ne "$status" ] || ! cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"; then
-		echo "sluicectl guard $*: status $got (expected $status), expected: $pattern"
-		cat "$dir/out" "$dir/err"
-		failures=$((failures + 1))
-	fi
-}
-
-token() { # NAME SCOPES
-	printf 'Authorization: Bearer %s' "$("$ctl" token create "$1" --scopes "$2")"
-}
 
 # ---- the command line by itself
 expect 2 'goes with: status, top, sources, explain' nonsense

@@ -5,17 +5,8 @@
 # SIP's part of the HTTP API as programs use it: accounts with scopes and tenants, ETags, idempotency keys over a restart, large imports,
 # durability. What sluicectl shows of it is sluicectl_test's.
 # usage: sip_api_test.sh SLUICECTL SLUICE_CONTROLPLANE
-set -u
-ctl=$1
-controlplane=$2
-dir=$(mktemp -d /tmp/sluice-test-api-XXXXXX)
-pid=
-trap '[ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-trap 'exit 1' INT TERM
-export SLUICE_API="$dir/api.sock"
-port=$((20000 + $$ % 10000))
-admin='Authorization: Bearer an-administrators-token'
-failures=0
+ready='tenant list'
+. "$(dirname "$0")/api_rig.sh"
 
 cat >"$dir/sluice.conf" <<CONF
 dataplane = { workers = [ 1 ]; socket = "$dir/dp.sock";
@@ -26,37 +17,8 @@ control = { api_socket = "$dir/api.sock"; database = "$dir/db"; api_tcp = "127.0
 CONF
 chmod 600 "$dir/sluice.conf"
 
-start() {
-	"$controlplane" --config "$dir/sluice.conf" 2>>"$dir/log" &
-	pid=$!
-	tries=0
-	until "$ctl" tenant list >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -lt 100 ] || { echo "the control plane does not start"; cat "$dir/log"; exit 1; }
-		sleep 0.1
-	done
-}
-
-# ask STATUS FILTER METHOD PATH [BODY [HEADER...]]: by TCP as $who; the answer's body fulfils the filter of jq.
-ask() {
-	status=$1 filter=$2 method=$3 path=$4 body=${5-}
-	[ $# -ge 5 ] && shift 5 || shift $#
-	set -- -s -m 10 -o "$dir/out" -D "$dir/head" -w '%{http_code}' -X "$method" -H "$who" "$@"
-	[ -z "$body" ] || set -- "$@" --data-binary "$body"
-	got=$(curl "$@" "http://127.0.0.1:$port$path")
-	if [ "$got" != "$status" ] || ! jq -e "$filter" "$dir/out" >/dev/null; then
-		echo "$method $path: $got (expected $status), expected: $filter"
-		cat "$dir/out"
-		failures=$((failures + 1))
-	fi
-}
-
 header() { # NAME: of the last answer
 	sed -n "s/^$1: *//Ip" "$dir/head" | tr -d '\r'
-}
-
-token() { # NAME SCOPES [TENANT]
-	printf 'Authorization: Bearer %s' "$("$ctl" token create "$1" --scopes "$2" ${3:+--tenant "$3"})"
 }
 
 start
