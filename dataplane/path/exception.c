@@ -61,7 +61,7 @@ static int service_of(const struct sl_worker *w, struct sl_pkt *p, unsigned *pro
 		p->listener = l->services[i].mark & (SL_MARK_TURN - 1);
 		return l->services[i].mark;
 	}
-	return peers && *protocol == IPPROTO_TCP && sl_turn_own_port_ok(&w->turn, ntohs(ports[1])) ? SL_MARK_PEER + l->relay : -1;
+	return peers && *protocol == IPPROTO_TCP && sl_turn_own_port_ok(&w->turn, ntohs(ports[1])) ? sl_mark_of_peer(ports[1]) : -1;
 }
 
 static bool is_token(uint8_t c)

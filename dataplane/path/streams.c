@@ -112,7 +112,7 @@ static void mark_peer(struct sl_worker *w, const struct sl_stream_record *r, boo
 {
 	const struct sl_local *l = sl_local_find(w, &r->local.ip);
 	if (l && l->relay != SL_NO_RELAY)
-		mark(w, &r->peer, SL_MARK_PEER + l->relay, known);
+		mark(w, &r->peer, (unsigned)sl_mark_of_peer(r->local.port_be), known);
 }
 
 bool sl_streams_order(void *ctx, const struct sl_stream_record *r)
@@ -258,7 +258,7 @@ static void record(struct sl_worker *w, const struct sl_stream_record *r)
 		answer(w, &r->flow);
 		return;
 	}
-	if (r->kind == SL_STREAM_IN_TCP_CLOSED)
+	if (r->kind == SL_STREAM_IN_TCP_CLOSED || (r->kind == SL_STREAM_IN_TCP_CONNECTED && r->error))
 		mark_peer(w, r, false);
 	else if (r->kind == SL_STREAM_IN_REMOTE)
 		mark(w, &r->peer, SL_MARK_TURN + r->flow.listener, r->on);

@@ -8,8 +8,13 @@
 #include "dataplane/path/context.h"
 #include "dataplane/stream/stream.h"
 
-/* Marks of what reaches Linux for TURN (exception.c): SIP listeners are numbered below. */
-enum { SL_MARK_TURN = 0x100, SL_MARK_PEER = 0x200 /* TCP peers (RFC 6062), by relay address */ };
+/* Marks of what reaches Linux for TURN (exception.c): SIP listeners are numbered below. TCP peers (RFC 6062) go by the relayed port, so that each of their
+ * connections has a mark of its own: one that ends takes no other's along. */
+enum { SL_MARK_TURN = 0x100, SL_MARK_PEER = 0x200 /* and above */ };
+static inline int sl_mark_of_peer(uint16_t relayed_port_be)
+{
+	return ntohs(relayed_port_be); /* from 1024 */
+}
 
 /* The rings of the threads there are. Start thread. */
 void sl_streams_attach_worker(struct sl_worker *w, const struct sl_streams *s);

@@ -212,7 +212,7 @@ static int open_listener(struct sl_stream_thread *t, unsigned worker, const stru
 	return sl_stream_watch(t, &l->h, EPOLLIN);
 }
 
-/* With all that the allocation has: it is over. */
+/* With all that the allocation has: it is over. The guard still knows those that a worker ordered, and is to hear of their ends. */
 static void unlisten(struct sl_stream_thread *t, uint64_t allocation)
 {
 	struct sl_stream_peer_listener *l = listener_of(t, allocation);
@@ -221,7 +221,7 @@ static void unlisten(struct sl_stream_thread *t, uint64_t allocation)
 	for (; p; p = next) {
 		next = LIST_NEXT(p, by_allocation);
 		if (p->allocation == allocation)
-			sl_stream_peer_end(t, p, 0, false);
+			sl_stream_peer_end(t, p, -ECANCELED, p->connection != 0);
 	}
 	if (!l)
 		return;

@@ -6,6 +6,7 @@
   dual          two relayed addresses (RFC 8656 7.2): data to both families, refresh of one of them
   mobility      a ticket moves the allocation to another port, and to TCP (RFC 8016)
   tcp_relay     Connect, ConnectionBind, ConnectionAttempt and their errors (RFC 6062), over TCP and TLS
+  tcp_held      a data connection, by a proxy or without, while others look
   nat           answers from the other port and address (RFC 5780); --argument is the other address, then the other port
   icmp          a closed port of the peer is told (RFC 8656 11.5)
   oauth         third-party authorisation (RFC 7635): --argument is the key id, then a token of at most 600 s, its key, and another of more, its key
@@ -28,6 +29,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stun  # noqa: E402
+import turn_stream  # noqa: E402
 from turn import NoAnswer, Refused, endpoint  # noqa: E402
 from turn_rig import echoed, ended, indications, main, refusal  # noqa: E402
 
@@ -156,6 +158,35 @@ def case_tcp_relay(rig):
     c.close()
     udp = rig.client()
     rig.check("not over UDP (RFC 6062 5.1)", refusal(udp.allocate, transport=6), 400, 442)
+
+
+def case_tcp_held(rig):
+    """A data connection (RFC 6062) that is kept while --ready-file is there. --argument: ADDRESS:PORT of a TCP echo; then, for a way by a proxy, the
+    listener that takes its word and the proxy's own address."""
+    echo = endpoint(rig.args.argument[0])
+
+    def connected(port):
+        if len(rig.args.argument) < 3:
+            return rig.client("tcp")
+        server = endpoint(rig.args.argument[1])
+        header = turn_stream.proxy_header(("203.0.113.7", port), server)
+        return rig.client("tcp", stream=rig.stream(server=server, local=(rig.args.argument[2], 0), proxy=header))
+
+    c, data = connected(1234), connected(1235)
+    c.allocate(transport=6)
+    number = c.request(stun.CONNECT, [(stun.XOR_PEER_ADDRESS, lambda t: stun.xor_address(*echo, t))]).get(stun.CONNECTION_ID)
+    data.realm, data.nonce = c.realm, c.nonce
+    data.request(stun.CONNECTION_BIND, [(stun.CONNECTION_ID, number)])
+    stream = data.socket.detach()[0]
+    stream.settimeout(5)
+    stream.sendall(b"there and back")
+    rig.check("what came back", stream.recv(100), b"there and back")
+    say_ready(rig)
+    end = time.monotonic() + rig.args.seconds
+    while os.path.exists(rig.args.ready_file) and time.monotonic() < end:
+        time.sleep(0.05)
+    stream.close()
+    c.close()
 
 
 def tcp_call(argv):

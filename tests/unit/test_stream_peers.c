@@ -219,6 +219,8 @@ static void peers_are_announced_and_wait(void **state)
 	rig_put(&(struct sl_stream_record){.kind = SL_STREAM_DO_TCP_UNLISTEN, .flow = control, .allocation = 77}, NULL);
 	check_end(data_fd);
 	check_end(peer);
+	rig_expect(SL_STREAM_IN_TCP_CLOSED, &r, NULL); /* for the guard */
+	assert_int_equal(r.connection, 9);
 	rig_expect(SL_STREAM_IN_CLOSED, &r, NULL);
 	rig_wait_for(SL_S_peers_active, 0);
 	close(peer), close(refused), close(data_fd), close(control_fd);

@@ -7,8 +7,10 @@
 
 #include "dataplane/path/streams.h"
 
-#include <rte_ring_elem.h>
+#include <errno.h>
 #include <string.h>
+
+#include <rte_ring_elem.h>
 
 enum { RING = 1 << 10, MARKS = 8, NO_MARK = -1 };
 
@@ -63,16 +65,21 @@ static struct sl_stream_record order(void)
 	return r;
 }
 
-/* What the housekeeper is told next of this address: its trust. */
-static int mark(const char *remote)
+/* What the housekeeper is told next, of this address at this service: its trust. */
+static int mark_of(const char *remote, unsigned service)
 {
 	struct sl_guard_mark m;
 	struct sl_endpoint ep = rig_endpoint(remote);
 	if (rte_ring_sc_dequeue_elem(rig_worker(0)->rings.marks, &m, sizeof m) < 0)
 		return NO_MARK;
 	assert_true(sl_endpoint_eq(&m.remote, &ep));
-	assert_int_equal(m.listener, SL_MARK_TURN + 1);
+	assert_int_equal(m.listener, service);
 	return m.trust;
+}
+
+static int mark(const char *remote)
+{
+	return mark_of(remote, SL_MARK_TURN + 1);
 }
 
 static struct sl_flow flow(const char *client)
@@ -84,6 +91,7 @@ static struct sl_flow flow(const char *client)
 #define CLIENT "192.0.2.10:4000"
 #define CLAIMED "203.0.113.7:1234"
 #define PROXY "192.0.2.11:4001"
+#define PEER "198.51.100.10:80"
 
 static void a_thread_that_was_not_told_is_recalled(void **state)
 {
@@ -92,6 +100,7 @@ static void a_thread_that_was_not_told_is_recalled(void **state)
 	unsigned orders = 0;
 	(void)state;
 	for (; w->streams.recall == 0; orders++) {
+		assert_in_range(orders, 0, RING);
 		sl_streams_known(w, &f, true);
 		assert_int_equal(mark(CLIENT), SL_GUARD_IS_FINAL);
 	}
@@ -156,6 +165,27 @@ static void a_data_connection_is_known_by_where_it_comes_from(void **state)
 	assert_int_equal(mark(CLIENT), SL_GUARD_NOBODY);
 }
 
+/* Peers of TCP allocations: each connection has a mark of its own, which goes with it, also when it never came about. */
+static void a_peer_is_known_while_its_connection_is(void **state)
+{
+	enum { PORT = 50200 };
+	struct sl_worker *w = rig_worker(0);
+	struct sl_stream_record r = {.flow = flow(CLIENT), .connection = 5, .local = rig_endpoint(RIG_RELAY_V4 ":50200"), .peer = rig_endpoint(PEER)};
+	(void)state;
+	r.kind = SL_STREAM_DO_TCP_CONNECT;
+	assert_true(sl_streams_order(w, &r));
+	assert_int_equal(mark_of(PEER, PORT), SL_GUARD_IS_FINAL);
+	r.kind = SL_STREAM_IN_TCP_CONNECTED;
+	put_in(r);
+	assert_int_equal(mark_of(PEER, PORT), NO_MARK);
+	r.error = -ECONNREFUSED;
+	put_in(r);
+	assert_int_equal(mark_of(PEER, PORT), SL_GUARD_NOBODY);
+	r.kind = SL_STREAM_IN_TCP_CLOSED;
+	put_in(r);
+	assert_int_equal(mark_of(PEER, PORT), SL_GUARD_NOBODY);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -163,6 +193,7 @@ int main(void)
 		TEST(a_thread_that_was_not_told_is_recalled),
 		TEST(a_lost_mark_is_told_again),
 		TEST(a_data_connection_is_known_by_where_it_comes_from),
+		TEST(a_peer_is_known_while_its_connection_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
