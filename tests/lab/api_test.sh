@@ -37,7 +37,7 @@ http_status() { # CODE PATH CURL-OPTIONS...
 lab_up
 start_echo || exit 1
 rm -f "$WORK/stream.ready"
-turn_client stream --peer "$PEER_IP4:3480" --sessions 3 --rate 50 --seconds 9 --size 100 --ready-file "$WORK/stream.ready" \
+turn_client stream --peer "$PEER_IP4:3480" --sessions 3 --rate 50 --seconds 110 --size 100 --ready-file "$WORK/stream.ready" \
 	--report "$WORK/stream.json" >/dev/null &
 stream=$!
 wait_ready "$WORK/stream.ready" || exit 1
@@ -89,6 +89,7 @@ check "config check: a wrong one names line and option" \
 check "without a control plane: exit code 3" status_is 3 "$BUILD/controlplane/sluicectl" --socket "$WORK/none.sock" status
 check "an unknown command: exit code 2" status_is 2 ctl frobnicate
 
+stop_client "$WORK/stream.ready"
 wait $stream
 status=$?
 check "meanwhile nothing was lost" is "$status" -eq 0

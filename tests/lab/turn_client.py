@@ -128,8 +128,10 @@ def run_streams(args, links):
     due = [start + interval * i / len(links) for i in range(len(links))]
     end = start + args.seconds
     send_errors = 0
-    while not stopping:
+    while True:
         now = time.monotonic()
+        if stopping:  # what is under way still counts
+            end = min(end, now)
         if now >= end + args.drain or (now >= end and all(t.received == t.sent for t in tracks)):
             break
         if now < end:

@@ -79,7 +79,7 @@ check "DTLS shows it as well" grep -q 'CN = other.test' <(in_client timeout 5 op
 
 # New certificates while TLS clients talk.
 before=$(serial -servername lab.test)
-stream_over tls --seconds 5 --sessions 3 --rate 50 --ready-file "$WORK/tls.ready" --report "$WORK/tls.json" >/dev/null &
+stream_over tls --seconds 110 --sessions 3 --rate 50 --ready-file "$WORK/tls.ready" --report "$WORK/tls.json" >/dev/null &
 talking=$!
 wait_ready "$WORK/tls.ready" || exit 1
 cp "$RUN_DIR/tls/server2.pem" "$RUN_DIR/tls/server.pem"
@@ -89,6 +89,7 @@ check "and the old one serves on" is "$(serial -servername lab.test)" = "$before
 cp "$RUN_DIR/tls/server2.key" "$RUN_DIR/tls/server.key"
 kill -HUP "$DATAPLANE_PID"
 check "with its key it is taken, and new clients see it" sl_wait_for 5 renewed
+stop_client "$WORK/tls.ready"
 wait $talking
 status=$?
 check "connections of before have lost nothing ($(jq -c '{sent,lost,longest_gap_ms}' "$WORK/tls.json"))" is $status -eq 0
