@@ -184,7 +184,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	bool ok;
 
 	host_asked(ssl, session.host);
-	if (sni->asked && session.host[0])
+	if (sni->asked)
 		sni->asked(ssl, session.host);
 	found = choose(sni, session.host);
 	certificate = found ? found->certificate : 0;

@@ -9,7 +9,7 @@
 struct sl_sni;
 
 /* For the clients of `server`, whose own certificate is the default. Belongs to it, and goes when its last connection has gone. NULL = no memory.
- * name: the listener's. asked: told the host that a ClientHello names, in lower case; NULL = nobody wants to know. */
+ * name: the listener's. asked: called for each ClientHello, with the host that it names, in lower case, "" = none; NULL = nobody wants to know. */
 struct sl_sni *sl_sni_new(SSL_CTX *server, const char *name, void (*asked)(SSL *ssl, const char *host));
 /* One more; it is held. Of two for one host the first is seen, the default before all. 0, -ENOMEM, or -ENOENT: the certificate is for no host. */
 int sl_sni_add(struct sl_sni *sni, SSL_CTX *further);

@@ -264,6 +264,7 @@ static void tell_closed(struct sl_stream_thread *t, const struct sl_stream_conn 
 
 static void close_ssl(struct sl_stream_conn *c)
 {
+	c->is_last = true; /* in one segment with the FIN */
 	if (c->state > SL_STREAM_HANDSHAKE && !c->ssl_broken)
 		SSL_shutdown(c->ssl); /* says so; the answer is not waited for */
 	SSL_free(c->ssl);
@@ -281,9 +282,8 @@ void sl_stream_conn_end(struct sl_stream_thread *t, struct sl_stream_conn *c)
 	if (c->ssl)
 		close_ssl(c);
 	c->state = SL_STREAM_DEAD;
-	sl_stream_watch(t, &c->h, 0);
 	if (c->h.fd >= 0)
-		close(c->h.fd);
+		close(c->h.fd); /* epoll forgets it by that: nobody else has the socket */
 	leave_lists(t, c);
 	free_slot(t, c);
 	atomic_fetch_sub_explicit(&t->s->n_connections, 1, memory_order_relaxed);
@@ -354,6 +354,7 @@ static void read_proxy(struct sl_stream_thread *t, struct sl_stream_conn *c)
 
 void sl_stream_conn_event(struct sl_stream_thread *t, struct sl_stream_conn *c, uint32_t events)
 {
+	c->drained = false;
 	switch (c->state) {
 	case SL_STREAM_PROXY:
 		read_proxy(t, c);

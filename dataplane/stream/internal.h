@@ -113,6 +113,9 @@ struct sl_stream_conn {
 	bool spoke;                  /* a worker has had a frame of it, and will be told of its end */
 	bool paused, binding;        /* not read: a worker has no room; a data connection in the making (RFC 6062) */
 	bool in_slot, ssl_broken;
+	bool wants_ticket;           /* TLS 1.3: said that it can resume, and has had no ticket yet */
+	bool drained;                /* TLS: its socket had less than was asked for, and has not been ready since */
+	bool is_last;                /* TLS: what is sent now is followed by the socket's end */
 	struct sl_flow flow;
 	struct sl_endpoint server;
 	SSL *ssl;
@@ -290,7 +293,7 @@ int sl_stream_socket_open(struct sl_stream_thread *t, unsigned listener);
 /* A socket that many may bind to the same address: fd, or -errno. */
 int sl_stream_bound(const struct sl_endpoint *at, int type);
 void sl_stream_accept(struct sl_stream_thread *t, struct sl_stream_socket *l);
-void sl_stream_set_up(int fd); /* options of a TCP connection */
+void sl_stream_set_up(int fd); /* options of a TCP connection; of a listening socket: of those it accepts */
 
 /* conn.c */
 /* A connection of this listener, in a slot; fd -1: DTLS. NULL: there is no room for it; counted. It has no source yet. */
@@ -340,6 +343,7 @@ BIO_METHOD *sl_stream_record_bio(void);
 int sl_stream_records_flush(struct sl_stream_thread *t, struct sl_stream_conn *c);
 int sl_stream_tls_start(struct sl_stream_thread *t, struct sl_stream_conn *c); /* 0 or -ENOMEM */
 void sl_stream_tls_handshake(struct sl_stream_thread *t, struct sl_stream_conn *c);
+void sl_stream_tls_ticket(struct sl_stream_conn *c); /* goes with what is written next */
 
 /* dtls.c */
 BIO_METHOD *sl_stream_datagram_bio(void);

@@ -311,6 +311,8 @@ static bool write_out(struct sl_stream_thread *t, struct sl_stream_conn *c, int 
 	t->gathering = c;
 	t->n_gathered = 0;
 	*rc = c->ssl ? sl_stream_records_flush(t, c) : 0;
+	if (c->wants_ticket && sl_stream_buf_left(&c->out))
+		sl_stream_tls_ticket(c);
 	while (*rc == 0 && sl_stream_buf_left(&c->out)) {
 		uint32_t n = piece(c);
 		int sent = sl_stream_write(c, c->out.p + c->out.off, n);

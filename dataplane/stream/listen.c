@@ -58,6 +58,8 @@ int sl_stream_socket_open(struct sl_stream_thread *t, unsigned listener)
 	socket_of->h = (struct sl_stream_handle){.what = datagrams ? SL_STREAM_DATAGRAMS : SL_STREAM_LISTENER, .fd = fd};
 	if (datagrams)
 		set(fd, SOL_SOCKET, SO_RCVBUF, DATAGRAM_BUFFER);
+	else
+		sl_stream_set_up(fd); /* what it accepts has its options */
 	return !datagrams && listen(fd, BACKLOG) < 0 ? -errno : 0;
 }
 
@@ -92,7 +94,6 @@ static void begin(struct sl_stream_thread *t, unsigned listener, int fd, const s
 		close(fd);
 		return;
 	}
-	sl_stream_set_up(fd);
 	sl_stream_conn_wait(t, c);
 	if (is_proxy(t->s, listener, &remote->ip)) {
 		if (sl_stream_watch(t, &c->h, EPOLLIN))

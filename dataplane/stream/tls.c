@@ -15,7 +15,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 
-enum { TICKETS = 1, WHOSE_MAX = 112, NAME_MAX_BYTES = 80 };
+enum { WHOSE_MAX = 112, NAME_MAX_BYTES = 80 };
 
 /* RFC 7443. */
 static const unsigned char protocols[][20] = {"\x09stun.turn", "\x12stun.nat-discovery"};
@@ -52,7 +52,14 @@ static void asked(SSL *ssl, const char *host)
 {
 	const struct sl_stream_link *link = SSL_get_app_data(ssl);
 
+	const unsigned char *modes;
+	size_t n;
+
 	if (!link || !link->conn)
+		return;
+	/* One that names no mode could not use a ticket (RFC 8446 4.2.9). */
+	link->conn->wants_ticket = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk_kex_modes, &modes, &n) == 1;
+	if (!host[0])
 		return;
 	free(link->conn->host);
 	link->conn->host = strdup(host);
@@ -76,7 +83,7 @@ SSL_CTX *sl_stream_context(struct sl_streams *s, const struct sl_config *config,
 		return NULL;
 	}
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(c, TICKETS);
+	SSL_CTX_set_num_tickets(c, 0); /* of TLS 1.3, after the handshake: one comes with the first answer, see sl_stream_tls_ticket() */
 	if (datagrams)
 		SSL_CTX_set_options(c, SSL_OP_NO_QUERY_MTU | SSL_OP_COOKIE_EXCHANGE);
 	else
@@ -101,14 +108,21 @@ SSL_CTX *sl_stream_context_hold(struct sl_streams *s, unsigned listener)
 
 /* ---- how OpenSSL reads and sends ---- */
 
+/* OpenSSL reads until there is nothing left. A socket that had less than it was asked for is not asked again before epoll says so. */
 static int bio_read(BIO *b, char *out, int room)
 {
-	const struct sl_stream_conn *c = BIO_get_data(b);
-	ssize_t n = recv(c->h.fd, out, (size_t)room, 0);
+	struct sl_stream_conn *c = BIO_get_data(b);
+	ssize_t n = -1;
 
 	BIO_clear_retry_flags(b);
+	if (c->drained) {
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	n = recv(c->h.fd, out, (size_t)room, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		BIO_set_retry_read(b);
+	c->drained = n > 0 && n < room;
 	return (int)n;
 }
 
@@ -157,7 +171,7 @@ static int bio_write(BIO *b, const char *p, int n)
 		return n;
 	}
 	if (rc == 0) {
-		rc = send(c->h.fd, p, (size_t)n, MSG_NOSIGNAL);
+		rc = send(c->h.fd, p, (size_t)n, MSG_NOSIGNAL | (c->is_last ? MSG_MORE : 0));
 		rc = rc < 0 ? -errno : rc;
 	}
 	if (rc >= 0)
@@ -248,4 +262,12 @@ void sl_stream_tls_handshake(struct sl_stream_thread *t, struct sl_stream_conn *
 		c->ssl_broken = true;
 		sl_stream_conn_end(t, c);
 	}
+}
+
+/* With an answer it costs neither a packet nor a call of the kernel; and who has had none needs no second handshake. */
+void sl_stream_tls_ticket(struct sl_stream_conn *c)
+{
+	if (c->wants_ticket && SSL_version(c->ssl) == TLS1_3_VERSION)
+		SSL_new_session_ticket(c->ssl);
+	c->wants_ticket = false;
 }

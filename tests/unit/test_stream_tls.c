@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <openssl/ssl.h>
@@ -214,6 +215,87 @@ static void sessions_are_resumed_on_any_thread(void **state)
 	check_resumes(ctx, TLS1_3_VERSION);
 	check_resumes(ctx, TLS1_2_VERSION);
 	assert_int_equal(rig_counter(SL_S_handshakes_resumed), 16);
+	SSL_CTX_free(ctx);
+}
+
+static unsigned n_tickets;
+
+static int count_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	n_tickets += SSL_SESSION_has_ticket(session) != 0;
+	return 0;
+}
+
+/* It costs no packet of its own; and with the server's close comes its word that nothing was cut off. */
+static void a_ticket_comes_with_the_first_answer(void **state)
+{
+	SSL_CTX *ctx = client_context(TLS);
+	SSL *ssl = secure(ctx, TLS, NULL, NULL);
+	struct sl_stream_record r;
+	struct sl_flow flow;
+	char byte;
+
+	n_tickets = 0;
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(ctx, count_ticket);
+	SSL_set_min_proto_version(ssl, TLS1_3_VERSION);
+	assert_int_equal(SSL_connect(ssl), 1);
+	rig_wait_for(SL_S_handshakes, 1);
+	assert_int_equal(recv(SSL_get_fd(ssl), &byte, 1, MSG_PEEK | MSG_DONTWAIT), -1);
+	flow = talk(ssl, TLS);
+	assert_int_equal(n_tickets, 1);
+	talk(ssl, TLS);
+	assert_int_equal(n_tickets, 1);
+	rig_order(&flow, SL_STREAM_DO_CLOSE, 0, NULL, 0);
+	assert_int_equal(SSL_read(ssl, &byte, 1), 0);
+	assert_int_equal(SSL_get_error(ssl, 0), SSL_ERROR_ZERO_RETURN);
+	rig_expect(SL_STREAM_IN_CLOSED, &r, NULL);
+	hang_up(ssl);
+	SSL_CTX_free(ctx);
+}
+
+static int option_of(int fd, int level, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+
+	assert_int_equal(getsockopt(fd, level, option, &value, &len), 0);
+	return value;
+}
+
+/* The server's end of a client's connection: it is in this process, too. */
+static int other_end(int client)
+{
+	struct sockaddr_in mine, theirs;
+	socklen_t len = sizeof mine;
+
+	assert_int_equal(getsockname(client, (struct sockaddr *)&mine, &len), 0);
+	for (int fd = 0; fd < 1024; fd++) {
+		len = sizeof theirs;
+		if (fd != client && getpeername(fd, (struct sockaddr *)&theirs, &len) == 0 && theirs.sin_family == AF_INET && theirs.sin_port == mine.sin_port)
+			return fd;
+	}
+	return -1;
+}
+
+/* They are the listening socket's: nothing is set for each connection. */
+static void a_connection_has_its_options(void **state)
+{
+	SSL_CTX *ctx = client_context(TLS);
+	SSL *ssl = secure(ctx, TLS, NULL, NULL);
+	struct sl_stream_record r;
+	int fd;
+
+	assert_int_equal(SSL_connect(ssl), 1);
+	talk(ssl, TLS);
+	fd = other_end(SSL_get_fd(ssl));
+	assert_true(fd >= 0);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 65536);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+	hang_up(ssl);
+	rig_expect(SL_STREAM_IN_CLOSED, &r, NULL);
 	SSL_CTX_free(ctx);
 }
 
@@ -450,6 +532,8 @@ int main(void)
 	        T(the_realm_goes_by_the_server_name),
 	        cmocka_unit_test_setup_teardown(nobody_is_heard_before_there_is_a_policy, rig_start_unprovisioned, rig_stop),
 	        T(sessions_are_resumed_on_any_thread),
+	        T(a_ticket_comes_with_the_first_answer),
+	        T(a_connection_has_its_options),
 	        T(a_reload_drops_nobody),
 	        T(dtls_behind_a_cookie),
 	        T(a_hello_without_a_cookie_leaves_nothing),
