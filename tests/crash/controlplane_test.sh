@@ -22,7 +22,7 @@ other_half_than() { # PROGRAM PID: another working half than PID runs
 lab_up
 start_echo || exit 1
 check "a user is added through the API" ctl users add crash-user --password crash-password
-turn_client stream --peer "$PEER_IP4:3480" --sessions 4 --rate 100 --seconds 8 --ready-file "$WORK/stream.ready" \
+turn_client stream --peer "$PEER_IP4:3480" --sessions 4 --rate 100 --seconds 110 --ready-file "$WORK/stream.ready" \
 	--report "$WORK/stream.json" >/dev/null &
 stream=$!
 wait_ready "$WORK/stream.ready" || exit 1
@@ -46,6 +46,7 @@ check "the added user came from the database" grep -q crash-user <<<"$(ctl users
 check "and can be removed" ctl users remove crash-user
 check "which holds at once" turn_client allocate --user crash-user --password crash-password --expect 401
 
+stop_client "$WORK/stream.ready"
 wait $stream
 status=$?
 cat "$WORK/stream.json"
