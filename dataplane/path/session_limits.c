@@ -38,7 +38,7 @@ static bool session_quota(struct sl_worker *w, uint32_t alloc, enum sl_meter_dir
 	rate->kbps = kbps;
 	if (dry)
 		rate->pps = 0;
-	return sl_meter_take(&w->sessions.meters[alloc][direction], rate, len, w->now_us);
+	return sl_meter_take(&sl_alloc_meters(&w->sessions, alloc)[direction], rate, len, w->now_us);
 }
 
 static bool within_quota(struct sl_worker *w, uint32_t alloc, enum sl_meter_direction direction, unsigned len)
@@ -68,7 +68,7 @@ bool sl_limit_turn(struct sl_worker *w, uint32_t alloc, enum sl_meter_direction 
 	bool ok = !w->turn.limits || session_quota(w, alloc, direction, &rate, len, &charged);
 	if (charged)
 		rate = (struct sl_meter_rate){0};
-	if (ok && w->policy->turn_limits && !limit(w, &w->sessions.meters[alloc][direction], &rate, SL_METER_TURN, direction, len, p, why))
+	if (ok && w->policy->turn_limits && !limit(w, &sl_alloc_meters(&w->sessions, alloc)[direction], &rate, SL_METER_TURN, direction, len, p, why))
 		return false;
 	if (ok && (!w->turn.limits || within_quota(w, alloc, direction, len)))
 		return true;

@@ -28,6 +28,7 @@ enum {
 	SL_MAX_TURNS = 4,
 	SL_NO_RELAY2 = 0xff,
 	SL_ALLOC_IS_MOVING = 0x80, /* of sl_alloc.flags, beside SL_ALLOC_IS_*: see struct sl_moving */
+	SL_ALLOC_IS_METERED = 0x40, /* its meters are its own, not an earlier session's */
 	SL_MAX_MOVING = 1024,      /* of a worker at a time; a power of two */
 };
 
@@ -59,7 +60,7 @@ struct sl_alloc {
 	uint32_t expires_s;   /* worker seconds (sl_worker.now_s); 0 = slot free */
 	uint16_t relay_port_be;
 	uint8_t relay;        /* index of the relay address */
-	uint8_t flags;        /* SL_ALLOC_IS_* (dataplane/abi/msg.h), SL_ALLOC_IS_MOVING */
+	uint8_t flags;        /* SL_ALLOC_IS_* (dataplane/abi/msg.h), SL_ALLOC_IS_MOVING, SL_ALLOC_IS_METERED */
 	uint32_t peers;       /* first of the chain */
 	struct sl_nh_ref nh;  /* towards the client */
 	uint16_t channel[SL_ALLOC_INLINE_CHANNELS]; /* a cache of the chain: */
@@ -97,7 +98,7 @@ struct sl_sessions {
 	uint32_t n_allocs, alloc_free, n_active;
 	struct sl_peer *peers;    /* [n_peers] */
 	uint32_t n_peers, peer_free, n_peers_active;
-	struct sl_meter (*meters)[SL_METER_N_DIRECTIONS]; /* [n_allocs]; touched only while sessions have limits of their own */
+	struct sl_meter (*meters)[SL_METER_N_DIRECTIONS]; /* [n_allocs]; touched only while sessions have limits of their own: sl_alloc_meters() */
 	struct sl_moving *moving; /* [SL_MAX_MOVING] */
 	uint32_t n_moving;
 	struct sl_flow_table flows;
@@ -168,6 +169,17 @@ static inline bool sl_alloc_relayed(const struct sl_sessions *s, const struct sl
 	out->ip = s->relay[second ? a->relay2 : a->relay];
 	out->port_be = second ? a->relay2_port_be : a->relay_port_be;
 	return second || sl_ip_is_v4(ip) == sl_ip_is_v4(&out->ip);
+}
+
+/* Meters of both directions, full at first. Who is never asked for them takes no memory for them: a table that is not touched is not resident. */
+static inline struct sl_meter *sl_alloc_meters(struct sl_sessions *s, uint32_t alloc)
+{
+	struct sl_meter *m = s->meters[alloc];
+	if (!(s->allocs[alloc].flags & SL_ALLOC_IS_METERED)) {
+		memset(m, 0, sizeof s->meters[alloc]);
+		s->allocs[alloc].flags |= SL_ALLOC_IS_METERED;
+	}
+	return m;
 }
 
 static inline uint64_t sl_alloc_to_peer_packets(const struct sl_alloc *a)

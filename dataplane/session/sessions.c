@@ -245,18 +245,6 @@ void sl_alloc_arm_by(struct sl_sessions *s, uint32_t alloc, uint32_t due_s)
 		sl_wheel_arm(&s->wheel, alloc, due_s);
 }
 
-/* Buckets of a new session are full. Where sessions have no limits nobody ever writes to a meter, and its memory stays untouched: looking does not make it
- * resident. */
-static void fill_meters(struct sl_meter m[SL_METER_N_DIRECTIONS])
-{
-	static const struct sl_meter full;
-
-	for (unsigned i = 0; i < SL_METER_N_DIRECTIONS; i++) {
-		if (memcmp(&m[i], &full, sizeof full) != 0)
-			m[i] = full;
-	}
-}
-
 static uint32_t *port_of(struct sl_sessions *s, unsigned relay, uint16_t port_be)
 {
 	return &s->ports.alloc[(size_t)relay << 16 | ntohs(port_be)];
@@ -302,7 +290,6 @@ uint32_t sl_alloc_create(struct sl_sessions *s, const struct sl_flow *f, unsigne
 		.realm = auth->realm,
 		.connections = SL_NONE,
 	};
-	fill_meters(s->meters[alloc]);
 	sl_channels_cache(s, alloc);
 	if (sl_alloc_link(s, alloc) != 0) {
 		a->expires_s = 0;

@@ -269,11 +269,11 @@ static const char *METERS = "meters of allocations";
 static struct sl_meter (*meters)[SL_METER_N_DIRECTIONS];
 static size_t counted;
 
-/* Meters cannot be written to. */
+/* Meters cannot be touched. */
 static void *counting_zalloc(const char *what, size_t bytes)
 {
 	size_t whole = (bytes + 63) & ~(size_t)63;
-	void *p = strcmp(what, METERS) == 0 ? mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : aligned_alloc(64, whole);
+	void *p = strcmp(what, METERS) == 0 ? mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : aligned_alloc(64, whole);
 
 	assert_true(p && p != MAP_FAILED);
 	if (strcmp(what, METERS) == 0)
@@ -315,15 +315,15 @@ static void an_allocation_takes_so_many_bytes(void **state)
 /* The next session in the slot does not pay for what the last one sent. */
 static void meters_begin_full(void **state)
 {
-	static const struct sl_meter full;
+	static const struct sl_meter full[SL_METER_N_DIRECTIONS];
 	uint32_t alloc = create(1, 100, 600);
 
-	s.meters[alloc][SL_METER_IN].last_us = 1;
-	s.meters[alloc][SL_METER_OUT].bytes_used = 1;
+	assert_memory_equal(sl_alloc_meters(&s, alloc), full, sizeof full);
+	sl_alloc_meters(&s, alloc)[SL_METER_OUT].bytes_used = 1;
+	assert_int_equal(sl_alloc_meters(&s, alloc)[SL_METER_OUT].bytes_used, 1);
 	sl_alloc_delete(&s, alloc);
 	assert_int_equal(create(2, 100, 600), alloc);
-	assert_memory_equal(&s.meters[alloc][SL_METER_IN], &full, sizeof full);
-	assert_memory_equal(&s.meters[alloc][SL_METER_OUT], &full, sizeof full);
+	assert_memory_equal(sl_alloc_meters(&s, alloc), full, sizeof full);
 }
 
 int main(void)
