@@ -14,6 +14,7 @@ enum {
 	RECORDS_PER_ROUND = SL_BURST,
 	/* RFC 8656 15: what a packet that was made of a frame carries. */
 	STREAM_TTL = 64,
+	RECORD_AROUND = 16, /* of a ring for a record, at most: its length, and what makes it end on a word */
 	MARK_S = 86400, /* of a client with an allocation; withdrawn when that ends */
 };
 
@@ -55,9 +56,21 @@ bool sl_streams_send(struct sl_worker *w, const struct sl_flow *f, const void *h
 	return true;
 }
 
-void sl_streams_tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len)
+/* Is there room for the message and a record behind it? */
+static bool has_room(struct sl_worker *w, const struct sl_flow *f, unsigned len)
 {
-	sl_streams_send(ctx, f, msg, len, NULL, 0);
+	struct sl_byte_ring *ring = ring_of(w, f);
+	if (ring && sl_byte_ring_room(ring) >= 2 * (sizeof(struct sl_stream_record) + RECORD_AROUND) + len)
+		return true;
+	w->drops[SL_DROP_stream_ring_full]++;
+	return false;
+}
+
+bool sl_streams_tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len, const struct sl_stream_record *then)
+{
+	if (then && !has_room(ctx, f, len))
+		return false;
+	return sl_streams_send(ctx, f, msg, len, NULL, 0) && (!then || sl_streams_order(ctx, then));
 }
 
 /* Limits for strangers are the guard's, and its marks are the housekeeper's to write. False: its ring is full. */

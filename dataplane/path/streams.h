@@ -29,7 +29,7 @@ bool sl_streams_send(struct sl_worker *w, const struct sl_flow *f, const void *h
 
 /* Callbacks of struct sl_turn; ctx is the worker. */
 bool sl_streams_order(void *ctx, const struct sl_stream_record *r);
-void sl_streams_tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len);
+bool sl_streams_tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len, const struct sl_stream_record *then);
 bool sl_streams_moved(void *ctx, const struct sl_flow *f, bool here); /* also of UDP clients */
 /* A stream client's allocation was made or has ended: limits for strangers hold for it no more, or again. */
 void sl_streams_known(struct sl_worker *w, const struct sl_flow *f, bool known);

@@ -267,6 +267,14 @@ uint32_t sl_turn_arrived(struct sl_turn *t, const struct sl_flow *f, bool data, 
 	return alloc;
 }
 
+/* Anybody with an access token of the same kid has the allocation's user name: who comes from elsewhere has to have its key as well. */
+bool sl_turn_same_key(const struct sl_turn_request *r, uint32_t alloc)
+{
+	const struct sl_cold_auth *owner = &r->t->sessions->cold.allocs[alloc].auth;
+
+	return r->m.access_token.off == 0 || (owner->key_len == r->auth.key_len && sl_equal_ct(owner->key, r->auth.key, r->auth.key_len));
+}
+
 unsigned sl_turn_need_allocation(const struct sl_turn_request *r)
 {
 	if (r->alloc == SL_NONE)
@@ -275,9 +283,7 @@ unsigned sl_turn_need_allocation(const struct sl_turn_request *r)
 	const struct sl_cold_auth *owner = &r->t->sessions->cold.allocs[r->alloc].auth;
 	if (owner->username_hash != r->auth.username_hash)
 		return 441;
-	/* With access tokens that is whoever has one of the same kid: who comes from elsewhere has to have the key as well. */
-	bool same_key = owner->key_len == r->auth.key_len && sl_equal_ct(owner->key, r->auth.key, r->auth.key_len);
-	return r->arriving && r->m.access_token.off && !same_key ? 441 : 0;
+	return r->arriving && !sl_turn_same_key(r, r->alloc) ? 441 : 0;
 }
 
 /* ---- messages ---- */
@@ -318,6 +324,7 @@ static struct sl_turn_verdict request(struct sl_turn_request *r)
 	int worker = named_worker(r);
 	if (worker >= 0 && !r->from->handed)
 		return hand(worker);
+	r->owner = r->alloc == SL_NONE && r->m.method == SL_TURN_CONNECTION_BIND ? sl_turn_connection_owner(r) : r->alloc;
 	sl_turn_nat_refuse(r);
 	unsigned code = sl_turn_authenticate(r);
 	if (code == 0 && r->m.n_unknown > 0)

@@ -80,8 +80,9 @@ struct sl_turn {
 	void (*event)(void *ctx, uint32_t alloc, unsigned change, unsigned end);
 	/* To the stream thread of r->flow. False: its ring is full, and nothing was done. */
 	bool (*order)(void *ctx, const struct sl_stream_record *r);
-	/* A message of ours to a client that is no answer to the one at hand: a late answer, an indication. */
-	void (*tell)(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len);
+	/* A message of ours to a client that is no answer to the one at hand: a late answer, an indication. then: an order to the client's thread that goes
+	 * right behind it, NULL = none. False: there is no room for both, and neither was sent. */
+	bool (*tell)(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len, const struct sl_stream_record *then);
 	/* This worker owns (here), or owns no more, a five-tuple that may be another's by the buckets (RFC 8016). UDP clients: packets of others' are
 	 * to come here, session/moved.h; streams: SL_STREAM_DO_MOVED. False: no room for one more. NULL: one worker. */
 	bool (*moved)(void *ctx, const struct sl_flow *f, bool here);

@@ -129,8 +129,8 @@ static uint16_t realm_of(const struct sl_turn_request *r)
 	const struct sl_turn_conf *conf = r->t->conf;
 	uint16_t realm = SL_TURN_ANY_REALM;
 
-	if (r->alloc != SL_NONE)
-		realm = sl_turn_realm_of(r->t, r->alloc);
+	if (r->owner != SL_NONE)
+		realm = sl_turn_realm_of(r->t, r->owner);
 	for (unsigned i = 0; i < SL_STUN_MAX_ORIGINS && realm == SL_TURN_ANY_REALM && r->m.origins[i].off; i++)
 		realm = sl_turn_conf_origin(conf, sl_span_at(&r->m, r->m.origins[i]), r->m.origins[i].len);
 	if (realm == SL_TURN_ANY_REALM && r->from->realm_hint < sl_turn_conf_n_realms(conf))
@@ -234,12 +234,12 @@ static void rest_key(const struct sl_turn_request *r, const struct sl_cmd_secret
 	explicit_bzero(text, sizeof text);
 }
 
-/* The allocation that this very user has on the five-tuple, or NULL. */
+/* The allocation that this very user has on the five-tuple, or binds a connection of; or NULL. */
 static const struct sl_cold_auth *own_allocation(const struct sl_turn_request *r)
 {
-	if (r->alloc == SL_NONE)
+	if (r->owner == SL_NONE)
 		return NULL;
-	const struct sl_cold_auth *a = &r->t->sessions->cold.allocs[r->alloc].auth;
+	const struct sl_cold_auth *a = &r->t->sessions->cold.allocs[r->owner].auth;
 	return a->username_hash == r->auth.username_hash ? a : NULL;
 }
 
@@ -312,7 +312,7 @@ static void renew_key(const struct sl_turn_request *r)
 static bool verify_session(struct sl_turn_request *r)
 {
 	const struct sl_cold_auth *mine = own_allocation(r);
-	uint32_t expires_s = mine ? r->t->sessions->allocs[r->alloc].expires_s : 0;
+	uint32_t expires_s = mine ? r->t->sessions->allocs[r->owner].expires_s : 0;
 
 	if (!mine || !verify(r, mine->key, mine->key_len))
 		return false;
@@ -354,8 +354,9 @@ static bool verify_credentials(struct sl_turn_request *r, bool key_sha256)
 	find_account(r, user == NULL);
 	const struct sl_cmd_oauth_key *k =
 		user && !r->m.access_token.off ? NULL : sl_turn_conf_oauth_key(conf, r->realm, r->auth.username, r->auth.username_len);
+	/* A ConnectionBind is good for as long as the allocation is, whose key it shows, though the token that it carries has ended. */
 	if (r->m.access_token.off)
-		return verify_token(r, k);
+		return verify_token(r, k) || (k && r->m.method == SL_TURN_CONNECTION_BIND && verify_session(r));
 	if (k)
 		return verify_session(r);
 	return user ? verify_user(r, user, key_sha256) : verify_rest(r, key_sha256);

@@ -30,6 +30,7 @@ struct sl_turn_request {
 	uint8_t *reply;
 	unsigned reply_cap;
 	uint32_t alloc; /* the live allocation of the five-tuple, or SL_NONE */
+	uint32_t owner; /* the one whose credentials it is made with: alloc; of a ConnectionBind the connection's (RFC 6062 4.4) */
 	uint16_t realm; /* set by sl_turn_authenticate() */
 	uint8_t flags;  /* SL_ALLOC_IS_* of the allocation to be made: RESTRICTED by sl_turn_admit() */
 	bool arriving;  /* the five-tuple is one that alloc may move to (RFC 8016) */
@@ -57,6 +58,8 @@ bool sl_turn_unauthenticated_ok(struct sl_turn_request *r);
 void sl_turn_end_allocation(struct sl_turn *t, uint32_t alloc, enum sl_allocation_end end);
 /* 0, or the error that says the request may not touch the five-tuple's allocation: 437, 441. */
 unsigned sl_turn_need_allocation(const struct sl_turn_request *r);
+/* Is the request made with the allocation's key, where its name alone does not say whose it is? */
+bool sl_turn_same_key(const struct sl_turn_request *r, uint32_t alloc);
 
 /* ---- turn_guard.c ---- */
 

@@ -23,7 +23,8 @@ int sl_turn_tcp_init(struct sl_turn_tcp *c, uint32_t n, void *(*zalloc)(const ch
 	*c = (struct sl_turn_tcp){.n = n, .mask = buckets - 1, .free = SL_NONE};
 	c->connections = zalloc("connections to TCP peers", n * sizeof *c->connections);
 	c->buckets = zalloc("index of connections to TCP peers", buckets * sizeof *c->buckets);
-	if (!c->connections || !c->buckets)
+	/* As many TCP allocations as connections can be owed their end. */
+	if (!c->connections || !c->buckets || sl_tcp_owed_init(c, 2 * n, zalloc))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < buckets; i++)
 		c->buckets[i] = SL_NONE;
@@ -71,7 +72,7 @@ struct sl_tcp_connection *sl_tcp_new(struct sl_turn *t, uint32_t alloc, const st
 	struct sl_alloc *a = &t->sessions->allocs[alloc];
 	uint32_t i = c->free;
 
-	if (i == SL_NONE || count(t, a) >= SL_TURN_TCP_PER_ALLOCATION)
+	if (i == SL_NONE || !sl_tcp_has_room(c) || count(t, a) >= SL_TURN_TCP_PER_ALLOCATION)
 		return NULL;
 	struct sl_tcp_connection *k = &c->connections[i];
 	c->free = k->next;
@@ -101,34 +102,7 @@ void sl_tcp_free(struct sl_turn *t, struct sl_tcp_connection *k)
 	c->n_active--;
 }
 
-/* ---- orders ---- */
-
-struct sl_stream_record sl_tcp_record(const struct sl_turn *t, uint32_t alloc, enum sl_stream_order kind)
-{
-	const struct sl_alloc *a = &t->sessions->allocs[alloc];
-
-	return (struct sl_stream_record){.kind = (uint16_t)kind,
-		.flow = a->client,
-		.allocation = sl_turn_id(t, alloc),
-		.local = {t->relay[a->relay], a->relay_port_be}};
-}
-
-bool sl_tcp_order(struct sl_turn *t, const struct sl_stream_record *r)
-{
-	return t->order && t->order(t->ctx, r);
-}
-
-/* One that has to reach the thread sooner or later, or a socket stays open. */
-void sl_tcp_owe(struct sl_turn *t, const struct sl_stream_record *r)
-{
-	struct sl_turn_tcp *c = t->tcp;
-
-	if (c->n_owed == 0 && sl_tcp_order(t, r))
-		return;
-	/* So many: the thread stands still, and what it holds ends with it. */
-	if (c->n_owed < SL_TURN_TCP_OWED)
-		c->owed[c->n_owed++] = *r;
-}
+/* ---- time ---- */
 
 void sl_tcp_close(struct sl_turn *t, struct sl_tcp_connection *k)
 {
@@ -140,24 +114,13 @@ void sl_tcp_close(struct sl_turn *t, struct sl_tcp_connection *k)
 	sl_tcp_free(t, k);
 }
 
-static void pay(struct sl_turn *t)
-{
-	struct sl_turn_tcp *c = t->tcp;
-	unsigned n = 0;
-
-	while (n < c->n_owed && sl_tcp_order(t, &c->owed[n]))
-		n++;
-	c->n_owed -= n;
-	memmove(c->owed, c->owed + n, c->n_owed * sizeof c->owed[0]);
-}
-
 void sl_turn_tcp_tick(struct sl_turn *t, const struct sl_turn_now *now)
 {
 	struct sl_turn_tcp *c = t->tcp;
 	bool own;
 
 	if (c->n_owed > 0)
-		pay(t);
+		sl_tcp_pay(t);
 	if (c->n_active == 0)
 		return;
 	for (unsigned i = 0; i < SWEPT; i++) {
@@ -200,9 +163,10 @@ unsigned sl_turn_tcp_listen(struct sl_turn_request *r)
 	struct sl_turn *t = r->t;
 	struct sl_stream_record order = sl_tcp_record(t, r->alloc, SL_STREAM_DO_TCP_LISTEN);
 
+	const bool has_room = sl_tcp_has_room(t->tcp);
 	t->tcp->n_listening++;
 	t->sessions->allocs[r->alloc].tcp = r->m.has_fingerprint ? SL_TCP_PENDING_FINGERPRINT : SL_TCP_PENDING;
-	if (sl_tcp_order(t, &order))
+	if (has_room && sl_tcp_order(t, &order))
 		return 0;
 	sl_turn_end_allocation(t, r->alloc, SL_ALLOC_END_CONNECTION);
 	r->alloc = SL_NONE;
@@ -293,19 +257,27 @@ int sl_turn_connection_worker(const struct sl_turn *t, uint32_t id)
 	return worker == t->worker ? -1 : (int)worker;
 }
 
+uint32_t sl_turn_connection_owner(const struct sl_turn_request *r)
+{
+	const struct sl_turn *t = r->t;
+	uint32_t i = t->tcp && r->m.has_connection_id ? sl_tcp_find(t->tcp, r->m.connection_id) : SL_NONE;
+	uint32_t alloc = i == SL_NONE ? SL_NONE : t->tcp->connections[i].alloc;
+
+	return alloc != SL_NONE && t->sessions->allocs[alloc].expires_s > r->now->s ? alloc : SL_NONE;
+}
+
 /* RFC 6062 5.4: 0 or an error code. */
 static unsigned check_bind(const struct sl_turn_request *r, struct sl_tcp_connection **out)
 {
 	const struct sl_turn *t = r->t;
 	unsigned over = sl_flow_over(r->flow);
-	uint32_t i = t->tcp && r->m.has_connection_id ? sl_tcp_find(t->tcp, r->m.connection_id) : SL_NONE;
 
-	if ((over != SL_TURN_OVER_TCP && over != SL_TURN_OVER_TLS) || r->alloc != SL_NONE || i == SL_NONE)
+	if ((over != SL_TURN_OVER_TCP && over != SL_TURN_OVER_TLS) || r->alloc != SL_NONE || r->owner == SL_NONE)
 		return 400;
-	*out = &t->tcp->connections[i];
+	*out = &t->tcp->connections[sl_tcp_find(t->tcp, r->m.connection_id)];
 	if ((*out)->state != SL_TCP_WAITING)
 		return 400;
-	return t->sessions->cold.allocs[(*out)->alloc].auth.username_hash == r->auth.username_hash ? 0 : 441;
+	return t->sessions->cold.allocs[r->owner].auth.username_hash == r->auth.username_hash && sl_turn_same_key(r, r->owner) ? 0 : 441;
 }
 
 struct sl_turn_verdict sl_turn_connection_bind(struct sl_turn_request *r)
@@ -321,19 +293,14 @@ struct sl_turn_verdict sl_turn_connection_bind(struct sl_turn_request *r)
 	struct sl_turn_verdict v = sl_turn_reply_end(r, &b, SL_STUN_SUCCESS);
 	if (v.action != SL_TURN_REPLY)
 		return v;
-	/* The order goes behind the answer, so the answer goes by the same way. */
+	/* The order goes right behind the answer. Without room for both there is neither: the client may ask again, from another
+	 * connection, as long as the peer's waits; this one ends like any stranger's. */
 	struct sl_stream_record order = sl_tcp_record(t, k->alloc, SL_STREAM_DO_TCP_BIND);
 	order.peer_thread = (uint16_t)sl_flow_thread(&order.flow);
 	order.flow = *r->flow;
 	order.connection = k->id;
 	order.peer = k->peer;
-	t->tell(t->ctx, r->flow, r->reply, v.reply_len);
-	if (sl_tcp_order(t, &order)) {
+	if (!sl_tcp_is_owed(t->tcp, r->flow) && t->tell(t->ctx, r->flow, r->reply, v.reply_len, &order))
 		k->state = SL_TCP_BINDING;
-	} else {
-		order.kind = SL_STREAM_DO_CLOSE;
-		sl_tcp_owe(t, &order);
-		sl_tcp_close(t, k);
-	}
 	return sl_turn_drop(SL_N_DROPS);
 }

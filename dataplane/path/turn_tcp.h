@@ -15,7 +15,7 @@
 enum {
 	SL_TURN_TCP_BIND_S = 30,         /* RFC 6062 5.3: how long a connection waits for its ConnectionBind */
 	SL_TURN_TCP_PER_ALLOCATION = 64, /* connections to peers at a time */
-	SL_TURN_TCP_OWED = 64,           /* orders that wait for room in a ring */
+	SL_TCP_THREADS = SL_STREAM_MAX_THREADS + 1, /* that a flow may name */
 };
 
 enum sl_tcp_state {
@@ -40,6 +40,15 @@ struct sl_tcp_connection {
 	uint8_t key[32];              /* of the Connect; wiped once it is answered */
 };
 
+/* An order that waits for room in the ring to its thread. */
+struct sl_tcp_owed {
+	uint64_t allocation;
+	struct sl_endpoint local, peer;
+	uint16_t kind;                /* enum sl_stream_order */
+	uint32_t connection, incoming;
+	uint32_t next;                /* for the same thread; of the free ones */
+};
+
 struct sl_turn_tcp {
 	struct sl_tcp_connection *connections; /* [n] */
 	uint32_t *buckets;                     /* by id */
@@ -47,8 +56,9 @@ struct sl_turn_tcp {
 	uint32_t n_listening;                  /* TCP allocations */
 	uint32_t sweep_at, judge_at;           /* next one to be looked at: is its time over; does the policy still allow it */
 	uint64_t policy;
-	unsigned n_owed;
-	struct sl_stream_record owed[SL_TURN_TCP_OWED];
+	struct sl_tcp_owed *owed;              /* [max_owed] */
+	uint32_t max_owed, n_owed, owed_free;
+	struct { uint32_t first, last; } owed_to[SL_TCP_THREADS];
 };
 
 /* Room for n connections. 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
@@ -57,5 +67,8 @@ int sl_turn_tcp_init(struct sl_turn_tcp *c, uint32_t n, void *(*zalloc)(const ch
 bool sl_turn_tcp_is_pending(const struct sl_turn *t, uint32_t alloc);
 /* The other worker that this connection is of, or -1. */
 int sl_turn_connection_worker(const struct sl_turn *t, uint32_t id);
+struct sl_turn_request;
+/* The live allocation that the CONNECTION-ID of the request belongs to, or SL_NONE. */
+uint32_t sl_turn_connection_owner(const struct sl_turn_request *r);
 /* TCP_* of enum sl_stream_input. */
 void sl_turn_tcp_input(struct sl_turn *t, const struct sl_stream_record *r, const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap);

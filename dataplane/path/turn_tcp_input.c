@@ -37,7 +37,7 @@ static struct sl_turn_request late(struct sl_turn *t, const struct sl_turn_arriv
 static void tell(struct sl_turn_request *r, const struct sl_turn_verdict *v)
 {
 	if (v->action == SL_TURN_REPLY)
-		r->t->tell(r->t->ctx, r->flow, r->reply, v->reply_len);
+		r->t->tell(r->t->ctx, r->flow, r->reply, v->reply_len, NULL);
 	explicit_bzero(r->auth.key, sizeof r->auth.key);
 }
 
@@ -113,9 +113,10 @@ static void incoming(struct sl_turn *t, const struct sl_stream_record *in, const
 	if (!k || !sl_tcp_order(t, &order)) {
 		order.kind = SL_STREAM_DO_TCP_CLOSE;
 		order.connection = 0;
-		sl_tcp_owe(t, &order);
 		if (k)
 			sl_tcp_free(t, k);
+		if (sl_tcp_has_room(t->tcp))
+			sl_tcp_owe(t, &order);
 		return;
 	}
 	k->state = SL_TCP_WAITING;
@@ -125,7 +126,7 @@ static void incoming(struct sl_turn *t, const struct sl_stream_record *in, const
 	sl_stun_add_u32(&b, SL_ATTR_CONNECTION_ID, k->id);
 	const struct sl_endpoint peer = sl_turn_outward(t, &in->peer);
 	sl_stun_add_xor_addr(&b, SL_ATTR_XOR_PEER_ADDRESS, &peer);
-	t->tell(t->ctx, &t->sessions->allocs[alloc].client, reply, (unsigned)sl_stun_end(&b));
+	t->tell(t->ctx, &t->sessions->allocs[alloc].client, reply, (unsigned)sl_stun_end(&b), NULL);
 }
 
 void sl_turn_tcp_input(struct sl_turn *t, const struct sl_stream_record *in, const struct sl_turn_now *now, uint8_t *reply, unsigned reply_cap)

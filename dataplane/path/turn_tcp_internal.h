@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What the two files of TCP allocations share. */
+/* What the files of TCP allocations share. */
 
 #include "dataplane/path/turn_internal.h"
 #include "dataplane/path/turn_tcp.h"
@@ -18,8 +18,19 @@ void sl_tcp_free(struct sl_turn *t, struct sl_tcp_connection *k);
 /* The thread is to end it, too. */
 void sl_tcp_close(struct sl_turn *t, struct sl_tcp_connection *k);
 
+/* ---- turn_tcp_owed.c ---- */
+
+/* Room for n orders that wait. 0 or -ENOMEM. */
+int sl_tcp_owed_init(struct sl_turn_tcp *c, uint32_t n, void *(*zalloc)(const char *what, size_t bytes));
 /* An order about the allocation, to the thread of its client: flow, allocation and local are filled in. */
 struct sl_stream_record sl_tcp_record(const struct sl_turn *t, uint32_t alloc, enum sl_stream_order kind);
+/* May there be one connection, or one TCP allocation, more? Its end can wait if it has to. */
+bool sl_tcp_has_room(const struct sl_turn_tcp *c);
+/* Do orders wait for the thread of this connection? Then nothing else is told to it that could overtake them. */
+bool sl_tcp_is_owed(const struct sl_turn_tcp *c, const struct sl_flow *f);
 bool sl_tcp_order(struct sl_turn *t, const struct sl_stream_record *r);
-/* One that is sent later if there is no room now. */
+/* One that is sent later if there is no room now: UNLISTEN, TCP_CLOSE. For a peer without a connection here it may be lost when
+ * all waits that can: the thread ends such a peer in time. */
 void sl_tcp_owe(struct sl_turn *t, const struct sl_stream_record *r);
+/* What waits, as far as there is room now. */
+void sl_tcp_pay(struct sl_turn *t);

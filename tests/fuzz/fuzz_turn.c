@@ -59,10 +59,11 @@ static bool order(void *ctx, const struct sl_stream_record *in)
 	return ++orders % 8 != 0;
 }
 
-static void tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len)
+static bool tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len, const struct sl_stream_record *then)
 {
 	struct sl_stun m;
 	SL_FUZZ_CHECK(sl_flow_is_stream(f) && sl_stun_parse(msg, len, &m) == SL_STUN_OK && m.cls != SL_STUN_REQUEST);
+	return !then || order(ctx, then);
 }
 
 static bool moved(void *ctx, const struct sl_flow *f, bool here)

@@ -186,6 +186,32 @@ static void a_peer_is_known_while_its_connection_is(void **state)
 	assert_int_equal(mark_of(PEER, PORT), SL_GUARD_NOBODY);
 }
 
+/* A ConnectionBind's answer and TCP_BIND: the ring has both, or neither, wherever it ends. */
+static void a_message_and_the_order_behind_it_go_together(void **state)
+{
+	enum { LONGEST = RING / 2 };
+	static const uint8_t msg[LONGEST];
+	const struct sl_flow f = flow(CLIENT);
+	const struct sl_stream_record then = {.kind = SL_STREAM_DO_TCP_BIND, .flow = f};
+	struct sl_worker *w = rig_worker(0);
+	(void)state;
+	for (unsigned len = SL_STUN_HEADER_BYTES; len <= LONGEST; len += 4) {
+		uint64_t drops = w->drops[SL_DROP_stream_ring_full];
+		unsigned pairs = 0;
+		while (sl_streams_tell(w, &f, msg, len, &then))
+			pairs++;
+		assert_int_equal(w->drops[SL_DROP_stream_ring_full], drops + 1);
+		for (; pairs > 0; pairs--) {
+			assert_int_equal(order().kind, SL_STREAM_DO_SEND);
+			assert_int_equal(order().kind, SL_STREAM_DO_TCP_BIND);
+		}
+		assert_int_equal(order().kind, 0);
+	}
+	assert_true(sl_streams_tell(w, &f, msg, SL_STUN_HEADER_BYTES, NULL));
+	assert_int_equal(order().kind, SL_STREAM_DO_SEND);
+	assert_int_equal(order().kind, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -194,6 +220,7 @@ int main(void)
 		TEST(a_lost_mark_is_told_again),
 		TEST(a_data_connection_is_known_by_where_it_comes_from),
 		TEST(a_peer_is_known_while_its_connection_is),
+		TEST(a_message_and_the_order_behind_it_go_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 
 #include "tests/unit/unit.h"
 
-#include "tests/unit/turn_rig.h"
+#include "tests/unit/turn_wire_rig.h"
 
 enum { ISSUED = RIG_UNIX_S - 10, LIFETIME = 1200 };
 
@@ -33,6 +33,9 @@ static void more(struct rig *rig)
 	rig_apply(rig, &cmd);
 	cmd = key_command("old", SL_OAUTH_A128GCM);
 	cmd.oauth_key.not_after_unix_s = RIG_UNIX_S;
+	rig_apply(rig, &cmd);
+	cmd = key_command("brief", SL_OAUTH_A128GCM);
+	cmd.oauth_key.not_after_unix_s = RIG_UNIX_S + 10;
 	rig_apply(rig, &cmd);
 	cmd = key_command("future", SL_OAUTH_A128GCM);
 	cmd.oauth_key.not_before_unix_s = RIG_UNIX_S + 1;
@@ -417,6 +420,63 @@ static void without_aes_there_are_no_tokens(void **state)
 	assert_int_equal(client_allocate(&c), 401);
 }
 
+static unsigned bind_to(struct client *c, uint32_t id)
+{
+	sl_stun_add_u32(client_ask(c, SL_TURN_CONNECTION_BIND), SL_ATTR_CONNECTION_ID, id);
+	return client_go(c);
+}
+
+/* A client of thread 0 with this token. */
+static struct client stream_bearer(const struct as *a, unsigned slot)
+{
+	struct client c = bearer(a, 7000 + slot);
+
+	c.flow.transport = sl_stream_transport(SL_TURN_OVER_TCP, 0, 0, slot);
+	client_login(&c);
+	return c;
+}
+
+/* RFC 6062 4.4: a connection is bound with the allocation's credentials. The kid alone is everybody's; the key is good for as long as the allocation. */
+static void a_connection_is_bound_with_the_allocations_key(void **state)
+{
+	static const uint8_t other_key[33] = "vutsrqponmlkjihgfedcba9876543210";
+	struct as a = good("brief");
+	uint32_t id[3];
+
+	wire_open(&r);
+	r.settings.tcp_relay = 1;
+	rig_provision(&r, NULL, NULL);
+	struct client c = stream_bearer(&a, 1);
+	add_transport(client_ask(&c, SL_TURN_ALLOCATE), 6);
+	assert_int_equal(client_go(&c), RIG_DROPPED + SL_N_DROPS);
+	struct sl_stream_record in = {.kind = SL_STREAM_IN_TCP_LISTENING, .flow = c.flow, .allocation = sl_turn_id(&r.turn[0], client_alloc(&c))};
+	sl_turn_stream_input(&r.turn[0], &in, &r.now, r.reply, sizeof r.reply);
+	for (unsigned i = 0; i < SL_COUNT(id); i++) {
+		char peer[40];
+		snprintf(peer, sizeof peer, "203.0.113.1:%u", 700 + i);
+		add_peer(client_ask(&c, SL_TURN_CONNECT), peer);
+		assert_int_equal(client_go(&c), RIG_DROPPED + SL_N_DROPS);
+		in.kind = SL_STREAM_IN_TCP_CONNECTED;
+		in.connection = id[i] = wire_last()->connection;
+		sl_turn_stream_input(&r.turn[0], &in, &r.now, r.reply, sizeof r.reply);
+	}
+	struct client thief = stream_bearer(&a, 2);
+	thief.session_key = other_key;
+	seal_with(&a, other_key);
+	assert_int_equal(bind_to(&thief, id[0]), 441);
+	struct client data = stream_bearer(&a, 3);
+	assert_int_equal(bind_to(&data, id[0]), RIG_DROPPED + SL_N_DROPS);
+	assert_int_equal(wire_heard()->cls, SL_STUN_SUCCESS);
+	/* The authorisation server's key ends, and with it its tokens; the allocation has some minutes left. */
+	struct client late[3] = {stream_bearer(&a, 4), stream_bearer(&a, 5), stream_bearer(&a, 6)};
+	rig_wait(&r, 20);
+	assert_int_equal(bind_to(&late[0], id[1]), RIG_DROPPED + SL_N_DROPS);
+	late[1].token = NULL;
+	assert_int_equal(bind_to(&late[1], id[2]), RIG_DROPPED + SL_N_DROPS);
+	assert_int_equal(bind_to(&late[2], id[2] + 1), 401); /* nobody's */
+	wire_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +487,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_new_token_renews, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_refresh_renews_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_token_takes_nobody_elses_allocation_along, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_connection_is_bound_with_the_allocations_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_byte_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_inside_is_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(has_its_time, setup, teardown),

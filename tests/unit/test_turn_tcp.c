@@ -387,6 +387,154 @@ static void it_ends_with_its_connection(void **state)
 	assert_int_equal(r.sessions[0].n_active + r.sessions[1].n_active, 0);
 }
 
+/* An id is nobody's from the end of its allocation on, before the tick that ends it: who binds later is told 400. */
+static void a_connection_lasts_as_long_as_its_allocation(void **state)
+{
+	struct client e = d;
+
+	rig_wait(&r, 599 - SL_TURN_TCP_BIND_S / 2);
+	uint32_t id = connected("203.0.113.1:700"), late = connected("203.0.113.1:701");
+	rig_wait(&r, SL_TURN_TCP_BIND_S / 2);
+	rig_tick(&r);
+	assert_int_equal(bind_with(&d, id), RIG_DROPPED + SL_N_DROPS);
+	assert_int_equal(wire_heard()->cls, SL_STUN_SUCCESS);
+	rig_wait(&r, 1);
+	assert_int_equal(bind_with(&e, late), 400);
+	rig_tick(&r);
+	assert_int_equal(r.sessions[c.w].n_active, 0);
+	assert_int_equal(bind_with(&e, late), 400);
+}
+
+/* The credentials of a ConnectionBind are the allocation's (RFC 6062 4.4): it is bound as long as that lives, whatever the time in the name says. */
+static void rest_credentials_end_before_the_allocation(void **state)
+{
+	uint8_t mac[20], text[32];
+	char name[40];
+
+	snprintf(name, sizeof name, "%u:alice", RIG_UNIX_S + 100);
+	HMAC(EVP_sha1(), "secret", 6, (const uint8_t *)name, strlen(name), mac, NULL);
+	EVP_EncodeBlock(text, mac, sizeof mac);
+	assert_int_equal(client_refresh(&c, 0), 0);
+	rig_provision(&r, "secret", NULL);
+	c.user = d.user = name;
+	snprintf(c.password, sizeof c.password, "%s", text);
+	snprintf(d.password, sizeof d.password, "%s", text);
+	c.nonce_len = 0;
+	allocate_tcp();
+	rig_wait(&r, 200);
+	uint32_t id = connected("203.0.113.1:700");
+	struct client e = d, f = d;
+	assert_int_equal(bind_with(&e, id + 2), 401); /* nobody's: nor is the name */
+	snprintf(f.password, sizeof f.password, "wonderland");
+	assert_int_equal(bind_with(&f, id), 401);
+	assert_int_equal(bind_with(&d, id), RIG_DROPPED + SL_N_DROPS);
+	assert_int_equal(wire_heard()->method, SL_TURN_CONNECTION_BIND);
+	assert_int_equal(wire_heard()->cls, SL_STUN_SUCCESS);
+}
+
+/* An answer without the order behind it would leave the client waiting, an order without the answer would give it the peer's bytes instead. */
+static void the_answer_and_the_order_go_together(void **state)
+{
+	uint32_t id = connected("203.0.113.1:700");
+	unsigned told = wire.n_told, ordered = wire.n_orders;
+
+	client_login(&d);
+	wire.full = true;
+	assert_int_equal(bind_with(&d, id), RIG_DROPPED + SL_N_DROPS);
+	assert_int_equal(wire.n_told, told);
+	assert_int_equal(wire.n_orders, ordered);
+	wire.full = false;
+	assert_int_equal(client_send(&d), RIG_DROPPED + SL_N_DROPS); /* asks once more */
+	assert_int_equal(wire.n_told, told + 1);
+	assert_int_equal(wire_heard()->cls, SL_STUN_SUCCESS);
+	assert_int_equal(wire_last()->kind, SL_STREAM_DO_TCP_BIND);
+}
+
+/* Another TCP allocation of c's worker, by thread 1. */
+static struct client by_another_thread(void)
+{
+	for (unsigned port = 6000;; port++) {
+		char ep[40];
+		snprintf(ep, sizeof ep, "198.51.100.6:%u", port);
+		struct client k = stream_client_at(&r, ep, SL_TURN_OVER_TCP, 5);
+		k.flow.transport = sl_stream_transport(SL_TURN_OVER_TCP, 1, 0, 5);
+		if (k.w == c.w)
+			return k;
+	}
+}
+
+static void what_is_owed_to_one_thread_holds_up_no_other(void **state)
+{
+	uint32_t id[WIRE_CONNECTIONS - 1];
+	struct client k = by_another_thread();
+
+	for (unsigned i = 0; i < SL_COUNT(id); i++) {
+		char peer[40];
+		snprintf(peer, sizeof peer, "203.0.113.1:%u", 700 + i);
+		id[i] = connected(peer);
+	}
+	const uint16_t relay_port_be = r.sessions[c.w].allocs[client_alloc(&c)].relay_port_be;
+	wire.full_to = 1 << 0;
+	rig_wait(&r, SL_TURN_TCP_BIND_S);
+	rig_tick(&r);
+	assert_int_equal(wire.tcp[c.w].n_active, 0);
+	assert_int_equal(wire.tcp[c.w].n_owed, SL_COUNT(id));
+	/* The other thread's go on. */
+	unsigned n = wire.n_orders;
+	assert_int_equal(ask_tcp(&k), RIG_DROPPED + SL_N_DROPS);
+	assert_int_equal(wire_last()->kind, SL_STREAM_DO_TCP_LISTEN);
+	input((struct sl_stream_record){.kind = SL_STREAM_IN_TCP_LISTENING, .flow = k.flow, .allocation = wire_last()->allocation});
+	assert_int_equal(client_refresh(&k, 0), 0);
+	assert_int_equal(wire_last()->kind, SL_STREAM_DO_TCP_UNLISTEN);
+	assert_int_equal(wire.n_orders, n + 2);
+	/* There is room again, and nothing overtakes what waits. */
+	wire.full_to = 0;
+	assert_int_equal(connect_to("203.0.113.2:700"), 508);
+	assert_int_equal(wire.n_orders, n + 2);
+	rig_tick(&r);
+	assert_int_equal(wire.tcp[c.w].n_owed, 0);
+	assert_int_equal(wire.n_orders, n + 2 + SL_COUNT(id));
+	for (unsigned i = 0; i < SL_COUNT(id); i++) {
+		bool found = false;
+		for (unsigned at = n + 2; at < wire.n_orders; at++) {
+			const struct sl_stream_record *o = &wire.order[at];
+			found |= o->kind == SL_STREAM_DO_TCP_CLOSE && o->connection == id[i] && o->allocation == id_of() && sl_flow_thread(&o->flow) == 0 &&
+				ntohs(o->peer.port_be) == 700 + i && sl_ip_eq(&o->local.ip, &r.relay[0]) && o->local.port_be == relay_port_be;
+		}
+		assert_true(found);
+	}
+	assert_int_equal(connect_to("203.0.113.2:700"), RIG_DROPPED + SL_N_DROPS);
+}
+
+/* Whatever comes while a thread stands still: what would leave a socket open is told in the end. */
+static void no_end_is_lost(void **state)
+{
+	const uint64_t allocation = id_of();
+
+	connected("203.0.113.1:700");
+	connected("203.0.113.1:701");
+	wire.full_to = 1 << 0;
+	for (unsigned i = 0; i < 10 * WIRE_CONNECTIONS; i++)
+		incoming("203.0.113.9:900", 100 + i); /* without a permission: they are refused, as far as there is room for it */
+	const struct sl_turn_tcp *tcp = &wire.tcp[c.w];
+	assert_true(tcp->n_owed + tcp->n_active + tcp->n_listening <= tcp->max_owed);
+	rig_wait(&r, SL_TURN_TCP_BIND_S);
+	rig_tick(&r);
+	assert_int_equal(tcp->n_active, 0);
+	assert_int_equal(client_refresh(&c, 0), 0);
+	assert_true(tcp->n_owed <= tcp->max_owed);
+	unsigned n = wire.n_orders, owed = tcp->n_owed, closed = 0;
+	wire.full_to = 0;
+	rig_tick(&r);
+	assert_int_equal(tcp->n_owed, 0);
+	assert_int_equal(wire.n_orders, n + owed);
+	for (; n < wire.n_orders; n++)
+		closed += wire.order[n].kind == SL_STREAM_DO_TCP_CLOSE && wire.order[n].connection != 0;
+	assert_int_equal(closed, 2);
+	assert_int_equal(wire_last()->kind, SL_STREAM_DO_TCP_UNLISTEN);
+	assert_true(wire_last()->allocation == allocation);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +551,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_policy_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_comes_too_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_ends_with_its_connection, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_connection_lasts_as_long_as_its_allocation, setup, teardown),
+		cmocka_unit_test_setup_teardown(rest_credentials_end_before_the_allocation, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_answer_and_the_order_go_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_owed_to_one_thread_holds_up_no_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_end_is_lost, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,9 @@ static struct {
 		unsigned len;
 	} told[WIRE_MAX];
 	unsigned n_told;
-	bool full;    /* rings have no room */
-	bool no_room; /* for moved five-tuples */
+	bool full;         /* rings have no room */
+	unsigned full_to;  /* those of these threads, by bits */
+	bool no_room;      /* for moved five-tuples */
 	struct sl_moved moved;
 	struct sl_turn_tcp tcp[RIG_WORKERS];
 	struct sl_stun heard; /* the last message told */
@@ -29,7 +30,7 @@ static struct {
 
 static inline bool wire_order(void *ctx, const struct sl_stream_record *r)
 {
-	if (wire.full)
+	if (wire.full || (wire.full_to >> sl_flow_thread(&r->flow) & 1))
 		return false;
 	if (wire.n_orders == WIRE_MAX)
 		abort();
@@ -37,13 +38,16 @@ static inline bool wire_order(void *ctx, const struct sl_stream_record *r)
 	return true;
 }
 
-static inline void wire_tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len)
+static inline bool wire_tell(void *ctx, const struct sl_flow *f, const uint8_t *msg, unsigned len, const struct sl_stream_record *then)
 {
+	if (then && !wire_order(ctx, then))
+		return false;
 	if (wire.n_told == WIRE_MAX || len > sizeof wire.told[0].msg)
 		abort();
 	wire.told[wire.n_told].to = *f;
 	wire.told[wire.n_told].len = len;
 	memcpy(wire.told[wire.n_told++].msg, msg, len);
+	return true;
 }
 
 /* The worker is not told apart: the table says who owns a flow, and tests ask it. */
@@ -87,6 +91,7 @@ static inline void wire_close(struct rig *r)
 	for (unsigned w = 0; w < RIG_WORKERS; w++) {
 		free(wire.tcp[w].connections);
 		free(wire.tcp[w].buckets);
+		free(wire.tcp[w].owed);
 	}
 }
 
