@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Sluice Authors
-"""Clients of every kind, one after another in each of several threads; a line of JSON at the end. Exit status 1 when of the clients that did nothing wrong
-more than one in a hundred was not served.
+"""Clients of every kind, one after another in each of several threads; a line of JSON at the end. Exit status 1 when a client that did nothing wrong was
+not served.
 
-  churn.py --server 192.0.2.1:3478 --tls-port 443 --peer 198.51.100.10:3480 --tcp-peer 198.51.100.10:3481 --user alice --password x --seconds 60
+  churn.py --server 192.0.2.1:3478 --rude-server [2001:db8:1::1]:3478 --tls-port 443 --peer 198.51.100.10:3480 --tcp-peer 198.51.100.10:3481
+    --user alice --password x --seconds 60
   churn.py ... --at-once 400    so many allocations at the same time, then given back
 """
 
@@ -25,20 +26,25 @@ import turn_stream  # noqa: E402
 from turn import NoAnswer, Refused, Turn, endpoint  # noqa: E402
 
 
+class TooSlow(Exception):
+    """The allocation's time was over before the client came to use it."""
+
+
 class Churn:
     def __init__(self, args):
         self.args = args
         self.server, self.peer, self.tcp_peer = endpoint(args.server), endpoint(args.peer), endpoint(args.tcp_peer)
+        self.rude_server = endpoint(args.rude_server) if args.rude_server else self.server
         self.lock, self.done, self.failed = threading.Lock(), collections.Counter(), collections.Counter()
         self.tls = turn_stream.client_context()
 
-    def client(self, over, password=None):
+    def client(self, over):
         stream = None
         if over == "tls":
             stream = turn_stream.StreamSocket((self.server[0], self.args.tls_port), tls=self.tls)
         elif over == "tcp":
             stream = turn_stream.StreamSocket(self.server)
-        c = Turn(self.server, self.args.user, password or self.args.password, stream=stream)
+        c = Turn(self.server, self.args.user, self.args.password, stream=stream)
         c.patience = 8.0
         return c
 
@@ -75,13 +81,20 @@ class Churn:
         c.socket.close()
 
     def tcp_relay(self, rng, over):
-        c = self.client(over)
+        c, begun = self.client(over), time.monotonic()
         c.allocate(transport=6)
         answer = c.request(stun.CONNECT, [(stun.XOR_PEER_ADDRESS, lambda t: stun.xor_address(*self.tcp_peer, t))])
         if rng.random() < 0.8:
             data = self.client(over)
             data.realm, data.nonce = c.realm, c.nonce
-            data.request(stun.CONNECTION_BIND, [(stun.CONNECTION_ID, answer.get(stun.CONNECTION_ID))])
+            try:
+                data.request(stun.CONNECTION_BIND, [(stun.CONNECTION_ID, answer.get(stun.CONNECTION_ID))])
+            except Refused as e:  # nothing here refreshes: a new connection that had to wait comes too late, and its id is nobody's any more
+                if e.code != 400 or time.monotonic() - begun < c.lifetime - 1:
+                    raise
+                data.socket.close()
+                c.socket.close()
+                raise TooSlow() from e
             stream, _ = data.socket.detach()
             payload, got = os.urandom(20000), b""
             stream.sendall(payload)
@@ -102,11 +115,11 @@ class Churn:
         kind = rng.randrange(4)
         if kind == 0:
             try:
-                self.client("udp", "wrong").allocate()
+                Turn(self.rude_server, self.args.user, "wrong").allocate()
             except Refused:
                 pass
             return
-        s = socket.create_connection((self.server[0], self.args.tls_port if kind == 3 else self.server[1]), timeout=3)
+        s = socket.create_connection((self.rude_server[0], self.args.tls_port if kind == 3 else self.rude_server[1]), timeout=3)
         s.sendall(((), os.urandom(50), struct.pack("!HH", 3, 100) + stun.COOKIE, bytes.fromhex("16030102000100"))[kind])
         time.sleep(0.05)
         s.close()
@@ -125,9 +138,12 @@ class Churn:
                     self.plain(rng, over)
                 with self.lock:
                     self.done[what] += 1
+            except TooSlow:
+                with self.lock:
+                    self.done["too slow for its allocation"] += 1
             except (Refused, NoAnswer, OSError) as e:
                 with self.lock:
-                    if what == "rude" and isinstance(e, OSError):  # the guard bans who guesses passwords, for two seconds
+                    if what == "rude" and not isinstance(e, Refused):  # the guard bans who guesses passwords, for two seconds
                         self.done["rude, and banned"] += 1
                     elif isinstance(e, Refused) and e.code == 437:  # the kernel gave a port again whose allocation was left to expire
                         self.done["port of an allocation that lives"] += 1
@@ -159,6 +175,7 @@ class Churn:
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--server", required=True)
+    p.add_argument("--rude-server", default="", help="where those who misbehave come to: of another family, as the guard bans their address")
     p.add_argument("--tls-port", type=int, default=443)
     p.add_argument("--peer", required=True)
     p.add_argument("--tcp-peer", required=True)
@@ -174,7 +191,7 @@ def main():
     else:
         churn.run()
     print(json.dumps({"done": churn.done, "failed": churn.failed}))
-    return 1 if sum(churn.failed.values()) * 100 > sum(churn.done.values()) or not churn.done else 0
+    return 1 if churn.failed or not churn.done else 0
 
 
 if __name__ == "__main__":
