@@ -19,7 +19,7 @@ static inline void check_allocation(const struct rig *r, unsigned w, uint32_t i)
 	SL_FUZZ_CHECK(a->relay2 == SL_NO_RELAY2 || (sl_relay_find(&s->ports, a->relay2, ntohs(a->relay2_port_be)) == i &&
 		sl_ip_is_v4(&r->relay[a->relay]) != sl_ip_is_v4(&r->relay[a->relay2])));
 	SL_FUZZ_CHECK(((a->flags & SL_ALLOC_IS_MOVING) != 0) == (sl_moving_to(s, i) != NULL));
-	SL_FUZZ_CHECK(s->wheel.nodes[i].slot != SL_NONE && s->wheel.nodes[i].due_s <= a->expires_s);
+	SL_FUZZ_CHECK(s->wheel.nodes[i].due_s != 0 && s->wheel.nodes[i].due_s <= a->expires_s);
 	SL_FUZZ_CHECK(s->cold.allocs[i].valid == a->generation + 1 && s->cold.allocs[i].expires_s == a->expires_s);
 	for (uint32_t p = a->peers; p != SL_NONE; p = s->peers[p].next, n++) {
 		const struct sl_peer *peer = &s->peers[p];
