@@ -3,7 +3,7 @@
 
 /* What was: call detail records and events. */
 
-#include "controlplane/http/api.h"
+#include "controlplane/http/api_list.h"
 #include "controlplane/report/cdr.h"
 
 #include <errno.h>
@@ -13,32 +13,6 @@
 enum { CDRS_LIMIT = 100, EVENTS_LIMIT = 100, EVENTS_MAX = 1000 };
 
 /* ---- call detail records ---- */
-
-static void listed(void *ctx, int error, const char *text, size_t len)
-{
-	struct sl_http_request *r = ctx;
-	const char *format = sl_http_arg(r, "format");
-	bool csv = format && strcmp(format, "csv") == 0;
-
-	if (error)
-		sl_api_error(r, 503, NULL, "the records cannot be read: %.*s", (int)len, text);
-	else
-		sl_http_answer(r, 200, csv ? "text/csv; charset=utf-8; header=present" : "application/json", text, len);
-}
-
-static bool copy_arg(struct sl_http_request *r, const char *name, char *out, size_t room)
-{
-	const char *value = sl_http_arg(r, name);
-
-	if (!value)
-		return true;
-	if (strlen(value) < room) {
-		strcpy(out, value);
-		return true;
-	}
-	sl_api_error(r, 400, name, "over %zu bytes", room - 1);
-	return false;
-}
 
 static bool time_arg(struct sl_http_request *r, const char *name, int64_t *out)
 {
@@ -52,17 +26,13 @@ static bool time_arg(struct sl_http_request *r, const char *name, int64_t *out)
 
 static bool read_query(struct sl_http_request *r, struct sl_cdr_query *q)
 {
-	const char *format = sl_http_arg(r, "format");
 	size_t limit = CDRS_LIMIT;
 
-	if (format && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0) {
-		sl_api_error(r, 400, "format", "'%s' is neither json nor csv", format);
+	if (!sl_api_format(r, &q->csv))
 		return false;
-	}
-	q->csv = format && strcmp(format, "csv") == 0;
-	if (!copy_arg(r, "tenant", q->tenant, sizeof q->tenant) || !copy_arg(r, "call", q->call, sizeof q->call) ||
-	        !copy_arg(r, "user", q->user, sizeof q->user) || !copy_arg(r, "trunk", q->trunk, sizeof q->trunk) ||
-	        !copy_arg(r, "number", q->number, sizeof q->number) || !copy_arg(r, "after", q->after, sizeof q->after) ||
+	if (!sl_api_copy_arg(r, "tenant", q->tenant, sizeof q->tenant) || !sl_api_copy_arg(r, "call", q->call, sizeof q->call) ||
+	        !sl_api_copy_arg(r, "user", q->user, sizeof q->user) || !sl_api_copy_arg(r, "trunk", q->trunk, sizeof q->trunk) ||
+	        !sl_api_copy_arg(r, "number", q->number, sizeof q->number) || !sl_api_copy_arg(r, "after", q->after, sizeof q->after) ||
 	        !time_arg(r, "from_unix_ms", &q->from_unix_ms) || !time_arg(r, "to_unix_ms", &q->to_unix_ms) ||
 	        !sl_api_number(r, "limit", 1, SL_CDR_LIST_MAX, &limit))
 		return false;
@@ -81,7 +51,7 @@ void sl_api_cdrs(struct sl_brain *b, struct sl_http_request *r, const char *rest
 	else if (r->method != SL_HTTP_GET)
 		sl_api_error(r, 405, NULL, "/v1/cdrs takes GET only");
 	else if (read_query(r, &q)) {
-		int error = sl_cdrs_list(b->cdrs, &q, listed, r);
+		int error = sl_cdrs_list(b->cdrs, &q, sl_api_listed, r);
 		if (error == -EINVAL)
 			sl_api_error(r, 400, q.call[0] ? "call" : "after", "an id is two letters (CA of a call, CD of a record) and 32 hexadecimal digits");
 		else if (error)

@@ -3,7 +3,7 @@
 
 /* TURN: records of allocations and what they add up to; the tables that users are read from. */
 
-#include "controlplane/http/api.h"
+#include "controlplane/http/api_list.h"
 #include "controlplane/turn/accounting.h"
 #include "controlplane/turn/source.h"
 
@@ -15,34 +15,6 @@
 enum { RECORDS_LIMIT = 100 };
 
 /* ---- records ---- */
-
-static void listed(void *ctx, int error, const char *text, size_t len)
-{
-	struct sl_http_request *r = ctx;
-	const char *format = sl_http_arg(r, "format");
-	bool csv = format && strcmp(format, "csv") == 0;
-
-	if (error == -E2BIG)
-		sl_api_error(r, 400, NULL, "%.*s", (int)len, text);
-	else if (error)
-		sl_api_error(r, 503, NULL, "the records cannot be read: %.*s", (int)len, text);
-	else
-		sl_http_answer(r, 200, csv ? "text/csv; charset=utf-8; header=present" : "application/json", text, len);
-}
-
-static bool copy_arg(struct sl_http_request *r, const char *name, char *out, size_t room)
-{
-	const char *value = sl_http_arg(r, name);
-
-	if (!value)
-		return true;
-	if (strlen(value) < room) {
-		strcpy(out, value);
-		return true;
-	}
-	sl_api_error(r, 400, name, "over %zu bytes", room - 1);
-	return false;
-}
 
 /* Milliseconds since 1970, or a date with or without a time, in UTC. */
 static bool time_arg(struct sl_http_request *r, const char *name, int64_t *out)
@@ -71,21 +43,18 @@ static bool time_arg(struct sl_http_request *r, const char *name, int64_t *out)
 
 static bool read_query(struct sl_http_request *r, struct sl_accounting_query *q)
 {
-	const char *format = sl_http_arg(r, "format"), *state = sl_http_arg(r, "state");
+	const char *state = sl_http_arg(r, "state");
 	size_t limit = RECORDS_LIMIT;
 
-	if (format && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0) {
-		sl_api_error(r, 400, "format", "'%s' is neither json nor csv", format);
+	if (!sl_api_format(r, &q->csv))
 		return false;
-	}
 	if (state && strcmp(state, "open") != 0 && strcmp(state, "any") != 0) {
 		sl_api_error(r, 400, "state", "'%s' is neither open nor any", state);
 		return false;
 	}
-	q->csv = format && strcmp(format, "csv") == 0;
 	q->open = state && strcmp(state, "open") == 0;
-	if (!copy_arg(r, "user", q->user, sizeof q->user) || !copy_arg(r, "realm", q->realm, sizeof q->realm) ||
-	        !copy_arg(r, "cursor", q->cursor, sizeof q->cursor) || !time_arg(r, "from", &q->from_unix_ms) || !time_arg(r, "to", &q->to_unix_ms) ||
+	if (!sl_api_copy_arg(r, "user", q->user, sizeof q->user) || !sl_api_copy_arg(r, "realm", q->realm, sizeof q->realm) ||
+	        !sl_api_copy_arg(r, "cursor", q->cursor, sizeof q->cursor) || !time_arg(r, "from", &q->from_unix_ms) || !time_arg(r, "to", &q->to_unix_ms) ||
 	        !sl_api_number(r, "limit", 1, SL_ACCOUNTING_LIST_MAX, &limit))
 		return false;
 	q->limit = (unsigned)limit;
@@ -99,7 +68,7 @@ static void look(struct sl_brain *b, struct sl_http_request *r,
 
 	if (!read_query(r, &q))
 		return;
-	int error = how(b->accounting, &q, listed, r);
+	int error = how(b->accounting, &q, sl_api_listed, r);
 	if (error == -EINVAL)
 		sl_api_error(r, 400, "cursor", "what an earlier page gave as 'next' is wanted: %s and 32 hexadecimal digits", SL_ID_TURN_RECORD);
 	else if (error)
