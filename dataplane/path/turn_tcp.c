@@ -300,7 +300,7 @@ struct sl_turn_verdict sl_turn_connection_bind(struct sl_turn_request *r)
 	order.flow = *r->flow;
 	order.connection = k->id;
 	order.peer = k->peer;
-	if (!sl_tcp_is_owed(t->tcp, r->flow) && t->tell(t->ctx, r->flow, r->reply, v.reply_len, &order))
+	if (t->tell(t->ctx, r->flow, r->reply, v.reply_len, &order))
 		k->state = SL_TCP_BINDING;
 	return sl_turn_drop(SL_N_DROPS);
 }

@@ -26,8 +26,7 @@ int sl_tcp_owed_init(struct sl_turn_tcp *c, uint32_t n, void *(*zalloc)(const ch
 struct sl_stream_record sl_tcp_record(const struct sl_turn *t, uint32_t alloc, enum sl_stream_order kind);
 /* May there be one connection, or one TCP allocation, more? Its end can wait if it has to. */
 bool sl_tcp_has_room(const struct sl_turn_tcp *c);
-/* Do orders wait for the thread of this connection? Then nothing else is told to it that could overtake them. */
-bool sl_tcp_is_owed(const struct sl_turn_tcp *c, const struct sl_flow *f);
+/* False: there is no room for it, or others wait for its thread, which it is not to overtake. */
 bool sl_tcp_order(struct sl_turn *t, const struct sl_stream_record *r);
 /* One that is sent later if there is no room now: UNLISTEN, TCP_CLOSE. For a peer without a connection here it may be lost when
  * all waits that can: the thread ends such a peer in time. */

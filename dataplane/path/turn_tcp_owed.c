@@ -43,14 +43,9 @@ bool sl_tcp_has_room(const struct sl_turn_tcp *c)
 	return c->n_active + c->n_listening + c->n_owed < c->max_owed;
 }
 
-bool sl_tcp_is_owed(const struct sl_turn_tcp *c, const struct sl_flow *f)
-{
-	return c->owed_to[sl_flow_thread(f)].first != SL_NONE;
-}
-
 bool sl_tcp_order(struct sl_turn *t, const struct sl_stream_record *r)
 {
-	return !sl_tcp_is_owed(t->tcp, &r->flow) && t->order && t->order(t->ctx, r);
+	return t->tcp->owed_to[sl_flow_thread(&r->flow)].first == SL_NONE && t->order && t->order(t->ctx, r);
 }
 
 static void append(struct sl_turn_tcp *c, unsigned thread, uint32_t i)
