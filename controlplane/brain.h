@@ -106,7 +106,8 @@ int sl_brain_desired(
 
 /* ---- brain_sip.c ---- */
 
-/* Everything of SIP, in the order in which it stands on each other; calls are found again. 0, or -1 after saying why. Nothing without a group sip. */
+/* Everything of SIP, in the order in which it stands on each other; calls are found again. 0, or -1 after saying why. Nothing without a
+ * group sip. */
 int sl_brain_open_sip(struct sl_brain *b, void *root); /* su_root_t */
 void sl_brain_close_sip(struct sl_brain *b);
 void sl_brain_tick_sip(struct sl_brain *b, int64_t now_ms);
@@ -143,7 +144,7 @@ void sl_brain_delete_user(struct sl_brain *b, const char *realm, const char *nam
 /* Report what the dataplane has not answered in time. */
 void sl_brain_user_ops_tick(struct sl_brain *b, int64_t now_ms);
 
-/* Users of tables elsewhere that are new, have other keys, or are gone (turn/source.h), sorted by realm and name. 0: all are taken. -EAGAIN, -ENOBUFS: none is,
- * the same ones may come again; -ENOMEM. */
+/* Users of tables elsewhere that are new, have other keys, or are gone (turn/source.h), sorted by realm and name. 0: all are taken.
+ * -EAGAIN, -ENOBUFS: none is, the same ones may come again; -ENOMEM. */
 struct sl_source_change;
 int sl_brain_source_users(struct sl_brain *b, const struct sl_source_change *changes, size_t n);

@@ -187,8 +187,8 @@ void sl_brain_close_sip(struct sl_brain *b)
 	b->prov = NULL;
 }
 
-/* Transactions of ended and of answered calls leave holes between what stays. When no call has come for a while the pages of the holes go back,
- * once: it takes some milliseconds, which nobody waits for then. */
+/* Transactions of ended and of answered calls leave holes between what stays. When no call has come for a while the pages of the holes go
+ * back, once: it takes some milliseconds, which nobody waits for then. */
 static void give_memory_back(struct sl_brain *b, int64_t now_ms)
 {
 	enum { QUIET_MS = 35000 /* longer than a transaction lives */, WORTH_BYTES = 16 << 20 };

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* Sofia's loop, mended. su_root_run() rounds the time to the next timer down to whole milliseconds, so through the last millisecond before
- * each of nta's timers it calls epoll_wait() with 0 and spins (121 calls a message at 200 calls a second). The library looks the function up as
- * any other symbol, and finds this one first: on the brain's thread a time-out is rounded up, that is, timers are late by a millisecond at most,
- * and 0 waits for one. Elsewhere it is what it always is. */
+ * each of nta's timers it calls epoll_wait() with 0 and spins (121 calls a message at 200 calls a second). The library looks the function
+ * up as any other symbol, and finds this one first: on the brain's thread a time-out is rounded up, that is, timers are late by a
+ * millisecond at most, and 0 waits for one. Elsewhere it is what it always is. */
 
 #include "controlplane/loop.h"
 
@@ -30,7 +30,8 @@ int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
 }
 
 /* The library asks for the address of whatever host a Via names, in places where nothing was checked yet: one datagram with a name that no
- * server answers for would hold the brain up for half a minute. The brain's names are resolved by sip/resolve.c; here numbers alone are read. */
+ * server answers for would hold the brain up for half a minute. The brain's names are resolved by sip/resolve.c; here numbers alone are
+ * read. */
 int getaddrinfo(const char *restrict node, const char *restrict service, const struct addrinfo *restrict hints, struct addrinfo **restrict out)
 {
 	static __typeof__(&getaddrinfo) next;

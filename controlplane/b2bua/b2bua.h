@@ -32,6 +32,7 @@ void sl_b2bua_reconfigure(struct sl_b2bua *b, const struct sl_config *config);
 void sl_b2bua_invite(void *ctx, struct sl_call *c, struct sl_leg *l, const struct sl_sip_caller *who, const sip_t *sip, struct sl_leg *replaces);
 void sl_b2bua_request(void *ctx, nta_incoming_t *irq, const struct sl_sip_caller *who, const sip_t *sip);
 
-/* STIR/SHAKEN: may look at, refuse (return a status >= 400) or add headers to what goes out ("Identity: ..."); NULL = none. For a later module. */
+/* STIR/SHAKEN: may look at, refuse (return a status >= 400) or add headers to what goes out ("Identity: ..."); NULL = none. For a later
+ * module. */
 typedef int (*sl_b2bua_identity_hook)(void *ctx, struct sl_call *c, const sip_t *in, const struct sl_route_candidate *to, char *headers, size_t headers_len);
 void sl_b2bua_set_identity_hook(struct sl_b2bua *b, sl_b2bua_identity_hook hook, void *ctx);

@@ -105,7 +105,8 @@ static void failed(struct dial *d)
 	sl_trunk_end(tc, NULL, &cause, d->best_headers);
 }
 
-/* Somebody calls what he may not. Trunks carry many people's calls and are not judged by one. Where flows are trusted nobody proved where he is. */
+/* Somebody calls what he may not. Trunks carry many people's calls and are not judged by one. Where flows are trusted nobody proved where
+ * he is. */
 static void report_forbidden(const struct dial *d)
 {
 	const struct side *s = d->tc->caller;

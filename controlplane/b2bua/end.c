@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* How calls end: by either side, by an operator, by time, by silence. Everybody is told, the last counts of the media are waited for, and then
- * the call is closed. */
+/* How calls end: by either side, by an operator, by time, by silence. Everybody is told, the last counts of the media are waited for, and
+ * then the call is closed. */
 
 #include "controlplane/b2bua/internal.h"
 

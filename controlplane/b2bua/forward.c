@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* A phone of ours answers 3xx: somebody has it send his calls on. Its contacts are numbers and names of ours, which are routed anew by the rights of
- * its user, who is the one that pays; an address somewhere else is not called: a phone does not decide where our calls leave. */
+/* A phone of ours answers 3xx: somebody has it send his calls on. Its contacts are numbers and names of ours, which are routed anew by the
+ * rights of its user, who is the one that pays; an address somewhere else is not called: a phone does not decide where our calls leave. */
 
 #include "controlplane/b2bua/internal.h"
 

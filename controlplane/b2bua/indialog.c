@@ -110,8 +110,8 @@ void sl_indialog_response(struct side *s, const struct sl_leg_event *e)
 	relay_free(tc, r);
 }
 
-/* s goes to another call: who asked it, and whom it asked, hears that it is not there any more; the answers that it still gives come to its new
- * call, and nobody waits for them. */
+/* s goes to another call: who asked it, and whom it asked, hears that it is not there any more; the answers that it still gives come to its
+ * new call, and nobody waits for them. */
 void sl_indialog_move(struct side *s, struct trunk_call *to)
 {
 	struct trunk_call *tc = s->tc;

@@ -223,7 +223,8 @@ void sl_targets_resolve(struct dial *d);                                /* of ta
 void sl_decision_complete(struct trunk_call *tc);                       /* attempts into the record, the record into the trace */
 
 /* ---- media.c ---- */
-/* Each puts the text for the other side, with that side's origin, into b->sdp2: valid until the next. On error *cause says what to answer. */
+/* Each puts the text for the other side, with that side's origin, into b->sdp2: valid until the next. On error *cause says what to
+ * answer. */
 int sl_media_pass_offer(struct side *from, struct side *to, struct sl_slice sdp, bool plain, struct sl_slice *out, struct sl_cause *cause);
 /* The first offer to a side that is no leg yet: it will leave by hop. */
 /* Found again after a restart: its media counts for the tenant again. */

@@ -26,6 +26,6 @@ struct origin {
 	uint64_t id, hash;
 	uint32_t version;
 };
-/* Write sdp with its own o= line into out: version raised when anything else differs from what was written last. s= becomes "-" unless it is.
- * Length, or -ENOSPC, -EINVAL (no o= line). */
+/* Write sdp with its own o= line into out: version raised when anything else differs from what was written last. s= becomes "-" unless it
+ * is. Length, or -ENOSPC, -EINVAL (no o= line). */
 int sl_origin_write(struct origin *o, struct sl_slice sdp, char *out, size_t room);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* What the two sides say about media goes through the engine: interfaces by listener, SRTP and codecs by the policy of both sides, an origin
- * of its own for each side. */
+/* What the two sides say about media goes through the engine: interfaces by listener, SRTP and codecs by the policy of both sides, an
+ * origin of its own for each side. */
 
 #include "controlplane/b2bua/internal.h"
 

@@ -24,5 +24,6 @@ bool sl_number_is(const char *user);
 
 /* User part of a sip URI: escaped where RFC 3261 25.1 wants it. */
 void sl_number_put(struct text *t, const char *user);
-/* "sip:CALLED;npdi;rn=...@HOST;user=phone" by a target such as "sip:example.com;transport=tcp"; number->rn and npdi as they came. 0 or -ENOSPC. */
+/* "sip:CALLED;npdi;rn=...@HOST;user=phone" by a target such as "sip:example.com;transport=tcp"; number->rn and npdi as they came. 0 or
+ * -ENOSPC. */
 int sl_number_uri(char *out, size_t room, const char *target, const char *called, const struct number *n);

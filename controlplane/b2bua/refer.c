@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* REFER (RFC 3515), blind and attended (RFC 5589), carried out here: the other side never sees it. The new partner gets an INVITE with the
- * session of who remains, or, when a dialog of ours is named by Replaces, is taken from that call; who remains is then offered the new one's
- * session, and the referrer is told and leaves. */
+ * session of who remains, or, when a dialog of ours is named by Replaces, is taken from that call; who remains is then offered the new
+ * one's session, and the referrer is told and leaves. */
 
 #include "controlplane/b2bua/internal.h"
 

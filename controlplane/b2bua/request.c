@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Requests outside any dialog for somebody behind us (MESSAGE, OPTIONS, PUBLISH): routed as calls are, sent with a Call-ID and From of ours, the
- * answer passed back. What would make a dialog with the other side (SUBSCRIBE, but to reg) is refused: its NOTIFYs would name it. */
+/* Requests outside any dialog for somebody behind us (MESSAGE, OPTIONS, PUBLISH): routed as calls are, sent with a Call-ID and From of
+ * ours, the answer passed back. What would make a dialog with the other side (SUBSCRIBE, but to reg) is refused: its NOTIFYs would name
+ * it. */
 
 #include "controlplane/b2bua/internal.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* The controller's part of a call's record: who of the legs is who, what each counts against, what it said last. Names are looked up again: what
- * was deleted meanwhile counts against nothing. */
+/* The controller's part of a call's record: who of the legs is who, what each counts against, what it said last. Names are looked up again:
+ * what was deleted meanwhile counts against nothing. */
 
 #include "controlplane/b2bua/internal.h"
 

@@ -23,7 +23,8 @@ static int agree(struct side *s, struct sl_slice sdp)
 	return sl_leg_respond(s->leg, r, 200, "OK", sdp_type, sdp, NULL);
 }
 
-/* p's 2xx made an offer that s will not answer: what s said last does, since the ACK must have an answer (RFC 3261 13.2.2.4) and the session goes on. */
+/* p's 2xx made an offer that s will not answer: what s said last does, since the ACK must have an answer (RFC 3261 13.2.2.4) and the
+ * session goes on. */
 void sl_session_settle(struct side *s, struct side *p, struct sl_slice offer)
 {
 	struct sl_slice sdp = none;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* INVITE with Replaces (RFC 3891): the newcomer takes the place of the leg that it names. The partner is offered the newcomer's session first;
- * only when it has agreed is the newcomer answered and the old leg ended. */
+/* INVITE with Replaces (RFC 3891): the newcomer takes the place of the leg that it names. The partner is offered the newcomer's session
+ * first; only when it has agreed is the newcomer answered and the old leg ended. */
 
 #include "controlplane/b2bua/internal.h"
 

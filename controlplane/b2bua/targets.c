@@ -177,8 +177,8 @@ unsigned sl_target_role(struct dial *d, const struct target *t)
 	return role_for(d, d->decision.candidates[t->candidate].trunk);
 }
 
-/* A user's contact whose name leads to a carrier would be a call out with our trust and without a route (toll fraud). The registrar refuses the
- * numbers, this is for the names. */
+/* A user's contact whose name leads to a carrier would be a call out with our trust and without a route (toll fraud). The registrar refuses
+ * the numbers, this is for the names. */
 bool sl_target_may_go(const struct dial *d, const struct target *t, const struct sl_sip_hop *hop)
 {
 	return d->decision.candidates[t->candidate].trunk || !sl_prov_trunk_of(d->snapshot, &hop->to, "");

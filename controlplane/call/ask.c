@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* A question is a place in a table and the generation of that place: high and low half of its number. Places are used again, so the table is as
- * large as the most that were open at a time. They are allocated in blocks, since a timer must not move. */
+/* A question is a place in a table and the generation of that place: high and low half of its number. Places are used again, so the table
+ * is as large as the most that were open at a time. They are allocated in blocks, since a timer must not move. */
 enum { BLOCK = 256, BLOCKS_MAX = 4096, NONE = UINT32_MAX };
 
 struct question {

@@ -77,8 +77,8 @@ static void ignore(void *ctx, int error)
 {
 }
 
-/* The program ends, and with it maybe the keeper and its journal: what is known of calls under way is written as unfinished. If the keeper lives
- * they go on, and their last records replace these. */
+/* The program ends, and with it maybe the keeper and its journal: what is known of calls under way is written as unfinished. If the keeper
+ * lives they go on, and their last records replace these. */
 static void write_unfinished(struct sl_calls *cs, struct call *c)
 {
 	const struct sl_cdr *records[SL_CALL_MAX_LEGS];

@@ -226,8 +226,8 @@ void sl_bridge_join(struct sl_bridge *b, struct sl_leg *l);         /* leaves th
 void sl_bridge_leave(struct sl_leg *l);
 void sl_bridge_free(struct sl_bridge *b);                           /* its media session is deleted; legs leave */
 
-/* 0, -EINVAL (not in this state), -ENOMEM, -ENOTCONN (the leg is ending), -EINPROGRESS (an offer is under way), -ECANCELED (a request that was
- * cancelled: its answer goes nowhere). headers: further header
+/* 0, -EINVAL (not in this state), -ENOMEM, -ENOTCONN (the leg is ending), -EINPROGRESS (an offer is under way), -ECANCELED (a request that
+ * was cancelled: its answer goes nowhere). headers: further header
  * lines "Name: value\r\n", NULL = none. */
 int sl_leg_progress(struct sl_leg *l, int status, const char *reason, struct sl_slice sdp, const char *headers);
 int sl_leg_answer(struct sl_leg *l, struct sl_slice sdp, const char *headers);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Calls in the journal: written whole after a turn that changed them, read back at start. A record names its legs' kinds and its controller; what
- * is theirs they write and read themselves. */
+/* Calls in the journal: written whole after a turn that changed them, read back at start. A record names its legs' kinds and its
+ * controller; what is theirs they write and read themselves. */
 
 #include "controlplane/call/internal.h"
 

@@ -85,8 +85,8 @@ extern const unsigned ctl_n_commands;
  * "error" on stdout. */
 long ctl_request(
         const struct ctl *c, const char *method, const char *path, const char *body, json_t **answer);
-/* The same for a command: with --json the answer is printed, and what was refused is told. CTL_OK and *answer (the caller's), of which a person is still
- * to be told; else the exit code, and there is no answer. status may be NULL. */
+/* The same for a command: with --json the answer is printed, and what was refused is told. CTL_OK and *answer (the caller's), of which a
+ * person is still to be told; else the exit code, and there is no answer. status may be NULL. */
 int ctl_ask(const struct ctl *c, const char *method, const char *path, const char *body, long *status, json_t **answer);
 /* The same as ctl_request(), but the answer as it came: a text (the caller's), or NULL when it was empty. */
 long ctl_fetch(const struct ctl *c, const char *method, const char *path, const char *body, char **text);

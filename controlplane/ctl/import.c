@@ -13,8 +13,8 @@
 #include "controlplane/ctl/ctl.h"
 #include "dataplane/wire/addr.h"
 
-/* Reading coturn's configuration: a line is NAME=VALUE or NAME VALUE, "#" begins a comment; a line of the command line ("--NAME=VALUE", "-x VALUE")
- * is taken as well. */
+/* Reading coturn's configuration: a line is NAME=VALUE or NAME VALUE, "#" begins a comment; a line of the command line ("--NAME=VALUE", "-x
+ * VALUE") is taken as well. */
 
 enum kind { FLAG, TEXT, PATH, NUMBER, PORT, PORT0, SECONDS, SECONDS0, ADDRESS, ENDPOINT, ALTERNATE, EXTERNAL, RANGE, USER, REDIS, FAMILY, SEPARATOR };
 enum how { TO, SAME, NOT };

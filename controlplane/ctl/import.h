@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* sluicectl import: a configuration of coturn as one of ours. Reading (import.c) keeps each option's values with their lines; writing (import_write.c)
- * makes the configuration of them. */
+/* sluicectl import: a configuration of coturn as one of ours. Reading (import.c) keeps each option's values with their lines; writing
+ * (import_write.c) makes the configuration of them. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,14 +2,14 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Every option of coturn's turnserver.conf and command line, 4.6 to 4.17, and what becomes of it. The one list: the translator, its test and
- * controlplane/turn/coturn.md go by it.
+/* Every option of coturn's turnserver.conf and command line, 4.6 to 4.17, and what becomes of it. The one list: the translator, its test
+ * and controlplane/turn/coturn.md go by it.
  *
  * X(ID, "name", short form or 0, kind of its value, HOW, "what it becomes, or why not")
  *   TO    is written into the configuration; the text names where
  *   SAME  needs nothing: it is so here anyway; the text says why
  *   NOT   cannot be had; the text says why, and what to do
- */
+ * */
 #define COTURN_OPTIONS(X)                                                                                                                          \
 	/* ---- where clients come ---- */                                                                                                         \
 	X(LISTENING_IP, "listening-ip", 'L', ADDRESS, TO, "turn.listen, turn.listeners")                                                           \

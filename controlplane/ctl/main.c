@@ -153,7 +153,8 @@ static bool is_unfit(const struct parsed *p, const struct ctl_command *m)
 	return false;
 }
 
-/* The command of these words; NULL when there is none. 'users' alone is 'users list', 'sessions' is 'sessions list', 'guard' is 'guard status'. */
+/* The command of these words; NULL when there is none. 'users' alone is 'users list', 'sessions' is 'sessions list', 'guard' is 'guard
+ * status'. */
 static const struct ctl_command *find(int n, char **words)
 {
 	if (n == 1 && strcmp(words[0], "guard") == 0)

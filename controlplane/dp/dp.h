@@ -42,7 +42,8 @@ struct sl_dp;
 /* Outcome of something asked: error is 0 or negative errno, text says more (never NULL). */
 typedef void (*sl_dp_done)(void *ctx, int error, const char *text);
 
-/* What the dataplane shall have; owned by whoever is given it. users: an array of n references, all of realms of the plan, best sorted by realm. */
+/* What the dataplane shall have; owned by whoever is given it. users: an array of n references, all of realms of the plan, best sorted by
+ * realm. */
 struct sl_desired {
 	struct sl_turn_plan *plan;
 	bool keep_users; /* the users of the plan before stay; n_users is 0 */
@@ -52,7 +53,8 @@ struct sl_desired {
 void sl_desired_clear(struct sl_desired *d);
 
 struct sl_dp_ops {
-	/* Fill *out with the desired state: it is about to be replayed. 0, or negative errno: -EAGAIN when it is not known yet, -ENOMEM; asked again later. */
+	/* Fill *out with the desired state: it is about to be replayed. 0, or negative errno: -EAGAIN when it is not known yet, -ENOMEM;
+	 * asked again later. */
 	int (*desired)(void *ctx, struct sl_desired *out);
 	/* Attached or not any more: the descriptors to watch have changed (-1 = none). */
 	void (*watch)(void *ctx, int sock, int event_fd);
@@ -76,8 +78,8 @@ void sl_dp_tick(struct sl_dp *dp, int64_t now_ms);
 void sl_dp_readable(struct sl_dp *dp, int64_t now_ms);
 
 /* Replay this desired state (taken over) instead of the one before. 0; or -EBUSY while another replay runs, -ENOTCONN
- * when there is nobody to replay it to now (away, standby), -ESTALE when users cannot be kept (it has none of ours, or realms are others): then the caller
- * still owns it, and done is not called.
+ * when there is nobody to replay it to now (away, standby), -ESTALE when users cannot be kept (it has none of ours, or realms are others):
+ * then the caller still owns it, and done is not called.
  * done: 0, -EINVAL and the like when the dataplane refused it, -EBUSY and -ETIMEDOUT when it did not take place,
  * -ENOTCONN when the dataplane went away. */
 int sl_dp_replay(struct sl_dp *dp, struct sl_desired *desired, sl_dp_done done, void *ctx);
@@ -176,10 +178,11 @@ struct sl_dp_guard_ops {
 };
 /* ops NULL: nobody any more. When attached already, ops->attached is called at once. */
 void sl_dp_set_guard(struct sl_dp *dp, const struct sl_dp_guard_ops *ops, void *ctx);
-/* A command to the housekeeper: at most SL_DP_GUARD_IN_FLIGHT at a time, so that provisioning always finds room. 0; -ENOBUFS (come again when asked
- * to), -ENOTCONN. done is told -ENOTCONN when the dataplane goes away. */
+/* A command to the housekeeper: at most SL_DP_GUARD_IN_FLIGHT at a time, so that provisioning always finds room. 0; -ENOBUFS (come again
+ * when asked to), -ENOTCONN. done is told -ENOTCONN when the dataplane goes away. */
 int sl_dp_guard_send(struct sl_dp *dp, struct sl_command *cmd, sl_dp_done done, void *ctx);
-/* Offer a list (struct sl_guard_list in a sealed memfd, which stays the caller's), one at a time. done when it is in force, or is refused. */
+/* Offer a list (struct sl_guard_list in a sealed memfd, which stays the caller's), one at a time. done when it is in force, or is
+ * refused. */
 int sl_dp_guard_list(struct sl_dp *dp, int memfd, sl_dp_done done, void *ctx);
 
 struct sl_dp_counts {

@@ -304,7 +304,8 @@ static void add_sourced_list(struct making *m, int realm, const struct sl_conf_p
 	}
 }
 
-/* A realm that has rules in tables alone: live rules of all realms come first there, too. All or nothing: else a rule of the table could undo a live one. */
+/* A realm that has rules in tables alone: live rules of all realms come first there, too. All or nothing: else a rule of the table could
+ * undo a live one. */
 static void add_sourced_alone(struct making *m, int realm, const struct sl_source_realm *r)
 {
 	const struct sl_turn_live *live = m->live;
@@ -337,8 +338,8 @@ static void add_sourced_rules(struct making *m, const struct sl_source_set *s)
 	add_sourced_list(m, SL_TURN_ANY_REALM, s->peer_rules, s->n_peer_rules);
 }
 
-/* The dataplane looks at a realm's own rules before those of all realms. So where the file has rules of a realm, live rules of all realms are also given to
- * that realm before them: live ones come first everywhere (add_sourced_alone(): also where only a table has some). */
+/* The dataplane looks at a realm's own rules before those of all realms. So where the file has rules of a realm, live rules of all realms
+ * are also given to that realm before them: live ones come first everywhere (add_sourced_alone(): also where only a table has some). */
 static void add_rules(struct making *m)
 {
 	const struct sl_turn_live *live = m->live;

@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What the dataplane shall have of TURN beside its users: the configuration file, what operators have set since (controlplane/turn), and what user tables
- * elsewhere say of realms. Put together once, then immutable and counted by reference: a replay reads it while the next one is made. */
+/* What the dataplane shall have of TURN beside its users: the configuration file, what operators have set since (controlplane/turn), and
+ * what user tables elsewhere say of realms. Put together once, then immutable and counted by reference: a replay reads it while the next
+ * one is made. */
 
 #include <stdbool.h>
 #include <stddef.h>

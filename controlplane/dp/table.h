@@ -31,7 +31,8 @@ struct sl_table {
 int sl_table_put(struct sl_table *t, const struct sl_evt_allocation *state, int64_t now_ms, uint32_t round);
 const struct sl_allocation *sl_table_find(const struct sl_table *t, uint64_t id);
 bool sl_table_remove(struct sl_table *t, uint64_t id);
-/* Remove the worker's allocations that the listing called round did not have, each after vanished (may be NULL) was told. Returns how many. */
+/* Remove the worker's allocations that the listing called round did not have, each after vanished (may be NULL) was told. Returns how
+ * many. */
 size_t sl_table_sweep(
         struct sl_table *t, unsigned worker, uint32_t round, void (*vanished)(void *ctx, const struct sl_allocation *last), void *ctx);
 void sl_table_clear(struct sl_table *t);

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Static TURN users as the brain knows them, by realm and name: those of the configuration file, of the store, and of user tables elsewhere. One of the
- * file hides one of the store, that one of a table. Owner of everything here: the brain's thread. */
+/* Static TURN users as the brain knows them, by realm and name: those of the configuration file, of the store, and of user tables
+ * elsewhere. One of the file hides one of the store, that one of a table. Owner of everything here: the brain's thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,8 @@
 
 #include "dataplane/abi/msg_turn.h"
 
-/* Immutable once made, counted by reference, so that a replay can go on while the sets change. As small as it can be: there may be a million. */
+/* Immutable once made, counted by reference, so that a replay can go on while the sets change. As small as it can be: there may be a
+ * million. */
 struct sl_user {
 	unsigned refs;
 	uint16_t flags;               /* SL_USER_NO_SHA256 */
@@ -50,7 +51,8 @@ struct sl_user *sl_users_find(const struct sl_users *set, const char *realm, con
 /* Put u in, taking over the caller's reference; one of the same realm and name goes. 0 or -ENOMEM (the reference
  * stays). */
 int sl_users_put(struct sl_users *set, struct sl_user *u);
-/* Put users in (a reference is taken), or out where gone says so: n of them, sorted by realm and name, none twice. 0 or -ENOMEM with nothing changed. */
+/* Put users in (a reference is taken), or out where gone says so: n of them, sorted by realm and name, none twice. 0 or -ENOMEM with
+ * nothing changed. */
 int sl_users_change(struct sl_users *set, struct sl_user *const *users, const bool *gone, size_t n);
 /* True when there was one of that name. */
 bool sl_users_remove(struct sl_users *set, const char *realm, const char *name, size_t len);

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* The stream edge: a thread that owns TLS listeners and connections (OpenSSL) and speaks SIP to nta over TCP on loopback as an RFC 5626 edge
- * proxy: it adds its Via and, so that a request finds back to a connection, a route with a token of the connection. It decides nothing. The
- * contract is messages only. To nta and from nta:
+/* The stream edge: a thread that owns TLS listeners and connections (OpenSSL) and speaks SIP to nta over TCP on loopback as an RFC 5626
+ * edge proxy: it adds its Via and, so that a request finds back to a connection, a route with a token of the connection. It decides
+ * nothing. The contract is messages only. To nta and from nta:
  *
  *   client's request  -> top Via "SIP/2.0/TCP 127.0.0.1:EDGE;branch=z9hG4bK-..." (the same for CANCEL, ACK and INVITE of one transaction),
  *                        "P-Sluice-Flow: TOKEN;listener=N;remote=ADDRESS:PORT;identity=\"NAME\";mac=HEX" (one from the client is removed)
@@ -12,12 +12,14 @@
  *   nta's response    -> Via taken off, to the connection that the branch names
  *   nta's request     -> over the connection that its Route "<sip:TOKEN@127.0.0.1:EDGE;lr>" names (taken off); or, with
  *                        "<sip:connect@127.0.0.1:EDGE;lr;to=ADDRESS:PORT;name=TLSNAME;listener=N>", over a connection made for it, and kept
- *   client's response -> to nta, with P-Sluice-Flow. In nta's requests the edge puts a Via of its own (the listener's advertised address) in the
+ *   client's response -> to nta, with P-Sluice-Flow. In nta's requests the edge puts a Via of its own (the listener's advertised address)
+ * in the
  *                        place of nta's, and back into the response: no internal address is seen outside
  *   no connection     -> 430 Flow Failed; connecting or its certificate fails -> 503 with a Reason that says why
  *
- * Each connection has a link of its own to nta, so what Sofia stumbles over is its sender's loss alone. Keep-alives (CRLF CRLF) are answered here. Only this process may connect to the loopback port. "identity" is the domain of a verified certificate, the
- * client's or the called server's, in lower case: that of its "sip:" URI, else its first DNS name. */
+ * Each connection has a link of its own to nta, so what Sofia stumbles over is its sender's loss alone. Keep-alives (CRLF CRLF) are
+ * answered here. Only this process may connect to the loopback port. "identity" is the domain of a verified certificate, the client's or
+ * the called server's, in lower case: that of its "sip:" URI, else its first DNS name. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +39,8 @@ struct sl_edge_options {
 	void (*closed)(void *ctx, uint32_t connection); /* on the brain: a client's connection has ended */
 	void *ctx;
 };
-/* Listen (TLS listeners of config->sip, and a loopback port for nta) and start the thread. NULL with text that names listener, file and remedy. */
+/* Listen (TLS listeners of config->sip, and a loopback port for nta) and start the thread. NULL with text that names listener, file and
+ * remedy. */
 struct sl_edge *sl_edge_open(const struct sl_edge_options *o, char *text, size_t text_len);
 void sl_edge_close(struct sl_edge *e);
 /* Where nta finds it. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* TCP with nta on loopback. Each client that speaks has a link of its own: where Sofia finds no message in a stream it answers nothing, reads no further and
- * leaves the connection open, or closes it. That is the client's own loss then. nta makes links, too, for its requests. */
+/* TCP with nta on loopback. Each client that speaks has a link of its own: where Sofia finds no message in a stream it answers nothing,
+ * reads no further and leaves the connection open, or closes it. That is the client's own loss then. nta makes links, too, for its
+ * requests. */
 
 #include "controlplane/edge/thread.h"
 

@@ -7,7 +7,8 @@
  *   edge.c     opening, closing, reload; the thread's loop and its sweep
  *   connect.c  connections come and go: accepted, made, verified, ended
  *   stream.c   bytes of a connection: TLS, frames, keep-alives, queues
- *   link.c     the same towards nta, over TCP on loopback: one for each connection that speaks, since Sofia stops reading where it finds no message
+ *   link.c     the same towards nta, over TCP on loopback: one for each connection that speaks, since Sofia stops reading where it finds no
+ * message
  *   relay.c    a message from one side to the other: which connection, which edits */
 
 #include <pthread.h>

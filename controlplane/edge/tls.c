@@ -35,7 +35,8 @@ static int set_up_server(SSL_CTX *c, const struct sl_conf_sip_listener *l, const
 {
 	int mode = SSL_VERIFY_NONE;
 
-	/* Sessions are resumed by tickets, whose key dies with the context: after a reload everybody is verified again. Whose they are, sni.c says. */
+	/* Sessions are resumed by tickets, whose key dies with the context: after a reload everybody is verified again. Whose they are,
+	 * sni.c says. */
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	if (l->client_certificates == SL_CERT_OFF)
 		return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* What SIP asks: how a source that exceeds a rule is answered, whether it is shut out, how much new state it may have, and how many strangers come
- * while we are overloaded. */
+/* What SIP asks: how a source that exceeds a rule is answered, whether it is shut out, how much new state it may have, and how many
+ * strangers come while we are overloaded. */
 
 #include "controlplane/guard/internal.h"
 

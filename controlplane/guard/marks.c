@@ -96,8 +96,8 @@ void sl_warden_trusts_peer(struct sl_warden *w, const struct sl_endpoint *remote
 	trust(w, remote, listener, seconds, SL_TRUST_ALONE, now_ms);
 }
 
-/* A mark that goes lets the others of its run move up. When all are being told again, none that is not told yet must get behind where that is: it begins
- * with the run once more, and not with the table, or it would never end while people come and go. */
+/* A mark that goes lets the others of its run move up. When all are being told again, none that is not told yet must get behind where that
+ * is: it begins with the run once more, and not with the table, or it would never end while people come and go. */
 static void back_to_run(struct sl_warden *w)
 {
 	struct sl_warden_tell *t = &w->tell;

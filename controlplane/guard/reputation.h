@@ -2,9 +2,10 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What sources have done, in points that halve with time. Fixed memory, keyed: eight ways; in a full set whoever has done least gives way, so the worst
- * are never forgotten. A source that has more points than the limit is banned, each time for twice as long. What anybody can do in another's
- * name (a datagram that is malformed, a flood) brings nobody beyond half of the limit by itself: nobody is banned by forged packets alone. Pure. */
+/* What sources have done, in points that halve with time. Fixed memory, keyed: eight ways; in a full set whoever has done least gives way,
+ * so the worst are never forgotten. A source that has more points than the limit is banned, each time for twice as long. What anybody can
+ * do in another's name (a datagram that is malformed, a flood) brings nobody beyond half of the limit by itself: nobody is banned by forged
+ * packets alone. Pure. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,8 +39,8 @@ struct sl_reputation_limits {
 /* sets: a power of two. 0 or -ENOMEM. */
 int sl_reputation_init(struct sl_reputation *r, size_t sets, const struct sl_siphash_key *key);
 void sl_reputation_free(struct sl_reputation *r);
-/* n things were seen. proven: nobody else can have sent them (a stream, a nonce that was given to that address). Seconds for which the source
- * is to be banned from now on; 0 = it is not. */
+/* n things were seen. proven: nobody else can have sent them (a stream, a nonce that was given to that address). Seconds for which the
+ * source is to be banned from now on; 0 = it is not. */
 unsigned sl_reputation_note(struct sl_reputation *r, const struct sl_reputation_limits *l, const struct sl_ip *ip, enum sl_guard_signal what, unsigned n,
 	bool proven, int64_t now_ms);
 /* NULL = nothing is known. */

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* How many of something there are of each address and prefix. Keyed, open addressing, grows with what is counted and never beyond it. Pure. */
+/* How many of something there are of each address and prefix. Keyed, open addressing, grows with what is counted and never beyond it.
+ * Pure. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 
 /* What the dataplane is told. Everything is idempotent: whoever attaches is told the policy first, which decides who owns the
- * guard; the owner tells bans, list and meters, everybody his own marks and pressure. What finds no room now goes when the link asks for it. */
+ * guard; the owner tells bans, list and meters, everybody his own marks and pressure. What finds no room now goes when the link asks for
+ * it. */
 
 #include "controlplane/guard/internal.h"
 

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Final marks: SIP sources (address, port, listener) that somebody vouches for. Kept so that a dataplane that comes again gets them, and so that
- * the last of several who share a source (bindings behind one proxy) takes the mark along. Pure; the clock is an argument. */
+/* Final marks: SIP sources (address, port, listener) that somebody vouches for. Kept so that a dataplane that comes again gets them, and so
+ * that the last of several who share a source (bindings behind one proxy) takes the mark along. Pure; the clock is an argument. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +32,8 @@ enum sl_trust_how { SL_TRUST_ALONE, SL_TRUST_HOLD /* one more holder */, SL_TRUS
 /* Set, or moved to a later end. NULL: there are as many as there may be, or no memory. *news: the dataplane must be told. */
 struct sl_trust_mark *sl_trust_put(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t until_ms, enum sl_trust_how how,
 	bool *news);
-/* One holder less. True: that was the last one; the mark has gone, or *left (else NULL) has an earlier end now: without holders it stays until then. */
+/* One holder less. True: that was the last one; the mark has gone, or *left (else NULL) has an earlier end now: without holders it stays
+ * until then. */
 bool sl_trust_release(struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t now_ms, const struct sl_trust_mark **left);
 bool sl_trust_has(const struct sl_trust *t, const struct sl_endpoint *remote, uint16_t listener, int64_t now_ms);
 /* Forget what has ended, `some` places from where the last call left off. */

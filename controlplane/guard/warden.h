@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* The control plane's half of the guard: lists and bans with their ends, reputation, trust that SIP sources have earned, and what is answered to
- * sources that the dataplane marked. It tells the dataplane (dp/guard.c) and hears its events. Owner: the brain's thread; time is an argument.
+/* The control plane's half of the guard: lists and bans with their ends, reputation, trust that SIP sources have earned, and what is
+ * answered to sources that the dataplane marked. It tells the dataplane (dp/guard.c) and hears its events. Owner: the brain's thread; time
+ * is an argument.
  *
  * Who wins: an allow (configuration or API) over everything; then a deny, a ban; then limits. */
 
@@ -28,7 +29,8 @@ struct sl_warden_options {
 	struct sl_call_events *events; /* NULL: no events but the log */
 	int64_t (*unix_ms)(void), (*now_ms)(void); /* NULL = the clocks (CLOCK_MONOTONIC) */
 };
-/* What SIP, the registrar, calls and media ask and tell (from "reputation" to "tenants" below) works with w NULL, too: then nobody is limited. */
+/* What SIP, the registrar, calls and media ask and tell (from "reputation" to "tenants" below) works with w NULL, too: then nobody is
+ * limited. */
 struct sl_warden *sl_warden_new(const struct sl_warden_options *o);
 void sl_warden_free(struct sl_warden *w);
 /* We stop: marks of whoever goes from now on stay in the dataplane until their time, for the process after us. */
@@ -43,8 +45,8 @@ void sl_warden_set_events(struct sl_warden *w, struct sl_call_events *events);
 
 /* ---- policy ---- */
 
-/* Limits, dry run and whatever else of the group can change at once, until the next reload (prefixes, sources and sip_sources are not looked at).
- * g NULL: back to the configuration. 0; -EINVAL with text: a rule twice, or an action that its class has not. */
+/* Limits, dry run and whatever else of the group can change at once, until the next reload (prefixes, sources and sip_sources are not
+ * looked at). g NULL: back to the configuration. 0; -EINVAL with text: a rule twice, or an action that its class has not. */
 int sl_warden_set_policy(struct sl_warden *w, const struct sl_conf_guard *g, char *text, size_t text_len);
 const struct sl_conf_guard *sl_warden_policy(const struct sl_warden *w); /* in force */
 bool sl_warden_policy_is_live(const struct sl_warden *w);                /* by sl_warden_set_policy(), not the configuration */
@@ -67,16 +69,16 @@ struct sl_warden_entry {
 };
 typedef void (*sl_warden_done)(void *ctx, int error, const char *text); /* error 0 or negative errno, once it is stored and told */
 
-/* Put (added or changed: same prefix and kind) an entry of origin API. seconds 0 = without an end. -EINVAL with text at once and done not called: host bits set,
- * a ban of what is allowed, a ban of 0.0.0.0/0 or of one of our own addresses; -ENOSPC. */
+/* Put (added or changed: same prefix and kind) an entry of origin API. seconds 0 = without an end. -EINVAL with text at once and done not
+ * called: host bits set, a ban of what is allowed, a ban of 0.0.0.0/0 or of one of our own addresses; -ENOSPC. */
 int sl_warden_put(struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p, uint32_t seconds, const char *reason, sl_warden_done done,
 	void *ctx, char *text, size_t text_len);
 /* -ENOENT; -EPERM: the configuration's. */
 int sl_warden_remove(struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p, sl_warden_done done, void *ctx, char *text, size_t text_len);
 /* In the order allow, deny, ban; *at: 0 at first. NULL at the end. Valid until it is called again. */
 const struct sl_warden_entry *sl_warden_next(const struct sl_warden *w, size_t *at);
-/* Of one kind: the one at that place (0 at first; places move when entries go), the one of that prefix (the API's or reputation's before the
- * configuration's). NULL: there is none. Valid until one of the three is called again; they take no longer when there are many. */
+/* Of one kind: the one at that place (0 at first; places move when entries go), the one of that prefix (the API's or reputation's before
+ * the configuration's). NULL: there is none. Valid until one of the three is called again; they take no longer when there are many. */
 const struct sl_warden_entry *sl_warden_at(const struct sl_warden *w, enum sl_warden_kind kind, size_t place);
 const struct sl_warden_entry *sl_warden_find(const struct sl_warden *w, enum sl_warden_kind kind, const struct sl_prefix *p);
 size_t sl_warden_count(const struct sl_warden *w, enum sl_warden_kind kind);
@@ -85,10 +87,12 @@ const struct sl_warden_entry *sl_warden_decides(const struct sl_warden *w, const
 
 /* ---- reputation ---- */
 
-/* n things were seen of a source (n * weight points, decaying); beyond the limit it is banned for a while, and longer each time. Allowed sources are counted and never banned. */
+/* n things were seen of a source (n * weight points, decaying); beyond the limit it is banned for a while, and longer each time. Allowed
+ * sources are counted and never banned. */
 void sl_warden_report(struct sl_warden *w, const struct sl_ip *source, enum sl_guard_signal what, unsigned n, int64_t now_ms);
-/* The same of whoever sent over a flow: a stream, or proven (he answered a nonce that was given to his address), is not forged. A datagram may be, and
- * what may be brings nobody beyond half of the score that a ban takes. sl_warden_report(): MALFORMED and FLOOD may be forged, the rest is proven. */
+/* The same of whoever sent over a flow: a stream, or proven (he answered a nonce that was given to his address), is not forged. A datagram
+ * may be, and what may be brings nobody beyond half of the score that a ban takes. sl_warden_report(): MALFORMED and FLOOD may be forged,
+ * the rest is proven. */
 void sl_warden_report_flow(struct sl_warden *w, const struct sl_sip_flow *flow, enum sl_guard_signal what, bool proven, int64_t now_ms);
 struct sl_warden_source {
 	struct sl_ip ip;                 /* IPv6: its /64 */
@@ -107,8 +111,9 @@ size_t sl_warden_worst(const struct sl_warden *w, int64_t now_ms, struct sl_ward
 void sl_warden_challenged(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
 /* Authenticated, or a trunk that answers: for so many seconds. */
 void sl_warden_trusts(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
-/* The same by somebody who will say when it is over (a binding, a call), by sl_warden_distrusts(): several may share a source, and the last one to go
- * takes the mark along, unless sl_warden_trusts() gave it a time that is not over. Renewed: for longer, by one that holds it already. */
+/* The same by somebody who will say when it is over (a binding, a call), by sl_warden_distrusts(): several may share a source, and the last
+ * one to go takes the mark along, unless sl_warden_trusts() gave it a time that is not over. Renewed: for longer, by one that holds it
+ * already. */
 void sl_warden_holds(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
 void sl_warden_renews(struct sl_warden *w, const struct sl_sip_flow *flow, uint32_t seconds, int64_t now_ms);
 void sl_warden_distrusts(struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
@@ -119,14 +124,18 @@ bool sl_warden_knows(const struct sl_warden *w, const struct sl_sip_flow *flow);
 /* ---- what SIP asks ---- */
 
 enum sl_warden_answer { SL_WARDEN_PASS, SL_WARDEN_CHALLENGE, SL_WARDEN_REFUSE, SL_WARDEN_DELAY };
-/* A request from flow, of a source that the dataplane may have marked: by the action of the rule it exceeds. Cheap when nobody is marked. */
+/* A request from flow, of a source that the dataplane may have marked: by the action of the rule it exceeds. Cheap when nobody is
+ * marked. */
 enum sl_warden_answer sl_warden_judge(const struct sl_warden *w, const struct sl_sip_flow *flow, int64_t now_ms);
 void sl_warden_answered(struct sl_warden *w, enum sl_warden_answer a); /* so he is: it is counted */
-/* Is whoever sends over this flow denied or banned by an operator? The dataplane drops him; who comes past it (standby, dry run is not) is dropped here. */
+/* Is whoever sends over this flow denied or banned by an operator? The dataplane drops him; who comes past it (standby, dry run is not) is
+ * dropped here. */
 bool sl_warden_denies(struct sl_warden *w, const struct sl_sip_flow *flow);
-/* Seconds for which strangers of that address are banned by their reputation; 0 = they are not. *answer: one refusal a second is answered. */
+/* Seconds for which strangers of that address are banned by their reputation; 0 = they are not. *answer: one refusal a second is
+ * answered. */
 unsigned sl_warden_blocks(struct sl_warden *w, const struct sl_ip *ip, int64_t now_ms, bool *answer);
-/* New state for a source: is there room for n more? False: with them it would have more than its number, or its prefix would; it is counted as refused. */
+/* New state for a source: is there room for n more? False: with them it would have more than its number, or its prefix would; it is counted
+ * as refused. */
 enum sl_warden_state { SL_WARDEN_BINDING, SL_WARDEN_CALL, SL_WARDEN_N_STATES };
 bool sl_warden_has_room(struct sl_warden *w, enum sl_warden_state what, const struct sl_ip *source, unsigned n);
 /* There is one more, whatever the number is (a restart); one has ended. */
@@ -139,8 +148,9 @@ void sl_warden_pressure(struct sl_warden *w, unsigned level, int64_t now_ms);
 
 /* ---- tenants ---- */
 
-/* The number of a tenant's token buckets in the dataplane, for legs of its calls: pps and kbps are what it may have, both directions apart. 0: it has
- * no limits, or there are more than SL_GUARD_MAX_METERS tenants with limits. The number stays while we live; other limits are told at once. */
+/* The number of a tenant's token buckets in the dataplane, for legs of its calls: pps and kbps are what it may have, both directions apart.
+ * 0: it has no limits, or there are more than SL_GUARD_MAX_METERS tenants with limits. The number stays while we live; other limits are
+ * told at once. */
 unsigned sl_warden_meter(struct sl_warden *w, const char *tenant, unsigned pps, unsigned kbps);
 
 /* ---- looking ---- */
@@ -157,7 +167,8 @@ size_t sl_warden_overs(const struct sl_warden *w, struct sl_warden_over *out, si
 typedef void (*sl_warden_answers)(void *ctx, const struct sl_evt_guard_answer *answers, unsigned n);
 int sl_warden_query(struct sl_warden *w, const struct sl_ip *ip, int64_t now_ms, sl_warden_answers done, void *ctx);
 
-/* Collect n dropped packets, or for so many seconds: done gets a pcap file in memory (it owns it; free()), frames from their Ethernet header on, or NULL and why. */
+/* Collect n dropped packets, or for so many seconds: done gets a pcap file in memory (it owns it; free()), frames from their Ethernet
+ * header on, or NULL and why. */
 struct sl_warden_sample {
 	unsigned n, seconds;
 	unsigned reason; /* enum sl_drop, or SL_GUARD_ANY */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Lists and bans as operators and reputation change them. What an operator asks is stored first, then in force, then told; a ban by reputation is in
- * force at once and stored when there is time. */
+/* Lists and bans as operators and reputation change them. What an operator asks is stored first, then in force, then told; a ban by
+ * reputation is in force at once and stored when there is time. */
 
 #include "controlplane/guard/internal.h"
 
@@ -61,7 +61,8 @@ void sl_warden_lift(struct sl_warden *w, struct sl_entry *e, struct sl_warden_op
 
 	copy.reason = NULL;
 	const struct sl_entry *moved = sl_entries_remove(&w->entries, e);
-	/* All are being told: the one that has its place may have been behind, and is before now. Not from the start, or it would never end while bans do. */
+	/* All are being told: the one that has its place may have been behind, and is before now. Not from the start, or it would never end
+	 * while bans do. */
 	if (w->tell.bans_anew && copy.kind != SL_WARDEN_BAN)
 		w->tell.ban_at -= w->tell.ban_at > 0;
 	else if (w->tell.bans_anew && moved && sl_entry_is_single(&moved->prefix))

@@ -35,8 +35,8 @@ void sl_watch_clear(struct sl_watch *w); /* the dataplane has gone, or the rules
 enum sl_watch_news { SL_WATCH_NOTHING, SL_WATCH_BEGUN, SL_WATCH_ENDED };
 /* *seconds: how long it had been over, when it ended. */
 enum sl_watch_news sl_watch_event(struct sl_watch *w, const struct sl_evt_guard_source *e, int64_t now_ms, unsigned *seconds);
-/* The action of the strictest rule that a SIP source exceeds by itself, with its prefix or with everybody; SL_GUARD_DO_LIMIT = none of the control
- * plane's. */
+/* The action of the strictest rule that a SIP source exceeds by itself, with its prefix or with everybody; SL_GUARD_DO_LIMIT = none of the
+ * control plane's. */
 unsigned sl_watch_action(const struct sl_watch *w, const struct sl_ip *ip, uint16_t listener, enum sl_guard_class class, int64_t now_ms);
 void sl_watch_sweep(struct sl_watch *w, int64_t now_ms); /* a few sets at a time */
 size_t sl_watch_list(const struct sl_watch *w, struct sl_warden_over *out, size_t n, int64_t now_ms);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Requests with an Idempotency-Key: what answered one with success is kept for a day, with the request's hash, so that a client that did not
- * hear the answer asks again without changing anything twice. Keys belong to the account that chose them. */
+/* Requests with an Idempotency-Key: what answered one with success is kept for a day, with the request's hash, so that a client that did
+ * not hear the answer asks again without changing anything twice. Keys belong to the account that chose them. */
 
 #include "controlplane/http/api.h"
 

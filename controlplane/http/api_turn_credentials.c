@@ -11,8 +11,9 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-/* Time-limited credentials of the REST scheme (draft-uberti-behave-turn-rest): user name "EXPIRY:USER", password base64(HMAC-SHA1(secret, user name)), and where
- * to use them, as WebRTC front ends take it. Whoever knows the secret could make them too: nothing is kept of them. */
+/* Time-limited credentials of the REST scheme (draft-uberti-behave-turn-rest): user name "EXPIRY:USER", password base64(HMAC-SHA1(secret,
+ * user name)), and where to use them, as WebRTC front ends take it. Whoever knows the secret could make them too: nothing is kept of
+ * them. */
 
 enum { DEFAULT_TTL_S = 86400, MIN_TTL_S = 60, MAX_TTL_S = 30 * 86400, EXPIRY_DIGITS = 20 };
 

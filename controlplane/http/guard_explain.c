@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Why is an address let in, limited, or not? Lists, bans, reputation and what is over a limit are ours; where it stands with the limits is asked of
- * every worker. */
+/* Why is an address let in, limited, or not? Lists, bans, reputation and what is over a limit are ours; where it stands with the limits is
+ * asked of every worker. */
 
 enum { OVERS_MAX = 1000, FULL = UINT16_MAX, WORDS = 300 };
 

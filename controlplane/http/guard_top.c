@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Who sends most of what the guard looks at: the tables of all workers (dataplane/abi/guard_top.h), read where they are written. Another client of the
- * region could write there, so every number is judged. */
+/* Who sends most of what the guard looks at: the tables of all workers (dataplane/abi/guard_top.h), read where they are written. Another
+ * client of the region could write there, so every number is judged. */
 
 enum { TOP_LIMIT = 20, TOP_MAX = SL_GUARD_TOP * SL_MAX_WORKERS, IP_BITS = 128 };
 

@@ -6,8 +6,8 @@
 
 #include <inttypes.h>
 
-/* The guard: what is in force in the dataplane, what it would have dropped, and the control plane's half. What workers count by themselves is
- * sluice_worker_guard_*, what they drop sluice_drops_total. */
+/* The guard: what is in force in the dataplane, what it would have dropped, and the control plane's half. What workers count by themselves
+ * is sluice_worker_guard_*, what they drop sluice_drops_total. */
 
 static void dataplane_metrics(FILE *f, struct sl_brain *b, const struct sl_region *region)
 {

@@ -71,8 +71,8 @@ const char *sl_check_zone(char *text)
 	return sl_zone_exists(text) ? NULL : "is no time zone that this machine knows (package tzdata); such as \"Europe/Berlin\"";
 }
 
-/* ---- regular expressions. The brain compares them with numbers that callers choose, and the C library lays out what is counted copy by copy:
- * ((a{1,99}){1,99}){1,99} takes gigabytes, (1{1,255}){1,255} twelve seconds, (1*)*(1*)*\1\2x never ends ---- */
+/* ---- regular expressions. The brain compares them with numbers that callers choose, and the C library lays out what is counted copy by
+ * copy: ((a{1,99}){1,99}){1,99} takes gigabytes, (1{1,255}){1,255} twelve seconds, (1*)*(1*)*\1\2x never ends ---- */
 
 enum { COPIES_MAX = 128 };
 

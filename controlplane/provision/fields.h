@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* JSON objects into structures, by tables: a row for each member says its name, kind, range, default and place. A member without a row is an
- * error; so is a wrong type. The first thing that is wrong is told, with the path of the member: "targets[0].uri". Pure; any thread. */
+/* JSON objects into structures, by tables: a row for each member says its name, kind, range, default and place. A member without a row is
+ * an error; so is a wrong type. The first thing that is wrong is told, with the path of the member: "targets[0].uri". Pure; any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>

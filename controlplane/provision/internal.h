@@ -85,8 +85,8 @@ struct sl_resource {
 	char name[];
 };
 
-/* Read object, which is changed on the way: passwords in it become HA1s and are wiped. line: where it begins in the configuration, 0 = it is not
- * from there. NULL with *e. */
+/* Read object, which is changed on the way: passwords in it become HA1s and are wiped. line: where it begins in the configuration, 0 = it
+ * is not from there. NULL with *e. */
 struct sl_resource *sl_resource_parse(enum sl_prov_kind kind, json_t *object, unsigned line, struct sl_field_error *e);
 /* Take over the secrets of what it replaces (NULL = nothing). 0 or -EINVAL with *e. object gets them too. */
 int sl_resource_keep_secret(struct sl_resource *r, const struct sl_resource *before, json_t *object, struct sl_field_error *e);
@@ -147,8 +147,8 @@ const struct sl_resource *sl_references_of(const struct sl_resource_set *s, cons
 int sl_load_config(const struct sl_config *c, struct sl_resource_set *s, char *text, size_t text_len);
 /* Resources of the store that s gets beside those of the configuration. A name in both: -EINVAL with text. */
 int sl_set_add(struct sl_resource_set *s, const struct sl_resource_set *more, const struct sl_config *c, char *text, size_t text_len);
-/* References of all, users into the empty table. Those of the store that are wrong are left out when drop says so (and logged); else the first
- * wrong one is *bad. 0, -EINVAL with *e, -ENOMEM. */
+/* References of all, users into the empty table. Those of the store that are wrong are left out when drop says so (and logged); else the
+ * first wrong one is *bad. 0, -EINVAL with *e, -ENOMEM. */
 int sl_set_check(struct sl_resource_set *s, struct sl_prov_users *users, const struct sl_config *config, bool drop,
         const struct sl_resource **bad, struct sl_field_error *e);
 

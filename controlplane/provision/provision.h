@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What operators provision for SIP: tenants, domains, users, trunks, routes (README.md has every field). A resource is a JSON object named by
- * kind and name; the same validator reads those of the configuration's group `provision` (read-only at the API), of the API and of an import,
- * and names the field that is wrong. Written to SQLite before the API's 200; the brain sees compiled objects:
+/* What operators provision for SIP: tenants, domains, users, trunks, routes (README.md has every field). A resource is a JSON object named
+ * by kind and name; the same validator reads those of the configuration's group `provision` (read-only at the API), of the API and of an
+ * import, and names the field that is wrong. Written to SQLite before the API's 200; the brain sees compiled objects:
  * users one by one in a table, the rest as one immutable snapshot per generation, so no change drops a call. Owner: the brain's thread. */
 
 #include <stdbool.h>
@@ -230,8 +230,8 @@ struct sl_prov_result {
 	json_t *body;          /* the resource as it is now, secrets left out; borrowed; NULL = none */
 };
 typedef void (*sl_prov_done)(void *ctx, const struct sl_prov_result *r);
-/* if_match: NULL = whatever is there. body is read, not kept; passwords in it become HA1 and are wiped from it. account: the tenant whose account asks,
- * "" = one of all: looked at when the change's turn comes, since whose a name is may change before. */
+/* if_match: NULL = whatever is there. body is read, not kept; passwords in it become HA1 and are wiped from it. account: the tenant whose
+ * account asks, "" = one of all: looked at when the change's turn comes, since whose a name is may change before. */
 void sl_prov_put(struct sl_prov *p, enum sl_prov_kind kind, const char *name, json_t *body, const char *if_match, const char *account,
         sl_prov_done done, void *ctx);
 void sl_prov_delete(struct sl_prov *p, enum sl_prov_kind kind, const char *name, const char *if_match, const char *account, sl_prov_done done,
@@ -242,8 +242,8 @@ json_t *sl_prov_list(const struct sl_prov *p, enum sl_prov_kind kind, const char
 /* Everything of the store as one object, with HA1s (an export is as secret as the database); an import replaces all of it or nothing. */
 json_t *sl_prov_export(const struct sl_prov *p);
 void sl_prov_import(struct sl_prov *p, json_t *all, sl_prov_done done, void *ctx);
-/* The same two as text, read and written by the store's thread: however much there is, the brain does not wait. len bytes of text are copied; the
- * exported text is the callee's to free (and wipe: sl_prov_text_free), NULL with error. */
+/* The same two as text, read and written by the store's thread: however much there is, the brain does not wait. len bytes of text are
+ * copied; the exported text is the callee's to free (and wipe: sl_prov_text_free), NULL with error. */
 void sl_prov_import_text(struct sl_prov *p, const char *text, size_t len, sl_prov_done done, void *ctx);
 typedef void (*sl_prov_exported)(void *ctx, int error, char *text, size_t len);
 void sl_prov_export_text(struct sl_prov *p, sl_prov_exported done, void *ctx);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Snapshots: copies of the compiled tenants, domains, trunks and routes, joined by pointers; lists and regular expressions stay those of the
- * resources, which the snapshot holds. */
+/* Snapshots: copies of the compiled tenants, domains, trunks and routes, joined by pointers; lists and regular expressions stay those of
+ * the resources, which the snapshot holds. */
 
 #include "controlplane/provision/internal.h"
 #include "controlplane/routing/index.h"

@@ -21,8 +21,8 @@ struct sl_prov_users {
 
 int sl_prov_users_init(struct sl_prov_users *t);
 void sl_prov_users_clear(struct sl_prov_users *t); /* references go */
-/* Takes a reference. Its tenant is set. One of the same address is replaced: it is `gone`, its live counts are shared. 0, or -ENOMEM and nothing
- * has changed. */
+/* Takes a reference. Its tenant is set. One of the same address is replaced: it is `gone`, its live counts are shared. 0, or -ENOMEM and
+ * nothing has changed. */
 int sl_prov_users_put(struct sl_prov_users *t, struct sl_prov_user *u);
 void sl_prov_users_remove(struct sl_prov_users *t, struct sl_prov_user *u);
 struct sl_prov_user *sl_prov_users_find(const struct sl_prov_users *t, const char *name, size_t name_len, const char *domain, size_t domain_len);

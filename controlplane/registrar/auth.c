@@ -156,8 +156,9 @@ static enum verdict check(struct check *c)
 
 	if (!is_complete(c) || !uri_fits(c))
 		return MALFORMED;
-	/* Made up, of the process before, of another address, or so old that whoever had it may have gone from there: the source may be forged, so nothing
-	 * is counted against it or the user (that would lock them out for whoever sends ten datagrams), and nothing is said about the password. */
+	/* Made up, of the process before, of another address, or so old that whoever had it may have gone from there: the source may be
+	 * forged, so nothing is counted against it or the user (that would lock them out for whoever sends ten datagrams), and nothing is
+	 * said about the password. */
 	if (!sl_nonce_check(&c->r->nonces, c->p.nonce, d->name, &c->flow->remote.ip, c->now_ms, (int64_t)d->nonce_s * 1000))
 		return STALE;
 	if (a == SL_DIGEST_N || !(a == SL_DIGEST_SHA256 ? d->sha256 : d->md5))
@@ -229,8 +230,8 @@ static void wrong(struct check *c)
 		        c->domain->name, limits.block_s);
 }
 
-/* A user whose own phone is registered over this flow is let in while somebody else tries his password. One that comes from the address where it is
- * registered, by a new connection or port, is not refused for what others do either; what its own address does counts. */
+/* A user whose own phone is registered over this flow is let in while somebody else tries his password. One that comes from the address
+ * where it is registered, by a new connection or port, is not refused for what others do either; what its own address does counts. */
 enum place { ELSEWHERE, HOME, OWN_FLOW };
 
 static enum place place_of(const struct check *c)

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Guessing of passwords is slowed: wrong credentials are counted for the user they name; beyond the limit he is refused for a while. (Sources that
- * guess are banned by their reputation: guard/warden.h.) Fixed memory: when many users are attacked, the one attacked least is forgotten.
- * Owner: the brain's thread. */
+/* Guessing of passwords is slowed: wrong credentials are counted for the user they name; beyond the limit he is refused for a while.
+ * (Sources that guess are banned by their reputation: guard/warden.h.) Fixed memory: when many users are attacked, the one attacked least
+ * is forgotten. Owner: the brain's thread. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* The event package reg (RFC 3680): a user's own devices are told who else is registered. One NOTIFY is under way for each subscription; what
- * happens meanwhile is told by the next one, with the full state. Subscriptions end with the process: a client finds out by its 481. */
+/* The event package reg (RFC 3680): a user's own devices are told who else is registered. One NOTIFY is under way for each subscription;
+ * what happens meanwhile is told by the next one, with the full state. Subscriptions end with the process: a client finds out by its
+ * 481. */
 
 #include "controlplane/registrar/internal.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* REGISTER, step by step as RFC 3261 10.3 has it. What a request wants is worked out first, as a list of changes; a list of refreshes alone is
- * made at once, everything else after its commit. */
+/* REGISTER, step by step as RFC 3261 10.3 has it. What a request wants is worked out first, as a list of changes; a list of refreshes alone
+ * is made at once, everything else after its commit. */
 
 #include "controlplane/registrar/internal.h"
 

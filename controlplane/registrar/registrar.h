@@ -3,8 +3,8 @@
 #pragma once
 
 /* Registrar and location: users' bindings (RFC 3261 10, RFC 3327 Path, RFC 5626 outbound, RFC 5627 GRUU, RFC 3680 reg-event), and digest
- * authentication (RFC 8760: SHA-256 and MD5, qop=auth). Bindings live in memory; a new or changed one is committed before its 200, in groups
- * within 20 ms; a refresh that changes only its expiry is written later. Owner: the brain's thread. */
+ * authentication (RFC 8760: SHA-256 and MD5, qop=auth). Bindings live in memory; a new or changed one is committed before its 200, in
+ * groups within 20 ms; a refresh that changes only its expiry is written later. Owner: the brain's thread. */
 
 #include "controlplane/provision/provision.h"
 #include "controlplane/sip/sip.h"
@@ -42,8 +42,8 @@ struct sl_registrar_options {
 struct sl_registrar *sl_registrar_open(const struct sl_registrar_options *o, char *text, size_t text_len);
 void sl_registrar_close(struct sl_registrar *r); /* what is not committed yet is */
 void sl_registrar_reconfigure(struct sl_registrar *r, const struct sl_config *config);
-/* Once SIP is there: the agent to answer with. NULL before it closes: nobody is answered any more, what was asked is stored all the same. r may be
- * NULL. */
+/* Once SIP is there: the agent to answer with. NULL before it closes: nobody is answered any more, what was asked is stored all the same. r
+ * may be NULL. */
 void sl_registrar_set_sip(struct sl_registrar *r, struct sl_sip *s);
 void sl_registrar_tick(struct sl_registrar *r, int64_t now_ms);
 
@@ -66,12 +66,14 @@ bool sl_registrar_flow_is_of(const struct sl_registrar *r, const struct sl_sip_f
 /* Remove: one by its contact, or all (contact NULL). Committed later; done may be NULL. Returns how many. */
 unsigned sl_registrar_remove(struct sl_registrar *r, const struct sl_prov_user *user, const char *contact, const char *why, sl_store_done done,
         void *ctx);
-/* A request over this flow failed with 430 or its connection has gone (RFC 5626 5.3): the bindings of the user that lead there go, others stay. */
+/* A request over this flow failed with 430 or its connection has gone (RFC 5626 5.3): the bindings of the user that lead there go, others
+ * stay. */
 void sl_registrar_flow_closed(struct sl_registrar *r, const struct sl_prov_user *user, const struct sl_sip_flow *flow);
 /* All bindings, for the API: cb returns false to stop. */
 void sl_registrar_each(const struct sl_registrar *r, bool (*cb)(void *ctx, const struct sl_prov_user *user, const struct sl_binding *b), void *ctx);
 
-/* The same in slices, for who goes through all of them all the time: part (of parts, at most 4096) number 0, 1 ... Each binding is in one part. */
+/* The same in slices, for who goes through all of them all the time: part (of parts, at most 4096) number 0, 1 ... Each binding is in one
+ * part. */
 void sl_registrar_part(const struct sl_registrar *r, unsigned part, unsigned parts, void (*cb)(void *ctx, const struct sl_binding *b), void *ctx);
 
 struct sl_registrar_counts {
@@ -82,7 +84,8 @@ void sl_registrar_counts(const struct sl_registrar *r, struct sl_registrar_count
 
 /* ---- digest, as a client too (a trunk's challenge) ---- */
 
-/* The value of an Authorization header for a challenge (WWW-/Proxy-Authenticate's value in `challenge`), SHA-256 preferred. method and uri as in the
- * request. out: the header's value. 0; -EINVAL no algorithm or qop in common; -EACCES the realm is not ours (text in out says which). */
+/* The value of an Authorization header for a challenge (WWW-/Proxy-Authenticate's value in `challenge`), SHA-256 preferred. method and uri
+ * as in the request. out: the header's value. 0; -EINVAL no algorithm or qop in common; -EACCES the realm is not ours (text in out says
+ * which). */
 int sl_digest_answer(const char *const *challenges, unsigned n, const char *username, const char *realm, const uint8_t ha1_md5[16],
         const uint8_t ha1_sha256[32], const char *method, const char *uri, unsigned nonce_count, char *out, size_t out_len);

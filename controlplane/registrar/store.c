@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Bindings on disk. One commit is under way at a time, and what comes meanwhile makes the next one: a REGISTER waits for at most two, and the
- * busier it is the more of them share a commit. Memory follows the store, so a failure leaves it as it was. */
+/* Bindings on disk. One commit is under way at a time, and what comes meanwhile makes the next one: a REGISTER waits for at most two, and
+ * the busier it is the more of them share a commit. Memory follows the store, so a failure leaves it as it was. */
 
 #include "controlplane/registrar/internal.h"
 #include "controlplane/store/schema.h"

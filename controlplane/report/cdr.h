@@ -53,14 +53,14 @@ typedef void (*sl_cdrs_done)(void *ctx, int error);
 struct sl_cdrs *sl_cdrs_open(struct sl_store *store, unsigned retention_days, char *text, size_t text_len);
 /* What waits is committed, and told, before it returns: for the end of the program, while whoever is told is still there. */
 void sl_cdrs_flush(struct sl_cdrs *c);
-/* Commit what waits and tell nobody any more, then free: before the store is closed. What a failing store did not take is forgotten (journals
- * have it). NULL is fine. */
+/* Commit what waits and tell nobody any more, then free: before the store is closed. What a failing store did not take is forgotten
+ * (journals have it). NULL is fine. */
 void sl_cdrs_close(struct sl_cdrs *c);
 /* Commits what came since the last, tries again, retention: each 50 ms. */
 void sl_cdrs_tick(struct sl_cdrs *c, int64_t now_unix_ms);
 /* Commit n records (copied), all or nothing, with the next tick; one that is there already is left as it is, unless it is unfinished. done
- * after the commit, on the brain; a store that fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0 or
- * -ENOMEM (try again). */
+ * after the commit, on the brain; a store that fails is tried again for ever (the records stay in the journal meanwhile), so error is 0. 0
+ * or -ENOMEM (try again). */
 int sl_cdrs_commit(struct sl_cdrs *c, const struct sl_cdr *const *records, size_t n, sl_cdrs_done done, void *ctx);
 /* Not yet committed. */
 size_t sl_cdrs_pending(const struct sl_cdrs *c);
@@ -80,8 +80,8 @@ void sl_cdrs_counts(const struct sl_cdrs *c, struct sl_cdr_counts *out);
 /* Another retention, of a reloaded configuration. */
 void sl_cdrs_set_retention(struct sl_cdrs *c, unsigned days);
 
-/* Listing, newest first: {"cdrs": [...], "next": what `after` must be for the next page, or null}, or with csv a head and lines (RFC 4180). ""
- * = any. Answered later, on the brain; rows are looked at in slices, so that a long search does not keep commits waiting. */
+/* Listing, newest first: {"cdrs": [...], "next": what `after` must be for the next page, or null}, or with csv a head and lines (RFC 4180).
+ * "" = any. Answered later, on the brain; rows are looked at in slices, so that a long search does not keep commits waiting. */
 struct sl_cdr_query {
 	char tenant[SL_CDR_NAME_MAX], call[SL_ID_TEXT], user[SL_CDR_NAME_MAX], trunk[SL_CDR_NAME_MAX], number[SL_CDR_NAME_MAX];
 	int64_t from_unix_ms, to_unix_ms; /* begun in this time; 0 = open */

@@ -10,7 +10,8 @@
 
 /* "INVITE", "180 Ringing", "200 OK (BYE)". */
 void sl_ladder_label(const char *message, char *out, size_t room);
-/* What the SDP of a message's body says, one line a media section: "audio 192.0.2.1:4000 sendrecv RTP/AVP PCMA PCMU". "" = there is none. */
+/* What the SDP of a message's body says, one line a media section: "audio 192.0.2.1:4000 sendrecv RTP/AVP PCMA PCMU". "" = there is
+ * none. */
 void sl_ladder_sdp(const char *message, char *out, size_t room);
 /* "name=value name=value" of what is no list or object. */
 void sl_ladder_members(const json_t *o, char *out, size_t room);

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* A snapshot's index: routes by tenant and prefix, trunks by source and TLS identity. Made with the snapshot, immutable but for the places of
- * live counts that sl_routing fills in. */
+/* A snapshot's index: routes by tenant and prefix, trunks by source and TLS identity. Made with the snapshot, immutable but for the places
+ * of live counts that sl_routing fills in. */
 
 #include "controlplane/provision/provision.h"
 #include "controlplane/routing/live.h"

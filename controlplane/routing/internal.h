@@ -38,8 +38,8 @@ static inline bool sl_begins(const char *text, const char *prefix)
 /* Why this route is not for that call, in a word for the record; NULL: it fits. key: what routes are looked up by. */
 const char *sl_route_misfit(const struct sl_route_query *q, const char *key, const char *caller, const struct sl_prov_route *route);
 
-/* The first rule that matches changes number: what matched is replaced, what stands around it stays. Which rule, or -1; a result that does not
- * fit is left alone. */
+/* The first rule that matches changes number: what matched is replaced, what stands around it stays. Which rule, or -1; a result that does
+ * not fit is left alone. */
 int sl_route_rewrite(const struct sl_prov_rewrite *rules, unsigned n, char number[SL_ROUTE_NUMBER_MAX]);
 /* Does number begin with prefix, whatever separators, blanks or other odd characters stand between? For what is denied: what we hold for no
  * number may be one to the next hop. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Limits: calls at a time, and calls begun in a second. A second is a sliding one: of the calls of the second before, that part counts which the
- * last 1,000 ms still cover. */
+/* Limits: calls at a time, and calls begun in a second. A second is a sliding one: of the calls of the second before, that part counts
+ * which the last 1,000 ms still cover. */
 
 #include "controlplane/routing/internal.h"
 

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What is going on at a tenant, trunk, route or user: shared by the provisioned objects that follow each other under one name, so a change of
- * provisioning loses no count. */
+/* What is going on at a tenant, trunk, route or user: shared by the provisioned objects that follow each other under one name, so a change
+ * of provisioning loses no count. */
 
 #include <stdbool.h>
 #include <stdint.h>

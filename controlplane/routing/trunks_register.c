@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Our registration at a carrier: sent to the trunk's targets, kept fresh at 80 % of its time; when it fails, tried again ever more slowly. */
+/* Our registration at a carrier: sent to the trunk's targets, kept fresh at 80 % of its time; when it fails, tried again ever more
+ * slowly. */
 
 #include "controlplane/routing/trunks_internal.h"
 

@@ -3,7 +3,8 @@
 #pragma once
 
 /* The message that is being looked at has its fingerprint in a page that outlives the process. One found there at the start has killed
- * it: for SL_CRASH_REMEMBER_MS (as long as a peer may repeat it: 64 * T1, twice) it is dropped instead of being tried again. Pure: no clock. */
+ * it: for SL_CRASH_REMEMBER_MS (as long as a peer may repeat it: 64 * T1, twice) it is dropped instead of being tried again. Pure: no
+ * clock. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +23,8 @@ struct sl_sip_crash {
 	int64_t last_until_unix_ms; /* no entry is good beyond this: the usual look is one comparison */
 };
 
-/* page: SL_SIP_CRASH_BYTES, zeroed or as the last process left it; NULL = off. True: a message was under way when it died, *print says which. */
+/* page: SL_SIP_CRASH_BYTES, zeroed or as the last process left it; NULL = off. True: a message was under way when it died, *print says
+ * which. */
 bool sl_crash_open(struct sl_sip_crash *c, void *page, int64_t unix_ms, uint64_t *print);
 /* Should it be dropped? */
 bool sl_crash_is_known(const struct sl_sip_crash *c, uint64_t print, int64_t unix_ms);

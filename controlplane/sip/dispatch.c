@@ -32,8 +32,8 @@ static int drop(struct sl_sip *s, msg_t *msg)
 	return 0;
 }
 
-/* A request that is our own, come back unchanged: same Call-ID and CSeq, our branch in its Vias, same request-URI (RFC 3261 16.3, item 4). One
- * with another request-URI is a spiral, and welcome; Max-Forwards ends that. */
+/* A request that is our own, come back unchanged: same Call-ID and CSeq, our branch in its Vias, same request-URI (RFC 3261 16.3, item 4).
+ * One with another request-URI is a spiral, and welcome; Max-Forwards ends that. */
 static bool is_loop(struct sl_sip *s, msg_t *msg, const sip_t *sip)
 {
 	for (const sip_via_t *v = sip->sip_via->v_next; v; v = v->v_next) {
@@ -292,7 +292,8 @@ int sl_sip_message(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip
 	(void)agent;
 	if (sip == NULL)
 		return drop(s, msg);
-	/* A response that belongs to no transaction: a late or forked 2xx is a leg's to end (RFC 3261 13.2.2.4), the rest is dropped (18.1.2). */
+	/* A response that belongs to no transaction: a late or forked 2xx is a leg's to end (RFC 3261 13.2.2.4), the rest is dropped
+	 * (18.1.2). */
 	if (sip->sip_request == NULL)
 		return sip->sip_status && sl_sip_leg_response(s, msg, sip) ? 0 : drop(s, msg);
 	int rc = dispatch(s, msg, sip);

@@ -18,10 +18,11 @@
 
 enum {
 	CONNECTION_TABLE_MIN = 1024,
-	/* A connection is held as long as a binding may name it: beyond that without a message it loses its number, and Sofia closes it when it is
-	 * idle (agent.c). */
+	/* A connection is held as long as a binding may name it: beyond that without a message it loses its number, and Sofia closes it
+	 * when it is idle (agent.c). */
 	HOLD_MS = 3 * 3600 * 1000,
-	/* Beyond the limit connections of sources that have a quarter of it go first: a whole office may lie behind one address (IPv6: one /64). */
+	/* Beyond the limit connections of sources that have a quarter of it go first: a whole office may lie behind one address (IPv6: one
+	 * /64). */
 	SOURCES = 4096,
 	PER_SOURCE_SHARE = 4,
 	PER_SOURCE_MIN = 16,
@@ -228,8 +229,8 @@ static bool has_number(const struct sl_sip *s, const tport_t *tp)
 	return k != NULL;
 }
 
-/* Those that never sent a message have no number. Sofia shows a tree of connections from its root on, which is about half of it: what is seen
- * counts twice, and the rest comes into sight as the tree is rebuilt. */
+/* Those that never sent a message have no number. Sofia shows a tree of connections from its root on, which is about half of it: what is
+ * seen counts twice, and the rest comes into sight as the tree is rebuilt. */
 static void shed_silent(struct sl_sip *s, unsigned room)
 {
 	unsigned seen = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Who sent a request outside any dialog: a trunk by its source or certificate, a user over the flow that he is registered from, or by digest.
- * What nobody knows gets no memory: challenges and refusals are stateless. */
+/* Who sent a request outside any dialog: a trunk by its source or certificate, a user over the flow that he is registered from, or by
+ * digest. What nobody knows gets no memory: challenges and refusals are stateless. */
 
 #include "controlplane/guard/warden.h"
 #include "controlplane/registrar/registrar.h"

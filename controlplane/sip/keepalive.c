@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Keep-alives to UDP clients behind NAT: an empty line twice, which every SIP stack ignores (RFC 3261 7.5) and which keeps the mapping open.
- * The bindings are gone through in parts, evenly over the period, so that a hundred thousand phones are no burst and hold nobody up. Clients over
- * TCP and TLS send their own (RFC 5626 4.4.1). */
+/* Keep-alives to UDP clients behind NAT: an empty line twice, which every SIP stack ignores (RFC 3261 7.5) and which keeps the mapping
+ * open. The bindings are gone through in parts, evenly over the period, so that a hundred thousand phones are no burst and hold nobody up.
+ * Clients over TCP and TLS send their own (RFC 5626 4.4.1). */
 
 #include "controlplane/registrar/registrar.h"
 #include "controlplane/sip/internal.h"

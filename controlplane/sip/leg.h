@@ -64,8 +64,8 @@ int sl_sip_sdp(const sip_t *sip, struct sl_slice *out);
 struct sl_leg *sl_sip_leg_incoming(struct sl_sip *s, msg_t *msg, const sip_t *sip, const struct sl_sip_caller *who);
 /* Let the call model restore SIP dialogs. */
 void sl_sip_leg_register_kind(struct sl_sip *s);
-/* A response that belongs to no transaction, from the agent's callback. true: it was a 2xx of an INVITE of ours (forked, or its transaction is
- * gone: acknowledged, and ended unless it is the dialog that we have); msg is taken. false: not ours, msg is the caller's still. */
+/* A response that belongs to no transaction, from the agent's callback. true: it was a 2xx of an INVITE of ours (forked, or its transaction
+ * is gone: acknowledged, and ended unless it is the dialog that we have); msg is taken. false: not ours, msg is the caller's still. */
 bool sl_sip_leg_response(struct sl_sip *s, msg_t *msg, const sip_t *sip);
 /* SIP dialogs that are there (early and confirmed). */
 size_t sl_sip_legs_n(void);

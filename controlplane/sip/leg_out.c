@@ -160,8 +160,8 @@ struct sl_leg *sl_sip_dial(struct sl_sip *s, struct sl_call *c, const struct sl_
 
 /* ---- 2xx ---- */
 
-/* ACK without a transaction: nothing answers it, and a 2xx that is repeated comes to sl_sip_leg_response(), which sends it again. invite: its
- * credentials go into the ACK (RFC 3261 13.2.2.4); NULL when it is gone. */
+/* ACK without a transaction: nothing answers it, and a 2xx that is repeated comes to sl_sip_leg_response(), which sends it again. invite:
+ * its credentials go into the ACK (RFC 3261 13.2.2.4); NULL when it is gone. */
 int sl_leg_sip_send_ack(struct leg *l, nta_outgoing_t *invite, struct sl_slice sdp)
 {
 	nta_agent_t *agent = sl_sip_agent(l->sip);

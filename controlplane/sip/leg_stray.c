@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* 2xx that belong to no transaction of nta's: of the dialog that we have, when its ACK was lost; of a fork that came late, or of an INVITE that
- * the process before us sent. */
+/* 2xx that belong to no transaction of nta's: of the dialog that we have, when its ACK was lost; of a fork that came late, or of an INVITE
+ * that the process before us sent. */
 
 #include "controlplane/sip/leg_internal.h"
 

@@ -85,8 +85,8 @@ static void look(struct sl_sip *s, sip_t *sip)
 	sl_crash_begin(&s->crash, print);
 }
 
-/* nta looks at a Via after it has answered what is malformed or of another version, and obeys its maddr always: whoever asks would say whom we
- * answer. Answers go where the request came from (RFC 3261 18.2.2, RFC 3581). */
+/* nta looks at a Via after it has answered what is malformed or of another version, and obeys its maddr always: whoever asks would say whom
+ * we answer. Answers go where the request came from (RFC 3261 18.2.2, RFC 3581). */
 void sl_sip_answer_source(msg_t *msg, sip_t *sip)
 {
 	char address[SL_ADDR_TEXT_MAX], text[SL_ADDR_TEXT_MAX + 16];
@@ -172,8 +172,8 @@ static unsigned lines_of(msg_t *msg)
 	return n;
 }
 
-/* Sofia walks a header's list to its end for each further line of it: 44 KB of short lines cost half a second, and nobody has said yet who he is.
- * The library looks this function up as any other symbol, and finds this one first. */
+/* Sofia walks a header's list to its end for each further line of it: 44 KB of short lines cost half a second, and nobody has said yet who
+ * he is. The library looks this function up as any other symbol, and finds this one first. */
 int msg_extract(msg_t *msg)
 {
 	static int (*next)(msg_t *);

@@ -3,8 +3,8 @@
 #pragma once
 
 /* Admission: how long messages wait before we look at them, and how large the process is. The delay is judged by the smallest sample of a
- * window, as CoDel does, and of two windows in a row: a burst that is worked off is no overload, a queue that stands is. Pure: samples and clock
- * are arguments. */
+ * window, as CoDel does, and of two windows in a row: a burst that is worked off is no overload, a queue that stands is. Pure: samples and
+ * clock are arguments. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Answers without a transaction. They go to whoever a datagram says it is from, who may be somebody else: over UDP an answer is no longer than
- * guard.reflection_percent of what it answers (on the wire, IP and UDP heads included), so that nobody is worth forging. What does not fit loses the headers that
- * may be left out, and is not sent if that is not enough. The guard may also have answers held back for a while. */
+/* Answers without a transaction. They go to whoever a datagram says it is from, who may be somebody else: over UDP an answer is no longer
+ * than guard.reflection_percent of what it answers (on the wire, IP and UDP heads included), so that nobody is worth forging. What does not
+ * fit loses the headers that may be left out, and is not sent if that is not enough. The guard may also have answers held back for a
+ * while. */
 
 #include "controlplane/sip/internal.h"
 

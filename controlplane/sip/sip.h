@@ -3,9 +3,9 @@
 #pragma once
 
 /* SIP on the brain: one nta agent over the configured listeners. What comes in is looked at in this order, and every refusal is counted
- * by its reason: fingerprint of a message that crashed us -> syntax and sanity (RFC 3261 16.3) -> guard -> overload -> who is it (trunk by source
- * or TLS identity, a flow that is registered, digest) -> by method: REGISTER to the registrar; INVITE becomes a leg of a new call and goes to
- * the controller; OPTIONS is answered; SUBSCRIBE, PUBLISH and MESSAGE by policy. Owner: the brain's thread.
+ * by its reason: fingerprint of a message that crashed us -> syntax and sanity (RFC 3261 16.3) -> guard -> overload -> who is it (trunk by
+ * source or TLS identity, a flow that is registered, digest) -> by method: REGISTER to the registrar; INVITE becomes a leg of a new call
+ * and goes to the controller; OPTIONS is answered; SUBSCRIBE, PUBLISH and MESSAGE by policy. Owner: the brain's thread.
  *
  * Addresses: next hops given to nta are numeric always; names are resolved here (resolve.h), so every attempt is seen. TLS connections are
  * the stream edge's (edge/edge.h): to nta they are a proxy on loopback, and struct sl_sip_flow tells whose they are. */
@@ -67,8 +67,8 @@ struct sl_sip_options {
 	struct sl_warden *warden; /* guard/warden.h; NULL = nobody guards */
 	struct sl_mailbox *brain; /* for the edge's thread; needed when a listener is TLS */
 	void *crash_page;         /* SL_SIP_CRASH_BYTES that survive our death, zeroed at first: the message under way; NULL = none */
-	/* A new call: the leg is made (TRYING, 100 sent), the call has no controller yet. Decide by sl_call_control() before returning. replaces: the
-	 * leg whose dialog a Replaces header named (RFC 3891), already checked to be the same tenant's; NULL = none. */
+	/* A new call: the leg is made (TRYING, 100 sent), the call has no controller yet. Decide by sl_call_control() before returning.
+	 * replaces: the leg whose dialog a Replaces header named (RFC 3891), already checked to be the same tenant's; NULL = none. */
 	void (*invite)(void *ctx, struct sl_call *c, struct sl_leg *l, const struct sl_sip_caller *who, const sip_t *sip, struct sl_leg *replaces);
 	/* A request outside any dialog that policy lets pass (MESSAGE, SUBSCRIBE, PUBLISH, OPTIONS to somebody): answer with
 	 * nta_incoming_treply(), now or later, then nta_incoming_destroy(). */

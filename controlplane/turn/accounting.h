@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Accounting of TURN: each allocation has one record, which starts with it, is brought up to date while it lives (interim) and ends with it. Records
- * lie in control.database; what becomes of them goes to a webhook and to Redis too. A record that is open outlives us: what runs is found again, what
- * has ended meanwhile is closed with its last known counts and the end "unknown". The brain's thread. */
+/* Accounting of TURN: each allocation has one record, which starts with it, is brought up to date while it lives (interim) and ends with
+ * it. Records lie in control.database; what becomes of them goes to a webhook and to Redis too. A record that is open outlives us: what
+ * runs is found again, what has ended meanwhile is closed with its last known counts and the end "unknown". The brain's thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,8 +48,8 @@ void sl_accounting_tick(struct sl_accounting *a, int64_t now_ms, int64_t now_uni
 
 bool sl_accounting_is_on(const struct sl_accounting *a); /* there is a destination */
 
-/* As struct sl_dp_turn_ops has them, while this control plane provisions TURN. Before it does so, and while it stands by, nothing is told but detached;
- * afterwards refresh is asked for. */
+/* As struct sl_dp_turn_ops has them, while this control plane provisions TURN. Before it does so, and while it stands by, nothing is told
+ * but detached; afterwards refresh is asked for. */
 void sl_accounting_event(struct sl_accounting *a, const struct sl_evt_allocation *e);
 void sl_accounting_vanished(struct sl_accounting *a, const struct sl_allocation *last);
 void sl_accounting_listed(struct sl_accounting *a);
@@ -88,7 +88,8 @@ void sl_accounting_status(const struct sl_accounting *a, struct sl_accounting_st
 
 /* ---- looking: accounting_list.c ---- */
 
-/* Newest first: {"records": [...], "next": what `cursor` must be for the next page, or null}; with csv a head and lines (RFC 4180). "" = any. */
+/* Newest first: {"records": [...], "next": what `cursor` must be for the next page, or null}; with csv a head and lines (RFC 4180). "" =
+ * any. */
 struct sl_accounting_query {
 	char user[SL_MSG_EVENT_USERNAME_MAX + 1], realm[SL_MSG_REALM_MAX];
 	int64_t from_unix_ms, to_unix_ms; /* begun in this time; 0 = open */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* The spool to the webhook: a batch at a time, deleted once it was taken (2xx), so each change arrives at least once, in order; event_id tells one that
- * comes twice. */
+/* The spool to the webhook: a batch at a time, deleted once it was taken (2xx), so each change arrives at least once, in order; event_id
+ * tells one that comes twice. */
 
 #include "controlplane/turn/accounting_internal.h"
 #include "controlplane/secret.h"

@@ -48,7 +48,8 @@ struct sqlite3_stmt;
 	"id, allocation, user, realm, client, server, transport, relay, relay2, flags, start_ms, updated_ms, end_ms, reason, interims," \
 	" to_peer_packets, to_peer_bytes, to_client_packets, to_client_bytes"
 struct sl_turn_record *sl_turn_row_read(struct sqlite3_stmt *st); /* NULL: no memory */
-/* Write the change down. keep: a record that ended stays. LOST: fills r from its row (texts are added: *r may move). 0 or -EIO with text. */
+/* Write the change down. keep: a record that ended stays. LOST: fills r from its row (texts are added: *r may move). 0 or -EIO with
+ * text. */
 int sl_turn_row_write(struct sl_store_db *db, struct sl_turn_record **r, bool keep, char *text);
 /* One more for the webhook. */
 int sl_turn_spool_add(struct sl_store_db *db, const struct sl_turn_record *r, char *text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Changes of records on their way to the store, tried again until they are there; the spool of the webhook beside them; their end by age. */
+/* Changes of records on their way to the store, tried again until they are there; the spool of the webhook beside them; their end by
+ * age. */
 
 #include "controlplane/turn/accounting_own.h"
 

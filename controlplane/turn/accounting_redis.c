@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Changes of records to Redis, as coturn tells of its allocations: keys turn/realm/REALM/user/USER/allocation/ID/status while they live, and messages
- * on channels of the same names. A thread; what Redis does not take waits, and is told again from the first one that was not confirmed. */
+/* Changes of records to Redis, as coturn tells of its allocations: keys turn/realm/REALM/user/USER/allocation/ID/status while they live,
+ * and messages on channels of the same names. A thread; what Redis does not take waits, and is told again from the first one that was not
+ * confirmed. */
 
 #include "controlplane/turn/accounting_internal.h"
 #include "controlplane/secret.h"

@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* TURN's live settings: what operators set beside the configuration file (rules of peers, the restricted register, drain), what user tables elsewhere say of
- * realms, the weights of alternates; all put together into what the dataplane shall have (dp/plan.h), and told to it whenever it changes. The brain's thread. */
+/* TURN's live settings: what operators set beside the configuration file (rules of peers, the restricted register, drain), what user tables
+ * elsewhere say of realms, the weights of alternates; all put together into what the dataplane shall have (dp/plan.h), and told to it
+ * whenever it changes. The brain's thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +36,8 @@ struct sl_desk_options {
 	void *ctx;
 };
 
-/* Reads the store in the calling thread. NULL with text: what is kept cannot be read, or the dataplane has no room for it and the file's. */
+/* Reads the store in the calling thread. NULL with text: what is kept cannot be read, or the dataplane has no room for it and the
+ * file's. */
 struct sl_desk *sl_desk_new(const struct sl_desk_options *options, char *text, size_t text_len);
 /* Ends its thread and tells who waits: before the store and the link end. NULL is fine, here and there. */
 void sl_desk_leave(struct sl_desk *d);

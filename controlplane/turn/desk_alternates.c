@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Weights of alternates: what the file says, less by the load that the other node tells (its GET /v1/turn/load), 0 while it drains or does not answer. */
+/* Weights of alternates: what the file says, less by the load that the other node tells (its GET /v1/turn/load), 0 while it drains or does
+ * not answer. */
 
 #include "controlplane/turn/desk_internal.h"
 

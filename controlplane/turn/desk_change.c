@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Sluice Authors */
 
-/* Changes of live settings, one at a time. A list that is told whole goes to the dataplane first, which may refuse it, and is then kept; single entries and drain
- * are kept first, since nothing can be wrong with them. Whatever went wrong halfway is made good by telling what is kept (desk->dirty). */
+/* Changes of live settings, one at a time. A list that is told whole goes to the dataplane first, which may refuse it, and is then kept;
+ * single entries and drain are kept first, since nothing can be wrong with them. Whatever went wrong halfway is made good by telling what
+ * is kept (desk->dirty). */
 
 #include "controlplane/turn/desk_internal.h"
 

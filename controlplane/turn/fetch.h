@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* HTTP requests to elsewhere: a thread with libcurl that knows nothing of what they are for. Asked by the brain, answered on the brain by its mailbox.
- * Redirects are not followed; certificates are checked. A user name in the address ("https://TOKEN@host/...") goes as Authorization: Bearer TOKEN. */
+/* HTTP requests to elsewhere: a thread with libcurl that knows nothing of what they are for. Asked by the brain, answered on the brain by
+ * its mailbox. Redirects are not followed; certificates are checked. A user name in the address ("https://TOKEN@host/...") goes as
+ * Authorization: Bearer TOKEN. */
 
 #include <stddef.h>
 
@@ -31,7 +32,8 @@ struct sl_fetch_request { /* all of it is copied */
 typedef void (*sl_fetch_done)(void *ctx, int error, const char *text, long status, const char *body, size_t len);
 
 struct sl_fetch *sl_fetch_new(struct sl_mailbox *brain); /* NULL: no memory, no thread */
-/* Ends what is under way; what is not answered yet is answered (-EIO) before it returns. Runs letters of the brain meanwhile. NULL is fine. */
+/* Ends what is under way; what is not answered yet is answered (-EIO) before it returns. Runs letters of the brain meanwhile. NULL is
+ * fine. */
 void sl_fetch_free(struct sl_fetch *f);
 /* 0 and answers later; -ENOBUFS, -ENOMEM. */
 int sl_fetch_submit(struct sl_fetch *f, const struct sl_fetch_request *request, sl_fetch_done done, void *ctx);

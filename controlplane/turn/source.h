@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* User tables as coturn has them, in SQLite, PostgreSQL or Redis, so that they can be kept: only read. A thread reads all of them at start, every
- * refresh_s and when asked, and tells the brain how that differs from what it told before. A table that cannot be read leaves what was read of it in
- * force. */
+/* User tables as coturn has them, in SQLite, PostgreSQL or Redis, so that they can be kept: only read. A thread reads all of them at start,
+ * every refresh_s and when asked, and tells the brain how that differs from what it told before. A table that cannot be read leaves what
+ * was read of it in force. */
 
 #include <stdbool.h>
 #include <stddef.h>

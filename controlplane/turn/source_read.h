@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* Reading a table whole, on the sources' thread: it may wait, but gives up soon after *stop is set, and when nothing comes for SL_SOURCE_WAIT_MS. */
+/* Reading a table whole, on the sources' thread: it may wait, but gives up soon after *stop is set, and when nothing comes for
+ * SL_SOURCE_WAIT_MS. */
 
 #include <stdatomic.h>
 

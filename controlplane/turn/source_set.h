@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sluice Authors */
 #pragma once
 
-/* What user tables say: gathered row by row, sorted, compared. No clock, no I/O. Once finished a set does not change, and is counted by reference: any
- * thread may read it. */
+/* What user tables say: gathered row by row, sorted, compared. No clock, no I/O. Once finished a set does not change, and is counted by
+ * reference: any thread may read it. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
