@@ -238,6 +238,8 @@ class Turn:
                     raw = self.socket.recv(65535)
                 except OSError:
                     return None
+                if self.reliable and not raw:
+                    return None  # the connection has ended
             got = self.unwrap(raw)
             if got:
                 return got
