@@ -225,7 +225,7 @@ static unsigned create(struct sl_turn_request *r, const struct wanted *w)
 
 	if (code != 0)
 		return code;
-	if (s->alloc_free == SL_NONE || !find_sources(r, w, src, &n, token))
+	if (s->alloc_free == SL_NONE || (w->tcp && !sl_tcp_has_room(r->t->tcp)) || !find_sources(r, w, src, &n, token))
 		return no_room(r);
 	if (w->tcp)
 		r->flags |= SL_ALLOC_IS_TCP;

@@ -133,10 +133,11 @@ void sl_turn_tcp_tick(struct sl_turn *t, const struct sl_turn_now *now)
 		return;
 	if (c->policy != sl_turn_conf_policy(t->conf)) {
 		c->policy = sl_turn_conf_policy(t->conf);
-		c->judge_at = 0;
+		c->judge_left = c->n; /* once around from where it is, as sl_turn_judge_tick() */
 	}
-	for (unsigned i = 0; i < SWEPT && c->judge_at < c->n; i++) {
-		struct sl_tcp_connection *k = &c->connections[c->judge_at++];
+	for (unsigned i = 0; i < SWEPT && c->judge_left > 0; i++, c->judge_left--) {
+		struct sl_tcp_connection *k = &c->connections[c->judge_at];
+		c->judge_at = (c->judge_at + 1) % c->n;
 		if (k->state != SL_TCP_FREE &&
 			!sl_turn_peer_ok(t, sl_turn_realm_of(t, k->alloc), &k->peer.ip, ntohs(k->peer.port_be), &own))
 			sl_tcp_close(t, k);
@@ -163,10 +164,9 @@ unsigned sl_turn_tcp_listen(struct sl_turn_request *r)
 	struct sl_turn *t = r->t;
 	struct sl_stream_record order = sl_tcp_record(t, r->alloc, SL_STREAM_DO_TCP_LISTEN);
 
-	const bool has_room = sl_tcp_has_room(t->tcp);
 	t->tcp->n_listening++;
 	t->sessions->allocs[r->alloc].tcp = r->m.has_fingerprint ? SL_TCP_PENDING_FINGERPRINT : SL_TCP_PENDING;
-	if (has_room && sl_tcp_order(t, &order))
+	if (sl_tcp_order(t, &order))
 		return 0;
 	sl_turn_end_allocation(t, r->alloc, SL_ALLOC_END_CONNECTION);
 	r->alloc = SL_NONE;

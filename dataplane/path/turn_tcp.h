@@ -55,6 +55,7 @@ struct sl_turn_tcp {
 	uint32_t n, mask, free, n_active;
 	uint32_t n_listening;                  /* TCP allocations */
 	uint32_t sweep_at, judge_at;           /* next one to be looked at: is its time over; does the policy still allow it */
+	uint32_t judge_left;
 	uint64_t policy;
 	struct sl_tcp_owed *owed;              /* [max_owed] */
 	uint32_t max_owed, n_owed, owed_free;
@@ -63,6 +64,8 @@ struct sl_turn_tcp {
 
 /* Room for n connections. 0 or -ENOMEM. zalloc: as sl_start_zalloc(). Start thread. */
 int sl_turn_tcp_init(struct sl_turn_tcp *c, uint32_t n, void *(*zalloc)(const char *what, size_t bytes));
+/* May there be one connection, or one TCP allocation, more? Its end can wait if it has to. */
+bool sl_tcp_has_room(const struct sl_turn_tcp *c);
 /* Is the allocation one whose relayed address is not listened on yet? */
 bool sl_turn_tcp_is_pending(const struct sl_turn *t, uint32_t alloc);
 /* The other worker that this connection is of, or -1. */

@@ -24,8 +24,6 @@ void sl_tcp_close(struct sl_turn *t, struct sl_tcp_connection *k);
 int sl_tcp_owed_init(struct sl_turn_tcp *c, uint32_t n, void *(*zalloc)(const char *what, size_t bytes));
 /* An order about the allocation, to the thread of its client: flow, allocation and local are filled in. */
 struct sl_stream_record sl_tcp_record(const struct sl_turn *t, uint32_t alloc, enum sl_stream_order kind);
-/* May there be one connection, or one TCP allocation, more? Its end can wait if it has to. */
-bool sl_tcp_has_room(const struct sl_turn_tcp *c);
 /* False: there is no room for it, or others wait for its thread, which it is not to overtake. */
 bool sl_tcp_order(struct sl_turn *t, const struct sl_stream_record *r);
 /* One that is sent later if there is no room now: UNLISTEN, TCP_CLOSE. For a peer without a connection here it may be lost when

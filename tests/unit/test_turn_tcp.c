@@ -450,14 +450,14 @@ static void the_answer_and_the_order_go_together(void **state)
 	assert_int_equal(wire_last()->kind, SL_STREAM_DO_TCP_BIND);
 }
 
-/* Another TCP allocation of c's worker, by thread 1. */
-static struct client by_another_thread(void)
+/* Another client of c's worker. */
+static struct client another(unsigned thread)
 {
 	for (unsigned port = 6000;; port++) {
 		char ep[40];
 		snprintf(ep, sizeof ep, "198.51.100.6:%u", port);
 		struct client k = stream_client_at(&r, ep, SL_TURN_OVER_TCP, 5);
-		k.flow.transport = sl_stream_transport(SL_TURN_OVER_TCP, 1, 0, 5);
+		k.flow.transport = sl_stream_transport(SL_TURN_OVER_TCP, thread, 0, 5);
 		if (k.w == c.w)
 			return k;
 	}
@@ -466,7 +466,7 @@ static struct client by_another_thread(void)
 static void what_is_owed_to_one_thread_holds_up_no_other(void **state)
 {
 	uint32_t id[WIRE_CONNECTIONS - 1];
-	struct client k = by_another_thread();
+	struct client k = another(1);
 
 	for (unsigned i = 0; i < SL_COUNT(id); i++) {
 		char peer[40];
@@ -535,6 +535,35 @@ static void no_end_is_lost(void **state)
 	assert_true(wire_last()->allocation == allocation);
 }
 
+/* When all room for ends is spoken for, an Allocate is refused before it needs some. */
+static void a_refused_allocation_takes_nobodys_room(void **state)
+{
+	const struct sl_turn_tcp *tcp = &wire.tcp[c.w];
+	const uint64_t allocation = id_of();
+	struct client k = another(0);
+
+	connected("203.0.113.1:700");
+	wire.full_to = 1 << 0;
+	for (unsigned i = 0; i < 10 * WIRE_CONNECTIONS; i++)
+		incoming("203.0.113.9:900", 100 + i);
+	const unsigned owed = tcp->n_owed;
+	assert_int_equal(owed + tcp->n_active + tcp->n_listening, tcp->max_owed);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(ask_tcp(&k), 508);
+	assert_int_equal(tcp->n_owed, owed);
+	assert_int_equal(r.sessions[c.w].n_active, 1);
+	rig_wait(&r, SL_TURN_TCP_BIND_S);
+	rig_tick(&r);
+	assert_int_equal(client_refresh(&c, 0), 0);
+	unsigned n = wire.n_orders;
+	wire.full_to = 0;
+	rig_tick(&r);
+	assert_int_equal(wire.n_orders, n + owed + 2);
+	assert_int_equal(wire.order[n + owed].kind, SL_STREAM_DO_TCP_CLOSE);
+	assert_int_equal(wire_last()->kind, SL_STREAM_DO_TCP_UNLISTEN);
+	assert_true(wire_last()->allocation == allocation);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +585,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_answer_and_the_order_go_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_owed_to_one_thread_holds_up_no_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_end_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_refused_allocation_takes_nobodys_room, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
