@@ -14,8 +14,9 @@
 
 enum {
 	SHAKINGS = 4096,   /* DTLS handshakes whose timers are looked at in one sweep */
-	ASKED_SLOTS = 1024, ASKS = 64, /* looked at, and asked about, in one turn */
+	ASKED_SLOTS = 1024, ASKS = 32, /* looked at, and asked about, in a millisecond */
 };
+_Static_assert(ASKS * SL_STREAM_MAX_THREADS <= SL_MARK_RING / 2, "the answers leave room in the ring of marks, which is emptied once a millisecond");
 
 /* ---- records for workers ---- */
 
@@ -97,8 +98,12 @@ static void ask(struct sl_stream_thread *t, unsigned worker)
 	}
 }
 
+/* Each answer comes with a mark for the guard. Asked faster than these are taken, some would be lost, and all be asked about anew, without end. */
 void sl_stream_ask(struct sl_stream_thread *t)
 {
+	if (t->asked_ms == t->now_ms)
+		return;
+	t->asked_ms = t->now_ms;
 	for (unsigned w = 0; w < t->s->n_workers; w++) {
 		if (t->asking[w].left)
 			ask(t, w);

@@ -241,6 +241,7 @@ struct sl_stream_thread {
 	struct { /* after RECALL, by worker */
 		uint32_t at, left; /* slots */
 	} asking[SL_CONF_MAX_WORKERS];
+	int64_t asked_ms;
 	pthread_mutex_t transfers_lock;
 	STAILQ_HEAD(, sl_stream_transfer) transfers; /* under transfers_lock: other threads put */
 	STAILQ_HEAD(, sl_stream_transfer) leaving;   /* to other threads */
@@ -313,7 +314,7 @@ void sl_stream_sweep(struct sl_stream_thread *t);
 void sl_stream_tell(struct sl_stream_thread *t, unsigned worker, const struct sl_stream_record *r);
 void sl_stream_tell_pending(struct sl_stream_thread *t);
 void sl_stream_tell_no_more(struct sl_stream_thread *t); /* what waits is freed */
-/* RECALL: each connection whose frames go to worker is asked about, some in each turn. */
+/* RECALL: each connection whose frames go to worker is asked about, some in each millisecond. */
 void sl_stream_recall(struct sl_stream_thread *t, unsigned worker);
 void sl_stream_ask(struct sl_stream_thread *t);
 

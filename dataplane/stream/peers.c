@@ -264,9 +264,10 @@ static void be_deaf(struct sl_stream_thread *t, struct sl_stream_peer_listener *
 	sl_stream_count(t, SL_S_connections_refused, 1);
 	if (sl_stream_watch(t, &l->h, 0) || l->is_deaf)
 		return;
+	if (TAILQ_EMPTY(&t->deaf_peer_listeners)) /* the next one does not make the first one wait longer */
+		t->peers_deaf_until_ms = t->now_ms + DEAF_MS;
 	l->is_deaf = true;
 	TAILQ_INSERT_TAIL(&t->deaf_peer_listeners, l, deaf);
-	t->peers_deaf_until_ms = t->now_ms + DEAF_MS;
 }
 
 static void hear_again(struct sl_stream_thread *t)

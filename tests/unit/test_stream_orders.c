@@ -182,7 +182,7 @@ static bool next_of(unsigned thread, struct sl_stream_record *r)
 /* The threads are held at the lock that a connection's taking needs, while handshakes and then a client's frame come in: the frame is first. */
 static void who_is_there_comes_before_newcomers(void **state)
 {
-	enum { N = 12, HOLDERS = 12 };
+	enum { N = 12, HOLDERS = 24 /* the kernel deals them out: each thread has some */ };
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	struct newcomer c[N];
 	struct sl_stream_record r;
