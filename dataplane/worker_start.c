@@ -71,11 +71,11 @@ static unsigned owner_of(void *ctx, const struct sl_endpoint *client, const stru
 	return sl_owner_of_hash(o, sl_owner_hash(o, client, server));
 }
 
-static int listener_of(void *ctx, const struct sl_endpoint *server)
+static int listener_of(void *ctx, const struct sl_endpoint *server, unsigned over)
 {
 	const struct sl_conf_turn *c = &((struct sl_worker *)ctx)->dp->config->turn;
 	for (unsigned i = 0; i < c->n_listeners; i++)
-		if (sl_endpoint_eq(&c->listeners[i], server))
+		if (c->more[i].transport == over && sl_endpoint_eq(&c->listeners[i], server))
 			return (int)i;
 	return -1;
 }

@@ -291,12 +291,13 @@ void sl_sessions_tick(struct sl_sessions *s, uint32_t now_s, unsigned budget, sl
 void sl_sessions_note_counts(struct sl_sessions *s);
 
 /* Take up the valid cold records that belong to this worker. owner_of tells which worker owns a flow; listener_of maps
- * a server endpoint to the listener's index or -1; relay_of an address to its index or -1. Returns how many. Called
- * once, on the start thread, before the worker runs. See cold.h for what is checked. */
+ * a server endpoint to the index of its listener for a transport (UDP and TCP may share an endpoint) or -1; relay_of an
+ * address to its index or -1. Returns how many. Called once, on the start thread, before the worker runs. See cold.h for
+ * what is checked. */
 struct sl_restore_ops {
 	void *ctx;
 	unsigned (*owner_of)(void *ctx, const struct sl_endpoint *client, const struct sl_endpoint *server);
-	int (*listener_of)(void *ctx, const struct sl_endpoint *server);
+	int (*listener_of)(void *ctx, const struct sl_endpoint *server, unsigned over); /* over: enum sl_turn_transport */
 	int (*relay_of)(void *ctx, const struct sl_ip *relay);
 	bool (*is_own)(void *ctx, const struct sl_ip *ip); /* one of the node's addresses (relay addresses are anyway); NULL = no */
 };

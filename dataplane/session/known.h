@@ -4,8 +4,8 @@
 
 /* Index of flows that are known (authenticated clients; peers with a permission): fingerprints written by owners only,
  * read by every worker, so that a packet that arrived elsewhere is handed over through the ring for known or the ring
- * for unknown flows. A false "known" (one look-up in 4,000, and nobody
- * without the key finds out which) only lets a packet use the better ring.
+ * for unknown flows. A false "known" (one look-up in 4,000, and nobody without the key finds out which) only lets a packet
+ * use the better ring.
  *
  * Process memory. Writer of part w: worker w (relaxed stores of single words). Readers: all (relaxed). */
 

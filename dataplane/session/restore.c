@@ -38,9 +38,10 @@ static bool auth_sane(const struct sl_cold_auth *auth)
 }
 
 /* The listener that a record names by number; -1: it names none that is still there. */
-static int listener_of(const struct sl_sessions *s, const struct sl_restore_ops *ops, uint16_t number, struct sl_endpoint *out)
+static int listener_of(const struct sl_sessions *s, const struct sl_restore_ops *ops, uint16_t number, unsigned over,
+	struct sl_endpoint *out)
 {
-	int listener = sl_cold_local_at(s->locals, number, out) ? ops->listener_of(ops->ctx, out) : -1;
+	int listener = sl_cold_local_at(s->locals, number, out) ? ops->listener_of(ops->ctx, out, over) : -1;
 
 	return listener >= 0 && (unsigned)listener < s->n_listeners ? listener : -1;
 }
@@ -60,9 +61,9 @@ static bool client_flow(const struct sl_sessions *s, const struct sl_restore_ops
 	const struct sl_endpoint client = {rec->client, rec->client_port_be};
 	struct sl_endpoint server;
 	bool mobile = rec->auth.flags & SL_ALLOC_IS_MOBILE;
-	int listener = listener_of(s, ops, rec->server, &server);
+	int listener = rec->over < SL_TURN_N_TRANSPORTS ? listener_of(s, ops, rec->server, rec->over, &server) : -1;
 
-	if (listener < 0 || sl_ip_is_v4(&client.ip) != sl_ip_is_v4(&server.ip) || rec->over >= SL_TURN_N_TRANSPORTS)
+	if (listener < 0 || sl_ip_is_v4(&client.ip) != sl_ip_is_v4(&server.ip))
 		return false;
 	*out = (struct sl_flow){.ip = client.ip, .port_be = client.port_be, .listener = (uint16_t)listener, .transport = IPPROTO_UDP};
 	if (rec->over == SL_TURN_OVER_UDP)

@@ -208,6 +208,19 @@ static void memory_of_another_number_of_workers_is_refused(void **state)
 	assert_int_equal(sl_cold_prepare(r.cold, 1), 0);
 }
 
+/* One address and port for TCP and, behind it in the configuration, UDP: a client is restored where he comes to. */
+static void listeners_of_two_transports(void **state)
+{
+	r.listeners[1] = r.listeners[0];
+	r.apart[0] = r.apart[1] = true;
+	r.over[0] = SL_TURN_OVER_TCP;
+	r.over[1] = SL_TURN_OVER_UDP;
+	restart();
+	assert_int_equal(r.sessions[0].n_active, 2);
+	c.flow.listener = d.flow.listener = 1;
+	assert_true(client_alloc(&c) != SL_NONE && client_alloc(&d) != SL_NONE);
+}
+
 /* The clock of the working half that died was ahead of the new one's. */
 static void a_clock_that_went_back_costs_no_allocation(void **state)
 {
@@ -298,6 +311,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(any_flipped_bit, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_half_written_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_of_another_number_of_workers_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(listeners_of_two_transports, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clock_that_went_back_costs_no_allocation, setup, teardown),
 		cmocka_unit_test_setup_teardown(counts_survive, setup, teardown),
 		cmocka_unit_test(numbers_of_local_addresses),

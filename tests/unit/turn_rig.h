@@ -33,6 +33,8 @@ enum {
 struct rig {
 	unsigned n_workers;
 	struct sl_endpoint listeners[2];
+	bool apart[2];   /* this listener takes one transport only: */
+	uint8_t over[2];
 	struct sl_ip relay[2], own_extra;
 	struct sl_port_shared ports;
 	struct sl_known known;
@@ -307,11 +309,15 @@ static inline unsigned rig_owner_of(void *ctx, const struct sl_endpoint *client,
 	return sl_owner_of_hash(&r->owner, sl_owner_hash(&r->owner, client, server));
 }
 
-static inline int rig_listener_of(void *ctx, const struct sl_endpoint *server)
+static inline int rig_listener_of(void *ctx, const struct sl_endpoint *server, unsigned over)
 {
 	const struct rig *r = (const struct rig *)ctx;
 
-	return sl_endpoint_eq(server, &r->listeners[0]) ? 0 : sl_endpoint_eq(server, &r->listeners[1]) ? 1 : -1;
+	for (int i = 0; i < 2; i++) {
+		if (sl_endpoint_eq(server, &r->listeners[i]) && (!r->apart[i] || r->over[i] == over))
+			return i;
+	}
+	return -1;
 }
 
 static inline int rig_relay_of(void *ctx, const struct sl_ip *ip)
