@@ -36,9 +36,9 @@ turn = {
 control = { database = "$WORK/memif.db"; };
 CONF
 
-clean() {
+at_end() {
 	[ -z "$node" ] || { kill -TERM "$node" && wait "$node"; }
-	ip netns del "$SPACE"
+	[ ! -e "/run/netns/$SPACE" ] || ip netns del "$SPACE"
 }
 
 flood() { # SEED: becomes the other side; its load begins with a line from its input
@@ -60,7 +60,6 @@ ends_in_the_middle() { # ROUND: the other side comes, floods, and is killed
 }
 
 ip netns add "$SPACE" && ip -n "$SPACE" link set lo up
-trap 'clean; at_exit' EXIT
 mkfifo "$WORK/step"
 exec 8<>"$WORK/step"
 ip netns exec "$SPACE" "$BUILD/dataplane/sluice-dataplane" --config "$WORK/memif.conf" 2>"$LOG" &

@@ -149,7 +149,9 @@ lab_up --sip
 mkdir -p "/etc/netns/$CLIENT_NS"
 printf '127.0.0.1 localhost\n%s lab.test sha.test sbc.lab.test\n' "$SERVICE_IP4" >"/etc/netns/$CLIENT_NS/hosts"
 printf 'nameserver 127.0.0.1\n' >"/etc/netns/$CLIENT_NS/resolv.conf" # nobody is there, and says so at once
-trap 'rm -rf "/etc/netns/$CLIENT_NS"; at_exit' EXIT
+at_end() {
+	rm -rf "/etc/netns/$CLIENT_NS"
+}
 seed=1
 for name in alice bob carol; do
 	"$TESTS_LAB/sound.py" make "$WORK/$name.wav" --seconds 4 --seed $seed >/dev/null || exit 1
