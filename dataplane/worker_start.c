@@ -91,6 +91,8 @@ static bool restored_is_own(void *ctx, const struct sl_ip *ip)
 	return is_own(ctx, ip);
 }
 
+_Static_assert(SL_CONF_MAX_LISTENERS + SL_CONF_MAX_RELAY <= SL_COLD_MAX_LOCALS, "cold records name each of them by number");
+
 static int init_sessions(struct sl_worker *w)
 {
 	struct sl_dataplane *dp = w->dp;

@@ -56,6 +56,10 @@ ends_in_the_middle() { # ROUND: the other side comes, floods, and is killed
 	sleep 0.1
 	kill -KILL "$(pgrep -P "$other")"
 	wait "$other" 2>/dev/null
+	lives
+}
+
+lives() {
 	! grep 'working half was killed' "$LOG"
 }
 
@@ -71,4 +75,6 @@ done
 for round in $(seq $ROUNDS); do
 	check "the other side dies, $round of $ROUNDS" ends_in_the_middle "$round" || break
 done
+sleep 0.3
+check "nobody else has died" lives
 finish

@@ -198,7 +198,7 @@ static void who_is_there_comes_before_newcomers(void **state)
 	pthread_mutex_lock(&rig_streams->lock);
 	for (unsigned i = 0; i < HOLDERS; i++)
 		holders[i] = rig_dial(TLS, SOCK_STREAM);
-	poll(NULL, 0, 200); /* nearly always enough for both to stand there: if not, the test finds less */
+	poll(NULL, 0, 1000); /* until both stand there, which takes them far less */
 	for (unsigned i = 0; i < N; i++)
 		assert_int_equal(send(c[i].fd, c[i].last, c[i].n, 0), c[i].n);
 	assert_int_equal(send(fd, rig_request, sizeof rig_request, 0), sizeof rig_request);
