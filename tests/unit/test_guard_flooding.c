@@ -260,7 +260,8 @@ static void known_flows(void **state)
 		i += ((uint32_t)sl_known_hash_client(&k, &f) & k.mask) < BUCKETS;
 	}
 	free(k.slots);
-	assert_true(flows_found(&known_key) <= BUCKETS * SL_KNOWN_BUCKET_SLOTS);
+	/* Those in full buckets that share 16 bits with one inside are found, too: 5 or so. */
+	assert_true(flows_found(&known_key) <= BUCKETS * SL_KNOWN_BUCKET_SLOTS + MANY / 200);
 	assert_true(flows_found(&secret) >= MANY * 999 / 1000);
 }
 
