@@ -19,7 +19,7 @@
 #   sl_owner_gone FILE                has that process ended? (No when there is no FILE.)
 #   sl_hugepages_reserve N            have N free 2 MB hugepages; returns 1 when the machine cannot
 #   sl_hugepages_restore              give back what sl_hugepages_reserve added (SL_STATE_DIR remembers)
-#   sl_wait_for SECONDS COMMAND...    run COMMAND five times a second until it succeeds; its output is dropped; SL_PATIENCE
+#   sl_wait_for SECONDS COMMAND...    run COMMAND five times a second until it succeeds; its output is dropped; SL_WAIT_FACTOR
 #                                     multiplies the limit
 #   sl_alive PIDFILE [WORD]           does the process live that PIDFILE names (WORD: part of its command line)?
 #   sl_stop PIDFILE [SECONDS [WORD]]  TERM, after SECONDS (5) KILL, that process; removes the file
@@ -291,7 +291,7 @@ sl_owner_gone() {
 }
 
 sl_wait_for() {
-	local deadline=$((SECONDS + $1 * ${SL_PATIENCE:-1}))
+	local deadline=$((SECONDS + $1 * ${SL_WAIT_FACTOR:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -le "$deadline" ] || return 1
