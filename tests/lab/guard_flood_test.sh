@@ -66,7 +66,8 @@ attack() { # NAME "REASON..." KINDS OPTIONS: at least one of the reasons moved, 
 	check "$name: drops have their names: $(drops_shown)" is "$n" -gt 100
 }
 
-lab_up --sip --users "$PHONES"
+# What the control plane does when messages wait is not asked here: a pause of the machine makes them wait, too.
+lab_up --sip --users "$PHONES" --set overload_delay_ms=2000
 ours_only
 flood_route
 start_echo || exit 1
