@@ -32,6 +32,10 @@ known_while_there() { # N ARGUMENTS of tcp_held: with one data connection N mark
 turn_up --set tcp_relay=true
 in_peer timeout 120 "$TESTS_LAB/turn_cases.py" tcp_echo "$PEER_IP4" 3481 &
 echo_pid=$!
+echo_listens() {
+	[ -n "$(in_peer ss -Hltn 'sport = :3481')" ]
+}
+check "the peer listens" sl_wait_for 10 echo_listens
 check "nobody is known yet" sl_wait_for 5 marks 0
 check "client, data connection and peer are known while they are there" known_while_there 3
 check "by a proxy: also where the client's packets come from" known_while_there 4 --argument "$SERVICE_IP4:3479" --argument "$CLIENT_IP4B"
